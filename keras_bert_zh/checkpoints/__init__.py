@@ -1,0 +1,8 @@
+"""Files to weights: finds a checkpoint, reads it whole, and hands it to a model."""
+
+from keras_bert_zh.checkpoints.assign import assign
+from keras_bert_zh.checkpoints.checkpoint import Checkpoint
+from keras_bert_zh.checkpoints.load import load_checkpoint
+from keras_bert_zh.checkpoints.resolve import DEFAULT
+
+__all__ = ["DEFAULT", "Checkpoint", "assign", "load_checkpoint"]

@@ -1,0 +1,294 @@
+"""BertEncoder: the three inputs of BERT in, pooled and sequence output out."""
+
+import dataclasses
+import functools
+import os
+from typing import Any
+
+import keras
+
+from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, assign, load_checkpoint
+from keras_bert_zh.checkpoints.names import shapes
+from keras_bert_zh.config import BertConfig
+from keras_bert_zh.layers.embeddings import BertEmbeddings
+from keras_bert_zh.layers.encoder_inputs import check_signature, check_values, complete
+from keras_bert_zh.layers.pooler import Pooler
+from keras_bert_zh.layers.transformer_block import TransformerBlock
+from keras_bert_zh.layers.with_mask import WithMask
+
+OUTPUT_KEYS = ("pooled_output", "sequence_output")
+
+
+@keras.saving.register_keras_serializable("keras_bert_zh")
+class BertEncoder(keras.layers.Layer):
+    """The encoder of BERT, with all its parameters trainable.
+
+    Computes what `google/bert_chinese_L-12_H-768_A-12` computes, to within rounding. As there,
+    padding positions of the sequence output hold values without meaning.
+
+    Args:
+        checkpoint: where architecture and weights come from: the handle of a Hub module, a local
+            path, or a `Checkpoint` that was loaded before. `None` stands for fresh weights.
+        config: BertConfig, the architecture of an encoder with fresh weights.
+        output_key: what a plain call returns: `"pooled_output"`, `"sequence_output"`, or `None`
+            for the dict of both.
+        dropout: float in [0, 1), instead of both dropout rates of the checkpoint or config.
+        jit_compile: bool, whether XLA compiles this layer alone, so that it can stand behind a
+            layer of strings. Each new shape is compiled once. TensorFlow backend only; under JAX,
+            Keras compiles the whole model.
+        **kwargs: `name`, `dtype` (a dtype policy such as `"mixed_bfloat16"`) and `trainable`, as
+            for every Keras layer.
+
+    Call arguments:
+        inputs: dict of `input_ids` `<int32>[B, S]`, token ids; `input_mask` `<int32>[B, S]`, 1 for
+            tokens and 0 for padding, all ones if missing; `segment_ids` `<int32>[B, S]`, all
+            zeros if missing.
+        as_dict: bool, whether to return the dict whatever `output_key` says.
+        all_layers: bool, whether the dict holds `encoder_outputs` too.
+        training: bool, whether dropout is active.
+
+    Returns:
+        The output that `output_key` names, or a dict of them, in the compute dtype:
+        `pooled_output` `<float>[B, D]`, tanh of a dense layer on the first token;
+        `sequence_output` `<float>[B, S, D]`, the last hidden states, with `input_mask` as Keras
+        mask; `encoder_outputs`, a list with the `<float>[B, S, D]` of each block.
+
+    Raises:
+        ValueError: if both or none of `checkpoint` and `config` are given, `output_key` is not
+            known, or the inputs are not as described: missing or unknown keys, ids that are not
+            integers or out of range, shapes that differ, or more positions than the encoder has.
+            Inside a TensorFlow graph, ranges raise `tf.errors.InvalidArgumentError` instead.
+        OSError: if the checkpoint can't be found or downloaded.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert_zh import BertConfig, BertEncoder
+    >>> config = BertConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=4)
+    >>> encoder = BertEncoder(checkpoint=None, config=config)
+    >>> inputs = {"input_ids": np.array([[101, 791, 1921, 102]])}
+    >>> encoder(inputs).shape
+    TensorShape([1, 32])
+    >>> encoder(inputs, as_dict=True)["sequence_output"].shape
+    TensorShape([1, 4, 32])
+
+    Reference:
+        Devlin et al., BERT, 2018 (https://arxiv.org/abs/1810.04805); `BertModel` in
+        google-research/bert `modeling.py`.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str | os.PathLike | Checkpoint | None = DEFAULT,
+        *,
+        config: BertConfig | None = None,
+        output_key: str | None = "pooled_output",
+        dropout: float | None = None,
+        jit_compile: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if output_key not in (*OUTPUT_KEYS, None):
+            raise ValueError(
+                f"output_key must be {', '.join(map(repr, OUTPUT_KEYS))} or None for the dict of "
+                f"both, got {output_key!r}."
+            )
+        if jit_compile and keras.backend.backend() != "tensorflow":
+            raise ValueError(
+                "jit_compile=True is for the TensorFlow backend; on the "
+                f"{keras.backend.backend()} backend use model.compile(jit_compile=True)."
+            )
+        loaded = _load(checkpoint, config)
+        self.config = _with_dropout(config if loaded is None else loaded.config, dropout)
+        self.output_key = output_key
+        self.jit_compile = bool(jit_compile)
+        self._make_layers()
+        self.build()
+        if loaded is not None:
+            assign(loaded.weights, self.named_variables())
+
+    def _make_layers(self):
+        config = self.config
+        shared = {
+            "hidden_size": config.hidden_size,
+            "initializer_range": config.initializer_range,
+            "dtype": self.dtype_policy,
+        }
+        inner = {
+            "dropout": config.hidden_dropout_prob,
+            "epsilon": config.layer_norm_eps,
+            **shared,
+        }
+        self.embeddings = BertEmbeddings(
+            vocab_size=config.vocab_size,
+            max_positions=config.max_position_embeddings,
+            type_vocab_size=config.type_vocab_size,
+            name="embeddings",
+            **inner,
+        )
+        self.blocks = [
+            TransformerBlock(
+                num_heads=config.num_attention_heads,
+                intermediate_size=config.intermediate_size,
+                activation=config.hidden_act,
+                attention_dropout=config.attention_probs_dropout_prob,
+                name=f"block_{index}",
+                **inner,
+            )
+            for index in range(config.num_hidden_layers)
+        ]
+        self.pooler = Pooler(name="pooler", **shared)
+        self.with_mask = WithMask(dtype=self.dtype_policy, name="with_mask")
+
+    def build(self, input_shape=None):
+        if self.built:
+            return
+        for layer in (self.embeddings, *self.blocks, self.pooler):
+            layer.build()
+
+    def call(self, inputs, as_dict=False, all_layers=False, training=None):
+        self._check_call(inputs, as_dict, all_layers)
+        sizes = {
+            "input_ids": self.config.vocab_size,
+            "input_mask": 2,
+            "segment_ids": self.config.type_vocab_size,
+        }
+        inputs = check_values(complete(inputs), sizes, self.config.max_position_embeddings)
+        encode = self._compiled_encode if self.jit_compile else self._encode
+        outputs = encode(inputs, all_layers, bool(training))
+        return self._select(outputs, inputs["input_mask"], as_dict)
+
+    def _check_call(self, inputs, as_dict, all_layers):
+        check_signature(inputs, self.config.max_position_embeddings)
+        if all_layers and not (as_dict or self.output_key is None):
+            raise ValueError(
+                "all_layers=True adds encoder_outputs to the dict of outputs: pass as_dict=True "
+                f"too, or build the encoder with output_key=None, not {self.output_key!r}."
+            )
+
+    def _encode(self, inputs, all_layers, training):
+        hidden = self.embeddings(inputs["input_ids"], inputs["segment_ids"], training=training)
+        encoder_outputs = []
+        for block in self.blocks:
+            hidden = block(hidden, inputs["input_mask"], training=training)
+            encoder_outputs.append(hidden)
+        outputs = {"pooled_output": self.pooler(hidden), "sequence_output": hidden}
+        return outputs | ({"encoder_outputs": encoder_outputs} if all_layers else {})
+
+    @functools.cached_property
+    def _compiled_encode(self):
+        import tensorflow as tf
+
+        # Kept out of Keras's attribute tracking by cached_property. One trace for each pair of
+        # flags; XLA compiles it again for each shape.
+        return tf.function(self._encode, jit_compile=True, autograph=False, reduce_retracing=True)
+
+    def _select(self, outputs, mask, as_dict):
+        if "encoder_outputs" in outputs:
+            outputs["encoder_outputs"] = [
+                self.with_mask((hidden, mask)) for hidden in outputs["encoder_outputs"]
+            ]
+        outputs["sequence_output"] = self.with_mask((outputs["sequence_output"], mask))
+        return outputs if as_dict or self.output_key is None else outputs[self.output_key]
+
+    def compute_output_spec(self, inputs, as_dict=False, all_layers=False, training=None):
+        self._check_call(inputs, as_dict, all_layers)
+        batch, length = inputs["input_ids"].shape
+
+        def spec(*shape):
+            return keras.KerasTensor((*shape, self.config.hidden_size), self.compute_dtype)
+
+        outputs = {"pooled_output": spec(batch), "sequence_output": spec(batch, length)}
+        if all_layers:
+            outputs["encoder_outputs"] = [spec(batch, length) for _ in self.blocks]
+        return outputs if as_dict or self.output_key is None else outputs[self.output_key]
+
+    def freeze_layers(self, count: int) -> None:
+        """Freezes the embeddings and the first `count` blocks, and makes the rest trainable.
+
+        Compile the model afterwards. `encoder.trainable = True` makes everything trainable again.
+
+        Args:
+            count: int, from 0, which freezes the embeddings alone, to the number of blocks.
+
+        Raises:
+            ValueError: if `count` is something else.
+
+        Example:
+
+        >>> from keras_bert_zh import BertConfig, BertEncoder
+        >>> config = BertConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=4)
+        >>> encoder = BertEncoder(None, config=config)
+        >>> encoder.freeze_layers(1)
+        >>> [block.trainable for block in encoder.blocks]
+        [False, True]
+        """
+        if not isinstance(count, int) or not 0 <= count <= len(self.blocks):
+            raise ValueError(
+                f"freeze_layers takes a number of blocks from 0 to {len(self.blocks)}, "
+                f"got {count!r}."
+            )
+        self.trainable = True
+        self.embeddings.trainable = False
+        for block in self.blocks[:count]:
+            block.trainable = False
+
+    def named_variables(self) -> dict[str, keras.Variable]:
+        """Returns the weights by the names that `Checkpoint.weights` has."""
+        return {name: _attribute(self, name) for name in shapes(self.config)}
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "config": self.config.to_dict(),
+            "output_key": self.output_key,
+            "jit_compile": self.jit_compile,
+            "frozen_blocks": self._frozen_blocks(),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "BertEncoder":
+        config = {**config, "config": BertConfig(**config["config"])}
+        frozen_blocks = config.pop("frozen_blocks")
+        if keras.backend.backend() != "tensorflow":
+            # How the layer is compiled is no part of what it computes.
+            config["jit_compile"] = False
+        encoder = cls(None, **config)
+        if frozen_blocks is not None:
+            encoder.freeze_layers(frozen_blocks)
+        return encoder
+
+    def _frozen_blocks(self) -> int | None:
+        """Returns what `freeze_layers` was called with, if it was."""
+        if not self.trainable or self.embeddings.trainable:
+            return None
+        return sum(not block.trainable for block in self.blocks)
+
+
+def _load(checkpoint, config) -> Checkpoint | None:
+    if checkpoint is None and config is None:
+        raise ValueError("BertEncoder(checkpoint=None) needs config=BertConfig(...).")
+    if config is None:
+        return load_checkpoint(checkpoint)
+    if checkpoint not in (None, DEFAULT):
+        raise ValueError(
+            "A checkpoint brings its own configuration: pass config only with checkpoint=None, "
+            "for fresh weights. The dropout argument changes a checkpoint's dropout."
+        )
+    if not isinstance(config, BertConfig):
+        raise ValueError(f"config must be a BertConfig, got {config!r}.")
+    return None
+
+
+def _with_dropout(config: BertConfig, dropout: float | None) -> BertConfig:
+    if dropout is None:
+        return config
+    return dataclasses.replace(
+        config, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout
+    )
+
+
+def _attribute(layer: keras.layers.Layer, path: str) -> keras.Variable:
+    for name in path.split("."):
+        layer = layer[int(name)] if name.isdigit() else getattr(layer, name)
+    return layer

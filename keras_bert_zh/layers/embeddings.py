@@ -1,0 +1,75 @@
+"""Token ids to the first hidden states."""
+
+import keras
+from keras import ops
+
+
+class BertEmbeddings(keras.layers.Layer):
+    """Sums word, position and segment embeddings, then normalises and drops out.
+
+    Args:
+        vocab_size: int, rows of the word table.
+        max_positions: int, rows of the position table.
+        type_vocab_size: int, rows of the segment table.
+        hidden_size: int, D.
+        dropout: float, rate after the normalisation.
+        epsilon: float, added to the variance in the normalisation.
+        initializer_range: float, standard deviation of fresh weights.
+
+    Call arguments:
+        input_ids: `<int32>[B, S]`.
+        segment_ids: `<int32>[B, S]`.
+
+    Returns:
+        `<float>[B, S, D]` of the compute dtype.
+
+    Reference:
+        `embedding_lookup` and `embedding_postprocessor` in google-research/bert `modeling.py`.
+    """
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int,
+        max_positions: int,
+        type_vocab_size: int,
+        hidden_size: int,
+        dropout: float = 0.1,
+        epsilon: float = 1e-12,
+        initializer_range: float = 0.02,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+
+        def table(rows: int, name: str) -> keras.layers.Embedding:
+            initializer = keras.initializers.TruncatedNormal(stddev=initializer_range)
+            return keras.layers.Embedding(
+                rows,
+                hidden_size,
+                embeddings_initializer=initializer,
+                dtype=self.dtype_policy,
+                name=name,
+            )
+
+        self.word = table(vocab_size, "word")
+        self.position = table(max_positions, "position")
+        self.segment = table(type_vocab_size, "segment")
+        self.norm = keras.layers.LayerNormalization(
+            epsilon=epsilon, dtype=self.dtype_policy, name="norm"
+        )
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+        self.hidden_size = hidden_size
+
+    def build(self, input_ids_shape=None, segment_ids_shape=None):
+        for table in (self.word, self.position, self.segment):
+            table.build()
+        self.norm.build((None, None, self.hidden_size))
+        self.dropout.build((None, None, self.hidden_size))
+
+    def call(self, input_ids, segment_ids, training=None):
+        positions = self.position(ops.arange(ops.shape(input_ids)[1], dtype="int32"))
+        hidden = self.word(input_ids) + self.segment(segment_ids) + positions
+        return self.dropout(self.norm(hidden), training=training)
+
+    def compute_output_spec(self, input_ids, segment_ids, training=None):
+        return keras.KerasTensor((*input_ids.shape, self.hidden_size), self.compute_dtype)

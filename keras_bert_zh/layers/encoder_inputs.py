@@ -1,0 +1,107 @@
+"""Checks of what an encoder is called with, so that no kernel fails first or reads astray."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+INPUT_KEYS = ("input_ids", "input_mask", "segment_ids")
+
+
+def check_signature(inputs: Any, max_length: int) -> None:
+    """Checks keys, dtypes and shapes; works on symbolic tensors too.
+
+    Raises:
+        ValueError: naming the input, what was given and what is expected.
+    """
+    if not isinstance(inputs, Mapping) or "input_ids" not in inputs:
+        given = f"keys {sorted(inputs)}" if isinstance(inputs, Mapping) else type(inputs).__name__
+        raise ValueError(
+            "The encoder takes a dict of input_ids and, optionally, input_mask and segment_ids, "
+            f"each int32 [batch, sequence]; got {given}."
+        )
+    unknown = sorted(set(inputs) - set(INPUT_KEYS))
+    if unknown:
+        raise ValueError(f"The encoder takes the inputs {', '.join(INPUT_KEYS)}; got {unknown}.")
+    for name, tensor in inputs.items():
+        dtype = keras.backend.standardize_dtype(tensor.dtype)
+        if not (dtype.startswith(("int", "uint")) or (dtype == "bool" and name == "input_mask")):
+            raise ValueError(f"{name} must be integers, int32 [batch, sequence]; got {dtype}.")
+        if len(tensor.shape) != 2:
+            raise ValueError(
+                f"{name} must have shape [batch, sequence], got {_shape(tensor.shape)}. "
+                "Add a batch axis to a single text."
+            )
+        if not _compatible(tensor.shape, inputs["input_ids"].shape):
+            raise ValueError(
+                f"{name} must have the shape of input_ids, {_shape(inputs['input_ids'].shape)}; "
+                f"got {_shape(tensor.shape)}."
+            )
+    length = inputs["input_ids"].shape[1]
+    if length is not None and length > max_length:
+        raise ValueError(
+            f"input_ids are {length} long, and the encoder has {max_length} positions. "
+            f"Use BertPreprocess(max_length=...) with at most {max_length}."
+        )
+
+
+def complete(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns all three inputs as int32: a missing mask is ones, missing segments are zeros."""
+    ids = inputs["input_ids"]
+    result = {
+        "input_ids": ids,
+        "input_mask": inputs.get("input_mask", ops.ones_like(ids)),
+        "segment_ids": inputs.get("segment_ids", ops.zeros_like(ids)),
+    }
+    return {name: ops.cast(tensor, "int32") for name, tensor in result.items()}
+
+
+def check_values(inputs: dict[str, Any], sizes: dict[str, int], max_length: int) -> dict[str, Any]:
+    """Checks that each input is in `[0, size)` and the sequence is not too long.
+
+    Eagerly this raises; in a TensorFlow graph it adds assertions that run on the CPU, where
+    kernels would fail or read astray. XLA has no assertions and leaves them out, and so does JAX.
+
+    Raises:
+        ValueError: eagerly; `tf.errors.InvalidArgumentError` with the same message in a graph.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        from keras_bert_zh.layers.tensorflow_assertions import assert_values
+
+        return assert_values(inputs, sizes, max_length)
+    if backend == "jax":
+        import jax
+
+        if any(isinstance(tensor, jax.core.Tracer) for tensor in inputs.values()):
+            return inputs
+    for name, tensor in inputs.items():
+        raise_outside(name, ops.convert_to_numpy(tensor), sizes[name])
+    return inputs
+
+
+def raise_outside(name: str, values: np.ndarray, size: int) -> None:
+    """Raises ValueError unless all values are in `[0, size)`."""
+    if values.size and not (values.min() >= 0 and values.max() < size):
+        worst = values.min() if values.min() < 0 else values.max()
+        raise ValueError(f"{range_message(name, size)} {worst}.")
+
+
+def range_message(name: str, size: int) -> str:
+    """Returns the beginning of a complaint; the offending value comes after it."""
+    what = {
+        "input_ids": "the encoder's vocabulary",
+        "input_mask": "0 for padding, 1 for tokens",
+        "segment_ids": "the encoder's segment types",
+    }
+    return f"{name} must be in [0, {size}) ({what[name]}), got"
+
+
+def _compatible(shape, other) -> bool:
+    return all(a == b or a is None or b is None for a, b in zip(shape, other, strict=True))
+
+
+def _shape(shape) -> str:
+    return str(list(shape))

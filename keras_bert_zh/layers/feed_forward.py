@@ -1,0 +1,71 @@
+"""Two dense layers, each token on its own."""
+
+import keras
+
+
+def gelu_tanh(x):
+    """GELU in its tanh approximation (https://arxiv.org/abs/1606.08415)."""
+    return keras.ops.gelu(x, approximate=True)
+
+
+def gelu_erf(x):
+    """GELU by the error function (https://arxiv.org/abs/1606.08415)."""
+    return keras.ops.gelu(x, approximate=False)
+
+
+ACTIVATIONS = {"gelu_tanh": gelu_tanh, "gelu_erf": gelu_erf, "relu": keras.ops.relu}
+
+
+class FeedForward(keras.layers.Layer):
+    """Widens the hidden states, applies the activation and narrows them again.
+
+    Args:
+        intermediate_size: int, inner width.
+        hidden_size: int, D.
+        activation: `"gelu_tanh"`, `"gelu_erf"` or `"relu"`.
+        initializer_range: float, standard deviation of fresh weights.
+
+    Call arguments:
+        hidden: `<float>[..., D]`.
+
+    Returns:
+        `<float>[..., D]`.
+
+    Reference:
+        `transformer_model` in google-research/bert `modeling.py`.
+    """
+
+    def __init__(
+        self,
+        *,
+        intermediate_size: int,
+        hidden_size: int,
+        activation: str = "gelu_tanh",
+        initializer_range: float = 0.02,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+
+        def dense(units: int, name: str, activation=None) -> keras.layers.Dense:
+            return keras.layers.Dense(
+                units,
+                activation=activation,
+                kernel_initializer=keras.initializers.TruncatedNormal(stddev=initializer_range),
+                dtype=self.dtype_policy,
+                name=name,
+            )
+
+        self.inner = dense(intermediate_size, "inner", ACTIVATIONS[activation])
+        self.outer = dense(hidden_size, "outer")
+        self.intermediate_size = intermediate_size
+        self.hidden_size = hidden_size
+
+    def build(self, hidden_shape=None):
+        self.inner.build((None, None, self.hidden_size))
+        self.outer.build((None, None, self.intermediate_size))
+
+    def call(self, hidden):
+        return self.outer(self.inner(hidden))
+
+    def compute_output_shape(self, hidden_shape):
+        return hidden_shape

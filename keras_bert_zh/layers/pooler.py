@@ -1,0 +1,43 @@
+"""One vector for the whole text."""
+
+import keras
+from keras import ops
+
+
+class Pooler(keras.layers.Layer):
+    """A dense layer with tanh on the first token, `[CLS]`.
+
+    Args:
+        hidden_size: int, D.
+        initializer_range: float, standard deviation of fresh weights.
+
+    Call arguments:
+        sequence: `<float>[B, S, D]`.
+
+    Returns:
+        `<float>[B, D]`.
+
+    Reference:
+        `BertModel` in google-research/bert `modeling.py`.
+    """
+
+    def __init__(self, *, hidden_size: int, initializer_range: float = 0.02, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = keras.layers.Dense(
+            hidden_size,
+            activation="tanh",
+            kernel_initializer=keras.initializers.TruncatedNormal(stddev=initializer_range),
+            dtype=self.dtype_policy,
+            name="dense",
+        )
+        self.hidden_size = hidden_size
+
+    def build(self, sequence_shape=None):
+        self.dense.build((None, self.hidden_size))
+
+    def call(self, sequence):
+        # Not sequence[:, 0]: a strided slice of a dynamic length is no LiteRT built-in.
+        return self.dense(ops.take(sequence, 0, axis=1))
+
+    def compute_output_shape(self, sequence_shape):
+        return (sequence_shape[0], self.hidden_size)

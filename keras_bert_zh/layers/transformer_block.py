@@ -1,0 +1,83 @@
+"""One block of the encoder."""
+
+import keras
+
+from keras_bert_zh.layers.attention import SelfAttention
+from keras_bert_zh.layers.feed_forward import FeedForward
+
+
+class TransformerBlock(keras.layers.Layer):
+    """Self-attention, then feed-forward; each dropped out, added to its input and normalised.
+
+    Args:
+        num_heads: int, attention heads N.
+        hidden_size: int, D.
+        intermediate_size: int, inner width of the feed-forward layer.
+        activation: `"gelu_tanh"`, `"gelu_erf"` or `"relu"`.
+        dropout: float, rate on both outputs.
+        attention_dropout: float, rate on the attention probabilities.
+        epsilon: float, added to the variance in the normalisations.
+        initializer_range: float, standard deviation of fresh weights.
+
+    Call arguments:
+        hidden: `<float>[B, S, D]`.
+        mask: `<int32>[B, S]`, 0 where nobody looks.
+
+    Returns:
+        `<float>[B, S, D]`.
+
+    Reference:
+        `transformer_model` in google-research/bert `modeling.py`.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_heads: int,
+        hidden_size: int,
+        intermediate_size: int,
+        activation: str = "gelu_tanh",
+        dropout: float = 0.1,
+        attention_dropout: float = 0.1,
+        epsilon: float = 1e-12,
+        initializer_range: float = 0.02,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        shared = {"hidden_size": hidden_size, "initializer_range": initializer_range}
+        dtype = self.dtype_policy
+        self.attention = SelfAttention(
+            num_heads=num_heads, dropout=attention_dropout, dtype=dtype, name="attention", **shared
+        )
+        self.attention_norm = keras.layers.LayerNormalization(
+            epsilon=epsilon, dtype=dtype, name="attention_norm"
+        )
+        self.feed_forward = FeedForward(
+            intermediate_size=intermediate_size,
+            activation=activation,
+            dtype=dtype,
+            name="feed_forward",
+            **shared,
+        )
+        self.feed_forward_norm = keras.layers.LayerNormalization(
+            epsilon=epsilon, dtype=dtype, name="feed_forward_norm"
+        )
+        self.dropout = keras.layers.Dropout(dropout, dtype=dtype, name="dropout")
+        self.hidden_size = hidden_size
+
+    def build(self, hidden_shape=None, mask_shape=None):
+        shape = (None, None, self.hidden_size)
+        self.attention.build(shape)
+        self.attention_norm.build(shape)
+        self.feed_forward.build(shape)
+        self.feed_forward_norm.build(shape)
+        self.dropout.build(shape)
+
+    def call(self, hidden, mask, training=None):
+        attended = self.attention(hidden, mask, training=training)
+        hidden = self.attention_norm(hidden + self.dropout(attended, training=training))
+        transformed = self.feed_forward(hidden)
+        return self.feed_forward_norm(hidden + self.dropout(transformed, training=training))
+
+    def compute_output_spec(self, hidden, mask, training=None):
+        return keras.KerasTensor(hidden.shape, self.compute_dtype)

@@ -1,0 +1,27 @@
+"""Tells Keras which positions are padding."""
+
+import keras
+from keras import ops
+
+
+class WithMask(keras.layers.Layer):
+    """Attaches a Keras mask to a sequence, for the layers that come after it.
+
+    Call arguments:
+        inputs: tuple of the sequence, `<float>[B, S, D]`, and its mask, `<int32>[B, S]`.
+
+    Returns:
+        The sequence, as it is.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.built = True
+
+    def call(self, inputs):
+        sequence, _ = inputs
+        return sequence
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return ops.cast(inputs[1], "bool")

@@ -1,0 +1,189 @@
+"""BertPreprocess: strings in, the three inputs of BERT out."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, load_checkpoint
+from keras_bert_zh.text.vocabulary import (
+    check_vocabulary,
+    chinese_vocabulary,
+    read_vocabulary,
+    special_ids,
+)
+
+OUTPUT_KEYS = ("input_ids", "input_mask", "segment_ids")
+
+
+@keras.saving.register_keras_serializable("keras_bert_zh")
+class BertPreprocess(keras.layers.Layer):
+    """Turns strings into `input_ids`, `input_mask` and `segment_ids`, inside the graph.
+
+    The tokens are those of google-research/bert `tokenization.py`, one for one, with the classes
+    of Unicode 14.0. Texts are cut to `max_length` and laid out as `[CLS] a [SEP]`, pairs as
+    `[CLS] a [SEP] b [SEP]` with the longer text cut first, padded with `[PAD]`. A special token
+    written in the text is text; bytes that are not UTF-8 are dropped.
+
+    Args:
+        checkpoint: where the vocabulary comes from: the handle of a Hub module, a local path, or
+            a `Checkpoint` that was loaded before. `None` stands for the vocabulary of Google's
+            Chinese BERT, which ships with this package.
+        vocabulary: list of str, or the path of a `vocab.txt`, instead of a checkpoint's.
+        lowercase: bool, whether to fold case and strip accents. `None`: as the checkpoint says,
+            `True` without one.
+        max_length: int, S, at least 3.
+        **kwargs: `name`, as for every Keras layer.
+
+    Call arguments:
+        inputs: `str`, list of `str`, or string tensor or array of shape `[]`, `[B]` or `[B, 1]`;
+            words that are split already as list of lists or ragged `[B, (words)]`. A pair of
+            these: a tuple, or a dict of `text_a` and `text_b`.
+
+    Returns:
+        dict of `input_ids`, `input_mask` (1 for tokens, 0 for padding) and `segment_ids` (1 for
+        the second text and its `[SEP]`), each `<int32>[B, S]`; `<int32>[S]` for a scalar.
+
+    Raises:
+        ValueError: if `max_length < 3`, the vocabulary is empty or lacks a special token, a
+            tensor has another rank, or the two texts of a pair differ in batch size.
+        TypeError: if anything but text stands among the texts.
+
+    Example:
+
+    >>> from keras_bert_zh import BertPreprocess
+    >>> preprocess = BertPreprocess(checkpoint=None, max_length=8)
+    >>> preprocess(["今天天气很好"])["input_ids"].numpy().tolist()
+    [[101, 791, 1921, 1921, 3698, 2523, 1962, 102]]
+    >>> preprocess(("好", "不好"))["segment_ids"].numpy().tolist()
+    [0, 0, 0, 1, 1, 1, 0, 0]
+
+    Reference:
+        `FullTokenizer` in google-research/bert `tokenization.py`, `convert_single_example` in its
+        `run_classifier.py`.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str | os.PathLike | Checkpoint | None = DEFAULT,
+        *,
+        vocabulary: Sequence[str] | str | os.PathLike | None = None,
+        lowercase: bool | None = None,
+        max_length: int = 128,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        # Strings are no arrays that Keras could convert, and XLA has none.
+        self._convert_input_args = False
+        self._allow_non_tensor_positional_args = True
+        self.supports_jit = False
+        self.built = True
+        if not isinstance(max_length, int) or isinstance(max_length, bool) or max_length < 3:
+            raise ValueError(f"max_length must be an int of at least 3, got {max_length!r}.")
+        if lowercase not in (None, True, False):
+            raise ValueError(f"lowercase must be True, False or None, got {lowercase!r}.")
+        self.max_length = max_length
+        tokens, checkpoint_lowercase = _find_vocabulary(checkpoint, vocabulary)
+        self.lowercase = checkpoint_lowercase if lowercase is None else lowercase
+        # Imported here: the package can be used without TensorFlow where no string is.
+        from keras_bert_zh.text.pipeline import TextPipeline
+
+        self._pipeline = TextPipeline(tokens, self.lowercase)
+
+    # Sequential makes its Input of the first layer's dtype.
+    compute_dtype = property(lambda self: "string")
+    variable_dtype = property(lambda self: "string")
+
+    @property
+    def vocabulary(self) -> list[str]:
+        """The tokens; the id of a token is its index."""
+        return list(self._pipeline.vocabulary)
+
+    @property
+    def special_ids(self) -> dict[str, int]:
+        """The ids of `[PAD]`, `[UNK]`, `[CLS]`, `[SEP]` and `[MASK]`."""
+        return special_ids(self._pipeline.vocabulary)
+
+    def tokenize(self, texts: Any):
+        """Returns the ids of single texts, without `[CLS]` and `[SEP]`, as they are.
+
+        Args:
+            texts: as for calling the layer, without pairs.
+
+        Returns:
+            `tf.RaggedTensor` `<int32>[B, (tokens)]`; `<int32>[tokens]` for a scalar.
+
+        Example:
+
+        >>> from keras_bert_zh import BertPreprocess
+        >>> BertPreprocess(None).tokenize(["很好", "unaffable"]).to_list()
+        [[2523, 1962], [9049, 9609, 8427, 8430]]
+        """
+        return self._pipeline.tokenize(texts)
+
+    def detokenize(self, ids: Any):
+        """Returns readable text: blanks around words, none between ideographs.
+
+        `[CLS]`, `[SEP]` and `[PAD]` are left out.
+
+        Args:
+            ids: `<int32>[S]`, `[B, S]`, or ragged `[B, (tokens)]`: what `tokenize` or the call
+                returned.
+
+        Returns:
+            `<string>[B]`, UTF-8; `<string>[]` for ids of rank 1.
+
+        Raises:
+            tf.errors.InvalidArgumentError: if an id is outside the vocabulary.
+
+        Example:
+
+        >>> from keras_bert_zh import BertPreprocess
+        >>> preprocess = BertPreprocess(None)
+        >>> preprocess.detokenize(preprocess.tokenize("我用 Keras 写代码")).numpy().decode()
+        '我用 keras 写代码'
+        """
+        return self._pipeline.detokenize(ids)
+
+    def call(self, inputs):
+        return self._pipeline.pack(inputs, self.max_length)
+
+    def compute_output_spec(self, inputs):
+        from keras_bert_zh.text.inputs import check_rank, split_pair
+
+        parts = split_pair(inputs)
+        for name, part in parts:
+            check_rank(name, tuple(part.shape))
+        shape = (*parts[0][1].shape[:1], self.max_length)
+        return {key: keras.KerasTensor(shape, "int32", name=key) for key in OUTPUT_KEYS}
+
+    def get_config(self) -> dict[str, Any]:
+        # The tokens themselves: a saved model needs no file beside it.
+        return {
+            **super().get_config(),
+            "vocabulary": self.vocabulary,
+            "lowercase": self.lowercase,
+            "max_length": self.max_length,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "BertPreprocess":
+        if not isinstance(config.get("vocabulary"), list) or "checkpoint" in config:
+            # A saved model must not make this package open a file.
+            raise ValueError("The configuration of BertPreprocess must hold its vocabulary.")
+        return cls(None, **config)
+
+
+def _find_vocabulary(checkpoint, vocabulary) -> tuple[tuple[str, ...], bool]:
+    """Returns the tokens and whether they are lower case."""
+    if vocabulary is not None:
+        if checkpoint not in (None, DEFAULT):
+            raise ValueError("Pass either checkpoint or vocabulary to BertPreprocess, got both.")
+        if isinstance(vocabulary, (str, os.PathLike)):
+            return read_vocabulary(vocabulary), True
+        return check_vocabulary(vocabulary), True
+    if checkpoint is None:
+        return chinese_vocabulary(), True
+    loaded = load_checkpoint(checkpoint)
+    return check_vocabulary(loaded.vocabulary), loaded.lowercase

@@ -1,0 +1,147 @@
+"""What `BertPreprocess` accepts, made into string tensors."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+PAIR_KEYS = ("text_a", "text_b")
+
+_EXPECTED = "str, a list of str, a string tensor of shape [batch] or [batch, 1], or ragged words"
+
+
+class Texts(NamedTuple):
+    """One or two texts a row, each `<string>[B]` or ragged words `<string>[B, (words)]`."""
+
+    first: tf.Tensor | tf.RaggedTensor
+    second: tf.Tensor | tf.RaggedTensor | None
+    is_scalar: bool
+
+
+def split_pair(inputs: Any) -> list[tuple[str, Any]]:
+    """Returns the one or two texts of the inputs, each with the name that errors call it by.
+
+    A tuple is a pair, and so is a dict of `text_a` and `text_b`; all else is one text a row.
+
+    Raises:
+        ValueError: for a tuple of another length, or other keys.
+    """
+    if isinstance(inputs, tuple):
+        if len(inputs) != 2:
+            raise ValueError(
+                f"A pair of texts is a tuple of two, got a tuple of {len(inputs)}. "
+                "Pass a batch of single texts as a list or an array."
+            )
+        return [("the first text", inputs[0]), ("the second text", inputs[1])]
+    if isinstance(inputs, dict):
+        if set(inputs) not in ({"text_a"}, set(PAIR_KEYS)):
+            raise ValueError(
+                "A dict of texts has the keys 'text_a' and, for pairs, 'text_b'; "
+                f"got {sorted(map(str, inputs))}."
+            )
+        return [(key, inputs[key]) for key in PAIR_KEYS if key in inputs]
+    return [("texts", inputs)]
+
+
+def to_texts(inputs: Any) -> Texts:
+    """Converts everything that `BertPreprocess` accepts.
+
+    Raises:
+        TypeError: for anything but text.
+        ValueError: for tensors of another rank, and pairs that differ in batch size.
+    """
+    parts = [_to_tensor(name, value) for name, value in split_pair(inputs)]
+    scalars = [part.shape.rank == 0 for part in parts]
+    if any(scalars) and not all(scalars):
+        raise ValueError("The two texts of a pair must both be scalar or both be batches.")
+    if scalars[0]:
+        parts = [part[None] for part in parts]
+    if len(parts) == 1:
+        return Texts(parts[0], None, scalars[0])
+    return Texts(*_check_pair(*parts), scalars[0])
+
+
+def check_rank(name: str, shape: tuple[int | None, ...]) -> None:
+    """Raises ValueError unless the shape is one that a string tensor may have."""
+    if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
+        raise ValueError(
+            f"{name}: expected strings of shape [], [batch] or [batch, 1], got shape "
+            f"{list(shape)}. Pass a pair of texts as a tuple, pre-split words as a ragged tensor."
+        )
+
+
+def _to_tensor(name: str, value: Any) -> tf.Tensor | tf.RaggedTensor:
+    if isinstance(value, (str, bytes)):
+        return tf.constant(_encode(name, value))
+    if isinstance(value, list):
+        return _from_list(name, value)
+    if isinstance(value, tf.RaggedTensor):
+        _check_dtype(name, value.dtype)
+        if value.ragged_rank != 1 or value.shape.rank != 2:
+            raise ValueError(
+                f"{name}: expected ragged words of shape [batch, (words)], got shape {value.shape}."
+            )
+        return value
+    if isinstance(value, np.ndarray) or (hasattr(value, "__array__") and not tf.is_tensor(value)):
+        array = np.asarray(value)
+        if array.dtype.kind not in "OUS":
+            raise TypeError(f"{name}: expected {_EXPECTED}, got an array of {array.dtype}.")
+        check_rank(name, array.shape)
+        flat = [_encode(name, item) for item in array.reshape(-1).tolist()]
+        return tf.constant(flat, tf.string, shape=array.shape[:1])
+    if not tf.is_tensor(value):
+        raise TypeError(f"{name}: expected {_EXPECTED}, got {_describe(value)}.")
+    _check_dtype(name, value.dtype)
+    if value.shape.rank is None:
+        raise ValueError(f"{name}: the rank of the string tensor must be known, got {value}.")
+    check_rank(name, tuple(value.shape))
+    return tf.squeeze(value, 1) if value.shape.rank == 2 else value
+
+
+def _from_list(name: str, values: list) -> tf.Tensor | tf.RaggedTensor:
+    if not values or not all(isinstance(value, list) for value in values):
+        return tf.constant([_encode(name, value) for value in values], tf.string)
+    words = [_encode(name, word) for value in values for word in value]
+    return tf.RaggedTensor.from_row_lengths(
+        tf.constant(words, tf.string), [len(value) for value in values]
+    )
+
+
+def _encode(name: str, value: Any) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        # A lone surrogate becomes invalid UTF-8, which the tokeniser drops.
+        return value.encode("utf-8", "surrogatepass")
+    raise TypeError(f"{name}: expected {_EXPECTED}, got {_describe(value)} among the texts.")
+
+
+def _check_dtype(name: str, dtype: tf.DType) -> None:
+    if dtype != tf.string:
+        raise TypeError(f"{name}: expected {_EXPECTED}, got a tensor of dtype {dtype.name}.")
+
+
+def _check_pair(first, second):
+    rows = [part.nrows() if isinstance(part, tf.RaggedTensor) else None for part in (first, second)]
+    static = [first.shape[0], second.shape[0]]
+    if None not in static:
+        if static[0] != static[1]:
+            raise ValueError(_UNEQUAL.format(*static))
+        return first, second
+    sizes = [
+        tf.shape(part, tf.int64)[0] if size is None else size
+        for part, size in zip((first, second), rows, strict=True)
+    ]
+    message = _UNEQUAL.format("different", "numbers")
+    with tf.control_dependencies([tf.debugging.assert_equal(*sizes, message=message)]):
+        if isinstance(first, tf.RaggedTensor):
+            return first.with_values(tf.identity(first.values)), second
+        return tf.identity(first), second
+
+
+def _describe(value: Any) -> str:
+    text = repr(value)
+    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
+
+
+_UNEQUAL = "A pair needs as many first as second texts, got {} and {}."
