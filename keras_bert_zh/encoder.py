@@ -203,13 +203,14 @@ class BertEncoder(keras.layers.Layer):
             outputs["encoder_outputs"] = [spec(batch, length) for _ in self.blocks]
         return outputs if as_dict or self.output_key is None else outputs[self.output_key]
 
-    def freeze_layers(self, count: int) -> None:
+    def freeze_layers(self, count: int | None) -> None:
         """Freezes the embeddings and the first `count` blocks, and makes the rest trainable.
 
-        Compile the model afterwards. `encoder.trainable = True` makes everything trainable again.
+        Compile the model afterwards. To freeze the whole encoder, set `encoder.trainable = False`.
 
         Args:
-            count: int, from 0, which freezes the embeddings alone, to the number of blocks.
+            count: int, from 0, which freezes the embeddings alone, to the number of blocks; `None`
+                freezes nothing.
 
         Raises:
             ValueError: if `count` is something else.
@@ -223,15 +224,15 @@ class BertEncoder(keras.layers.Layer):
         >>> [block.trainable for block in encoder.blocks]
         [False, True]
         """
-        if not isinstance(count, int) or not 0 <= count <= len(self.blocks):
+        if count is not None and (not isinstance(count, int) or not 0 <= count <= len(self.blocks)):
             raise ValueError(
-                f"freeze_layers takes a number of blocks from 0 to {len(self.blocks)}, "
-                f"got {count!r}."
+                f"freeze_layers takes a number of blocks from 0 to {len(self.blocks)}, or None to "
+                f"freeze nothing; got {count!r}."
             )
+        frozen = [] if count is None else [self.embeddings, *self.blocks[:count]]
         self.trainable = True
-        self.embeddings.trainable = False
-        for block in self.blocks[:count]:
-            block.trainable = False
+        for layer in (self.embeddings, *self.blocks, self.pooler):
+            layer.trainable = layer not in frozen
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """Returns the weights by the names that `Checkpoint.weights` has."""

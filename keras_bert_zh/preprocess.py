@@ -39,7 +39,7 @@ class BertPreprocess(keras.layers.Layer):
     Call arguments:
         inputs: `str`, list of `str`, or string tensor or array of shape `[]`, `[B]` or `[B, 1]`;
             words that are split already as list of lists or ragged `[B, (words)]`. A pair of
-            these: a tuple, or a dict of `text_a` and `text_b`.
+            these: a tuple, a list of two tensors, or a dict of `text_a` and `text_b`.
 
     Returns:
         dict of `input_ids`, `input_mask` (1 for tokens, 0 for padding) and `segment_ids` (1 for
@@ -118,7 +118,7 @@ class BertPreprocess(keras.layers.Layer):
 
         >>> from keras_bert_zh import BertPreprocess
         >>> BertPreprocess(None).tokenize(["很好", "unaffable"]).to_list()
-        [[2523, 1962], [9049, 9609, 8427, 8430]]
+        [[2523, 1962], [163, 8374, 9049, 9609]]
         """
         return self._pipeline.tokenize(texts)
 

@@ -9,6 +9,7 @@ from keras import ops
 MASKED_SCORE = -10000.0
 
 
+@keras.saving.register_keras_serializable("keras_bert_zh")
 class SelfAttention(keras.layers.Layer):
     """Multi-head self-attention with its output projection; softmax in float32.
 

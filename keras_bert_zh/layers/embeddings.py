@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 
+@keras.saving.register_keras_serializable("keras_bert_zh")
 class BertEmbeddings(keras.layers.Layer):
     """Sums word, position and segment embeddings, then normalises and drops out.
 

@@ -16,6 +16,7 @@ def gelu_erf(x):
 ACTIVATIONS = {"gelu_tanh": gelu_tanh, "gelu_erf": gelu_erf, "relu": keras.ops.relu}
 
 
+@keras.saving.register_keras_serializable("keras_bert_zh")
 class FeedForward(keras.layers.Layer):
     """Widens the hidden states, applies the activation and narrows them again.
 

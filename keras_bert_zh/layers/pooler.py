@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 
+@keras.saving.register_keras_serializable("keras_bert_zh")
 class Pooler(keras.layers.Layer):
     """A dense layer with tanh on the first token, `[CLS]`.
 

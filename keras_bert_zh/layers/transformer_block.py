@@ -6,6 +6,7 @@ from keras_bert_zh.layers.attention import SelfAttention
 from keras_bert_zh.layers.feed_forward import FeedForward
 
 
+@keras.saving.register_keras_serializable("keras_bert_zh")
 class TransformerBlock(keras.layers.Layer):
     """Self-attention, then feed-forward; each dropped out, added to its input and normalised.
 

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 
+@keras.saving.register_keras_serializable("keras_bert_zh")
 class WithMask(keras.layers.Layer):
     """Attaches a Keras mask to a sequence, for the layers that come after it.
 

@@ -1,0 +1,1 @@
+"""Strings to ids: what `BertPreprocess` is built of."""

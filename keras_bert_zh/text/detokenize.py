@@ -21,16 +21,17 @@ class Detokenizer:
             [len(token) == 1 and ord(token) in tables.punctuation for token in vocabulary]
         )
         self._size = len(vocabulary)
-        self._text = tf.constant(
-            np.where(is_piece, [token[2:] for token in vocabulary], vocabulary)
-        )
+        text = [
+            token[2:] if piece else token for token, piece in zip(vocabulary, is_piece, strict=True)
+        ]
+        self._text = tf.constant(text)
         self._is_hidden = tf.constant([token in _HIDDEN for token in vocabulary])
         # A special token such as [MASK] stands for a character as often as for a word.
         self._is_ideograph = tf.constant(
             [
-                token.startswith("[")
-                or all(ord(char) in tables.cjk or ord(char) in _KANA for char in token)
-                for token in vocabulary
+                shown.startswith("[")
+                or all(ord(char) in tables.cjk or ord(char) in _KANA for char in shown)
+                for shown in text
             ]
         )
         self._joins_left = tf.constant(is_piece | is_mark)

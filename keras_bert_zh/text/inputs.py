@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -21,16 +22,19 @@ class Texts(NamedTuple):
 def split_pair(inputs: Any) -> list[tuple[str, Any]]:
     """Returns the one or two texts of the inputs, each with the name that errors call it by.
 
-    A tuple is a pair, and so is a dict of `text_a` and `text_b`; all else is one text a row.
+    A tuple is a pair, and so is a dict of `text_a` and `text_b`, or a list of tensors, which Keras
+    makes of a tuple when it loads a model; all else is one text a row.
 
     Raises:
         ValueError: for a tuple of another length, or other keys.
     """
-    if isinstance(inputs, tuple):
+    if isinstance(inputs, tuple) or (
+        isinstance(inputs, list) and inputs and all(map(_is_tensor, inputs))
+    ):
         if len(inputs) != 2:
             raise ValueError(
-                f"A pair of texts is a tuple of two, got a tuple of {len(inputs)}. "
-                "Pass a batch of single texts as a list or an array."
+                f"A pair of texts is a tuple of two, got {len(inputs)}. "
+                "Pass a batch of single texts as a list of str or as one array."
             )
         return [("the first text", inputs[0]), ("the second text", inputs[1])]
     if isinstance(inputs, dict):
@@ -68,6 +72,10 @@ def check_rank(name: str, shape: tuple[int | None, ...]) -> None:
             f"{name}: expected strings of shape [], [batch] or [batch, 1], got shape "
             f"{list(shape)}. Pass a pair of texts as a tuple, pre-split words as a ragged tensor."
         )
+
+
+def _is_tensor(value: Any) -> bool:
+    return tf.is_tensor(value) or isinstance(value, (keras.KerasTensor, tf.RaggedTensor))
 
 
 def _to_tensor(name: str, value: Any) -> tf.Tensor | tf.RaggedTensor:

@@ -1,0 +1,100 @@
+"""Every layer of the package once, with what to call it with."""
+
+import dataclasses
+import inspect
+import pkgutil
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import keras
+import numpy as np
+
+import keras_bert_zh
+from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess
+from keras_bert_zh.layers.attention import SelfAttention
+from keras_bert_zh.layers.embeddings import BertEmbeddings
+from keras_bert_zh.layers.feed_forward import FeedForward
+from keras_bert_zh.layers.pooler import Pooler
+from keras_bert_zh.layers.transformer_block import TransformerBlock
+from keras_bert_zh.layers.with_mask import WithMask
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One layer.
+
+    Attributes:
+        make: makes the layer; takes the keyword arguments of every Keras layer.
+        arguments: the call arguments, arrays or structures of them.
+        takes_strings: whether it runs outside XLA and has nothing to train.
+    """
+
+    make: Callable[..., keras.layers.Layer]
+    arguments: tuple[Any, ...]
+    takes_strings: bool = False
+
+
+CONFIG = BertConfig(
+    vocab_size=53,
+    hidden_size=12,
+    num_hidden_layers=2,
+    num_attention_heads=3,
+    intermediate_size=17,
+    max_position_embeddings=11,
+)
+_RNG = np.random.default_rng(0)
+HIDDEN = _RNG.normal(size=(3, 7, 12)).astype("float32")
+MASK = np.array([[1] * 7, [1, 1, 1, 0, 0, 0, 0], [1, 0, 1, 1, 0, 1, 0]], "int32")
+IDS = _RNG.integers(0, 53, (3, 7)).astype("int32")
+SEGMENTS = _RNG.integers(0, 2, (3, 7)).astype("int32")
+INPUTS = {"input_ids": IDS, "input_mask": MASK, "segment_ids": SEGMENTS}
+TEXTS = np.array(["今天天气很好", "", "Keras，坏\0了 [CLS]"], dtype=object)
+
+CASES = {
+    BertPreprocess: Case(
+        lambda **kwargs: BertPreprocess(None, max_length=9, **kwargs), (TEXTS,), takes_strings=True
+    ),
+    BertEncoder: Case(
+        lambda **kwargs: BertEncoder(None, config=CONFIG, dropout=0.0, **kwargs), (INPUTS,)
+    ),
+    BertEmbeddings: Case(
+        lambda **kwargs: BertEmbeddings(
+            vocab_size=53, max_positions=11, type_vocab_size=2, hidden_size=12, dropout=0, **kwargs
+        ),
+        (IDS, SEGMENTS),
+    ),
+    SelfAttention: Case(
+        lambda **kwargs: SelfAttention(num_heads=3, hidden_size=12, dropout=0, **kwargs),
+        (HIDDEN, MASK),
+    ),
+    FeedForward: Case(
+        lambda **kwargs: FeedForward(intermediate_size=17, hidden_size=12, **kwargs), (HIDDEN,)
+    ),
+    TransformerBlock: Case(
+        lambda **kwargs: TransformerBlock(
+            num_heads=3,
+            hidden_size=12,
+            intermediate_size=17,
+            dropout=0,
+            attention_dropout=0,
+            **kwargs,
+        ),
+        (HIDDEN, MASK),
+    ),
+    Pooler: Case(lambda **kwargs: Pooler(hidden_size=12, **kwargs), (HIDDEN,)),
+    WithMask: Case(WithMask, ((HIDDEN, MASK),)),
+}
+
+
+def layers_of_the_package() -> set[type]:
+    """Returns every Keras layer that a module of the package defines."""
+    names = [
+        module.name for module in pkgutil.walk_packages(keras_bert_zh.__path__, "keras_bert_zh.")
+    ]
+    return {
+        member
+        for name in names
+        for _, member in inspect.getmembers(import_module(name), inspect.isclass)
+        if issubclass(member, keras.layers.Layer) and member.__module__ == name
+    }

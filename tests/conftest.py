@@ -1,0 +1,46 @@
+"""Fixtures that several folders share."""
+
+import os
+import pathlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+import keras
+import numpy as np
+import pytest
+
+from keras_bert_zh import load_checkpoint
+
+DATA = pathlib.Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def tiny_module() -> pathlib.Path:
+    """The folder of a genuine TF1 Hub module: 2 layers, hidden size 32, random weights."""
+    return DATA / "tiny_tf1_hub"
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_module):
+    """That module, loaded."""
+    return load_checkpoint(tiny_module)
+
+
+@pytest.fixture(scope="session")
+def golden() -> dict[str, np.ndarray]:
+    """Inputs, and what the original TF1 graph of that module made of them."""
+    with np.load(DATA / "tiny_golden.npz") as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture(scope="session")
+def inputs(golden) -> dict[str, np.ndarray]:
+    return {key: golden[key] for key in ("input_ids", "input_mask", "segment_ids")}
+
+
+@pytest.fixture(autouse=True)
+def fresh_state():
+    keras.utils.set_random_seed(0)
+    yield
+    keras.config.set_dtype_policy("float32")

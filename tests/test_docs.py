@@ -1,0 +1,79 @@
+"""What the documentation shows, runs."""
+
+import doctest
+import hashlib
+import importlib
+import inspect
+import pathlib
+import pkgutil
+import re
+import shutil
+
+import pytest
+
+import keras_bert_zh
+from keras_bert_zh.checkpoints import DEFAULT
+
+ROOT = pathlib.Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+MODULES = [
+    module.name for module in pkgutil.walk_packages(keras_bert_zh.__path__, "keras_bert_zh.")
+]
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch, tiny_module):
+    """An empty folder, and a hub cache in which a tiny module stands for the default one."""
+    folder = hashlib.sha1(DEFAULT.encode()).hexdigest()
+    shutil.copytree(tiny_module, tmp_path / "hub" / folder)
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
+    shutil.copytree(tiny_module, tmp_path / "bert_chinese")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("workplace")
+def test_readme_blocks_run_one_after_the_other():
+    assert len(BLOCKS) >= 6
+    namespace = {}
+    for block in BLOCKS:
+        exec(compile(block, "README.md", "exec"), namespace)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstring_examples(name, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    results = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
+    assert results.failed == 0
+
+
+def test_some_docstrings_have_examples():
+    finder = doctest.DocTestFinder()
+    for public in (
+        keras_bert_zh.BertConfig,
+        keras_bert_zh.BertEncoder,
+        keras_bert_zh.BertPreprocess,
+    ):
+        assert any(test.examples for test in finder.find(public)), public
+    assert any(test.examples for test in finder.find(keras_bert_zh.load_checkpoint))
+
+
+@pytest.mark.parametrize("name", keras_bert_zh.__all__)
+def test_public_names_are_documented(name):
+    public = getattr(keras_bert_zh, name)
+    assert f"`{name}" in README
+    assert inspect.getdoc(public)
+    for member, value in vars(public).items() if inspect.isclass(public) else ():
+        if callable(value) and not member.startswith("_") and member in public.__dict__:
+            inherited = any(hasattr(base, member) for base in public.__mro__[1:])
+            assert inherited or inspect.getdoc(value), f"{name}.{member}"
+
+
+def test_modules_say_what_they_are():
+    assert [name for name in MODULES if not importlib.import_module(name).__doc__] == []
+
+
+def test_readme_links_and_pictures_exist():
+    targets = re.findall(r"\]\((?!https?://|#)([^)\s]+)\)", README)
+    assert targets
+    assert [target for target in targets if not (ROOT / target.split("#")[0]).exists()] == []

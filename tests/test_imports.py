@@ -1,0 +1,68 @@
+"""The imports of the package form a graph without cycles, in the order the README gives."""
+
+import ast
+import pathlib
+
+import pytest
+
+PACKAGE = pathlib.Path(__file__).parents[1] / "keras_bert_zh"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# What each room may import of the package, beside itself.
+ALLOWED = {
+    "config": set(),
+    "text": set(),
+    "layers": set(),
+    "checkpoints": {"config"},
+    "preprocess": {"text", "checkpoints"},
+    "encoder": {"config", "layers", "checkpoints"},
+    "__init__": {"config", "checkpoints", "preprocess", "encoder"},
+}
+STANDARD_LIBRARY_ONLY = ("config.py", "checkpoints/names.py")
+
+
+def imports(path, *, top_level=False):
+    tree = ast.parse(path.read_text())
+    for node in tree.body if top_level else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module
+
+
+def room(name):
+    return name.removeprefix("keras_bert_zh.").split(".")[0]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_what_is_below_it(path):
+    own = path.relative_to(PACKAGE).with_suffix("").parts[0]
+    ours = {room(name) for name in imports(path) if name.startswith("keras_bert_zh")}
+    assert ours - {own} <= ALLOWED[own]
+    assert not any(room(name) in ("tests", "examples", "benchmarks") for name in imports(path))
+
+
+def test_the_table_has_no_cycles():
+    order = []
+    while len(order) < len(ALLOWED):
+        free = [name for name in ALLOWED if name not in order and ALLOWED[name] <= set(order)]
+        assert free, f"cycle among {set(ALLOWED) - set(order)}"
+        order += free
+
+
+@pytest.mark.parametrize("name", STANDARD_LIBRARY_ONLY)
+def test_standard_library_only(name):
+    import sys
+
+    assert {module.split(".")[0] for module in imports(PACKAGE / name)} <= sys.stdlib_module_names
+
+
+def test_the_encoder_needs_no_tensorflow():
+    """Where strings are prepared elsewhere, a machine with JAX alone will do."""
+    lazy = {"text", "checkpoints/tf1_graph.py", "layers/tensorflow_assertions.py"}
+    for path in MODULES:
+        name = str(path.relative_to(PACKAGE))
+        if name.split("/", maxsplit=1)[0] not in lazy and name not in lazy:
+            tops = {module.split(".")[0] for module in imports(path, top_level=True)}
+            assert not tops & {"tensorflow", "tensorflow_text", "tensorflow_hub"}, name

@@ -1,0 +1,260 @@
+import json
+import pickle
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_bert_zh import BertPreprocess
+from tests.process import run_python
+
+TEXTS = ["今天天气很好，我们去公园吧！", "", "Keras 3", "坏\0了 [CLS]", "ΑΣ ΑΣ"]
+PAIRS = (TEXTS, TEXTS[::-1])
+
+
+@pytest.fixture(scope="module")
+def preprocess():
+    return BertPreprocess(None, max_length=12)
+
+
+@pytest.fixture(scope="module")
+def expected(preprocess):
+    """The eager answers, for single texts and for pairs."""
+    return as_lists(preprocess(TEXTS)), as_lists(preprocess(PAIRS))
+
+
+def as_lists(outputs):
+    return {key: np.asarray(value).tolist() for key, value in outputs.items()}
+
+
+def array(texts):
+    return np.array(texts, dtype=object)
+
+
+def functional(preprocess):
+    first, second = keras.Input((), dtype="string"), keras.Input((), dtype="string")
+    single = keras.Model(first, preprocess(first))
+    return single, keras.Model([first, second], preprocess((first, second)))
+
+
+def test_layout(preprocess):
+    outputs = preprocess(("好", "不好"))
+    assert as_lists(outputs) == {
+        "input_ids": [101, 1962, 102, 679, 1962, 102, 0, 0, 0, 0, 0, 0],
+        "input_mask": [1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0],
+        "segment_ids": [0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0],
+    }
+    assert all(value.dtype == tf.int32 for value in outputs.values())
+
+
+def test_special_token_in_the_text_is_text(preprocess):
+    ids = preprocess.tokenize("[CLS]").numpy()
+    assert [preprocess.vocabulary[index] for index in ids] == ["[", "cl", "##s", "]"]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        array(TEXTS),
+        np.array([[text] for text in TEXTS], dtype=object),
+        array([text.encode() for text in TEXTS]),
+        [text.encode() for text in TEXTS],
+        np.array(TEXTS),
+        tf.constant(TEXTS),
+        tf.constant([[text] for text in TEXTS]),
+        {"text_a": TEXTS},
+    ],
+    ids=["objects", "column", "bytes", "bytes list", "U", "tensor", "tensor column", "dict"],
+)
+def test_every_form_of_batch_gives_one_answer(preprocess, expected, texts):
+    if isinstance(texts, np.ndarray) and texts.dtype.kind == "U":
+        texts = array(texts.tolist())
+    assert as_lists(preprocess(texts)) == expected[0]
+
+
+def test_every_form_of_pair_gives_one_answer(preprocess, expected):
+    a, b = PAIRS
+    for pair in [
+        (array(a), array(b)),
+        [tf.constant(a), tf.constant(b)],
+        {"text_b": b, "text_a": a},
+    ]:
+        assert as_lists(preprocess(pair)) == expected[1]
+    rows = [as_lists(preprocess((x, y))) for x, y in zip(a, b, strict=True)]
+    assert {key: [row[key] for row in rows] for key in rows[0]} == expected[1]
+
+
+def test_split_words(preprocess):
+    words = [["今天", "天气"], [], ["Ker", "as"]]
+    for form in (words, tf.ragged.constant(words)):
+        assert preprocess.tokenize(form).to_list() == [
+            [791, 1921, 1921, 3698],
+            [],
+            # Each word on its own: no piece joins the two.
+            [*preprocess.tokenize("ker").numpy(), *preprocess.tokenize("as").numpy()],
+        ]
+    assert preprocess((words, words))["input_ids"].shape == (3, 12)
+
+
+def test_eager_tf_data_and_models_agree(preprocess, expected):
+    dataset = tf.data.Dataset.from_tensor_slices(TEXTS)
+    for batches in (
+        dataset.batch(5).map(preprocess),
+        dataset.map(preprocess).batch(5),
+        dataset.batch(5).map(lambda texts: preprocess({"text_a": texts})),
+    ):
+        assert as_lists(next(iter(batches))) == expected[0]
+    pairs = tf.data.Dataset.from_tensor_slices(PAIRS).batch(5)
+    assert as_lists(next(iter(pairs.map(lambda a, b: preprocess((a, b)))))) == expected[1]
+    single, pair = functional(preprocess)
+    sequential = keras.Sequential([preprocess])
+    assert as_lists(single.predict(array(TEXTS), verbose=0)) == expected[0]
+    assert as_lists(sequential.predict(array(TEXTS), verbose=0)) == expected[0]
+    assert as_lists(pair.predict([array(part) for part in PAIRS], verbose=0)) == expected[1]
+
+
+def test_clone_json_and_pickle_agree(preprocess, expected):
+    single, pair = functional(preprocess)
+    for copy in (
+        keras.models.clone_model(single),
+        keras.models.model_from_json(single.to_json()),
+        pickle.loads(pickle.dumps(single)),
+    ):
+        assert as_lists(copy.predict(array(TEXTS), verbose=0)) == expected[0]
+    copy = keras.models.clone_model(pair)
+    assert as_lists(copy.predict([array(part) for part in PAIRS], verbose=0)) == expected[1]
+
+
+def test_saved_models_agree_in_a_new_process(preprocess, expected, tmp_path):
+    single, pair = functional(preprocess)
+    single.save(tmp_path / "single.keras")
+    single.export(tmp_path / "single", verbose=False)
+    pair.save(tmp_path / "pair.keras")
+    printed = run_python(
+        """
+import json, sys
+import numpy as np, tensorflow as tf, tensorflow_text
+folder, texts, pair = sys.argv[1], *json.loads(sys.argv[2])
+lists = lambda outputs: {key: np.asarray(value).tolist() for key, value in outputs.items()}
+# Before the package is imported: a SavedModel stands on its own.
+exported = tf.saved_model.load(f"{folder}/single").serve(tf.constant(texts))
+assert "keras_bert_zh" not in sys.modules
+import keras, keras_bert_zh
+load = lambda name: keras.saving.load_model(f"{folder}/{name}.keras")
+array = lambda texts: np.array(texts, dtype=object)
+single = load("single").predict(array(texts), verbose=0)
+both = load("pair").predict([array(part) for part in pair], verbose=0)
+print(json.dumps([lists(exported), lists(single), lists(both)]))
+""",
+        tmp_path,
+        json.dumps([TEXTS, PAIRS]),
+    )
+    assert json.loads(printed) == [expected[0], expected[0], expected[1]]
+
+
+def test_lowercase_false():
+    cased = BertPreprocess(None, lowercase=False)
+    assert cased.tokenize("É").numpy().tolist() != cased.tokenize("e").numpy().tolist()
+    assert BertPreprocess.from_config(cased.get_config()).lowercase is False
+
+
+def test_checkpoint_brings_vocabulary_and_case(tiny, tiny_module):
+    for source in (tiny_module, str(tiny_module), tiny):
+        preprocess = BertPreprocess(source, max_length=8)
+        assert (len(preprocess.vocabulary), preprocess.lowercase) == (718, True)
+    assert BertPreprocess(tiny, lowercase=False).lowercase is False
+
+
+def test_vocabulary_from_a_file(tiny, tiny_module):
+    path = tiny_module / "assets" / "vocab.txt"
+    assert BertPreprocess(vocabulary=path).vocabulary == list(tiny.vocabulary)
+    assert BertPreprocess(vocabulary=str(path)).vocabulary == list(tiny.vocabulary)
+    assert BertPreprocess(vocabulary=tiny.vocabulary).special_ids == {
+        token: tiny.vocabulary.index(token)
+        for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+    }
+
+
+def test_no_data_needed_for_odd_but_valid_texts(preprocess):
+    empty = preprocess([])
+    assert all(value.shape == (0, 12) for value in empty.values())
+    only_special = [101, 102, *[0] * 10]
+    for text in ["", " \u3000", "\0", b"\xff\xfe", "\ud800"]:
+        assert preprocess(text)["input_ids"].numpy().tolist() == only_special
+    assert preprocess(tf.constant([], tf.string))["input_mask"].shape == (0, 12)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "error", "message"),
+    [
+        (5, TypeError, r"texts: expected str.*got 5 \(int\)"),
+        ([1, 2], TypeError, r"got 1 \(int\) among the texts"),
+        (["a", None], TypeError, r"got None \(NoneType\) among the texts"),
+        ([["a"], "b"], TypeError, r"got \['a'\] \(list\) among the texts"),
+        (np.zeros(3), TypeError, "got an array of float64"),
+        (tf.constant([1]), TypeError, "got a tensor of dtype int32"),
+        (array(["a", float("nan")]), TypeError, r"got nan \(float\) among the texts"),
+        (tf.constant([["a", "b"]]), ValueError, r"got shape \[1, 2\]. Pass a pair of texts as"),
+        (("a",), ValueError, "tuple of two, got 1"),
+        (("a", "b", "c"), ValueError, "tuple of two, got 3"),
+        ([tf.constant("a")] * 3, ValueError, "tuple of two, got 3"),
+        (("a", ["b"]), ValueError, "both be scalar or both be batches"),
+        ((["a"], ["b", "c"]), ValueError, "as many first as second texts, got 1 and 2"),
+        ((["a"], [3]), TypeError, "the second text: expected str"),
+        ({"a": ["a"]}, ValueError, r"'text_a' and, for pairs, 'text_b'; got \['a'\]"),
+        ({"text_b": ["a"]}, ValueError, r"got \['text_b'\]"),
+    ],
+)
+def test_bad_inputs(preprocess, inputs, error, message):
+    with pytest.raises(error, match=message):
+        preprocess(inputs)
+
+
+def test_bad_symbolic_inputs(preprocess):
+    with pytest.raises(ValueError, match=r"got shape \[None, 3\]"):
+        preprocess(keras.Input((3,), dtype="string"))
+
+
+def test_pairs_of_unequal_batch_inside_a_graph(preprocess):
+    spec = tf.TensorSpec([None], tf.string)
+    pack = tf.function(lambda a, b: preprocess((a, b)), input_signature=[spec, spec])
+    assert pack(tf.constant(["a"]), tf.constant(["b"]))["input_ids"].shape == (1, 12)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="as many first as second texts"):
+        pack(tf.constant(["a"]), tf.constant(["b", "c"]))
+    ragged = tf.RaggedTensorSpec([None, None], tf.string)
+    words = tf.function(lambda a, b: preprocess((a, b)), input_signature=[ragged, spec])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="as many first as second texts"):
+        words(tf.ragged.constant([["a"]]), tf.constant(["b", "c"]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"max_length": 2}, "max_length must be an int of at least 3, got 2"),
+        ({"max_length": 8.0}, "max_length must be an int of at least 3, got 8.0"),
+        ({"lowercase": "yes"}, "lowercase must be True, False or None, got 'yes'"),
+        ({"vocabulary": []}, "vocabulary must be a list of tokens"),
+        ({"vocabulary": ["a"]}, r"must hold the special tokens .* missing from 1 tokens"),
+        ({"vocabulary": ["a"], "checkpoint": "x"}, "either checkpoint or vocabulary"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        BertPreprocess(**arguments)
+
+
+def test_vocabulary_file_that_does_not_exist(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"vocab\.txt"):
+        BertPreprocess(vocabulary=tmp_path / "vocab.txt")
+
+
+@pytest.mark.parametrize("change", [{"vocabulary": "/etc/hostname"}, {"checkpoint": "/etc"}])
+def test_a_saved_model_opens_no_path(preprocess, change):
+    with pytest.raises(ValueError, match="must hold its vocabulary"):
+        BertPreprocess.from_config(preprocess.get_config() | change)
+
+
+def test_tokenize_takes_no_pairs(preprocess):
+    with pytest.raises(ValueError, match="single texts"):
+        preprocess.tokenize(("a", "b"))

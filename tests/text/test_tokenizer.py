@@ -1,0 +1,132 @@
+"""Token for token against google-research/bert's own tokeniser."""
+
+import time
+import unicodedata
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_bert_zh.text.tokenizer import BertTokenizer
+from keras_bert_zh.text.unicode_tables import ASSIGNED_LATER
+from keras_bert_zh.text.vocabulary import chinese_vocabulary
+from tests.text.random_text import random_texts
+from tests.text.reference import reference
+
+SPECIAL = [
+    *("", " ", "\t\n\r ", "\u3000", "\u2028\u2029", "\0", "\0\0", "\x0b\x0c", "\ufffd"),
+    *("[CLS]", "[MASK]", "[cls]", "a[MASK]b", "中[MASK]国", "[SEP] [PAD] [UNK]", "[unused1]"),
+    *("##a", "##", "#", "a##b", "a ##b", "unk", "[ MASK ]", "[CLS]\0[SEP]"),
+    *("a\u0301", "\u0301", "\u0301\u0301 a", "İstanbul", "≠≮≯", "\u1fef\u037e\u0387", "KÅΩ"),
+    *("ΑΣ", "ΑΣ ΑΣΑ Σ ΣΣ ΑΣ.", "ΑΣ'Α", "ΑΣ\0", "Α\u0301Σ\u0301", "ΑΣ中Α", "\x0bΑ\x0bΣ\x0bΑ", "ʰΣ"),
+    *("x" * 200, "x" * 201, "é" * 200, "é" * 201, "中" * 300, "가" * 67, "e\u0301" * 200),
+    *("👨‍👩‍👧‍👦", "①②Ⅳⅳ㎏ﬁ½", "ａｂｃ１２３，．！", "don't $5.00 e-mail@x.com", "，！？：；（）…①"),
+]
+WORDS = ("a{}b", "中{}国")
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["lowercase", "cased"])
+def lowercase(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def tokenize(lowercase):
+    return tf.function(
+        BertTokenizer(chinese_vocabulary(), lowercase).tokenize,
+        input_signature=[tf.TensorSpec([None], tf.string)],
+    )
+
+
+def mismatches(tokenize, lowercase, texts):
+    expected = reference(chinese_vocabulary(), lowercase)
+    found = []
+    for start in range(0, len(texts), 4096):
+        batch = texts[start : start + 4096]
+        for text, ids in zip(batch, tokenize(tf.constant(batch)).to_list(), strict=True):
+            if ids != expected.ids(text):
+                found.append((text, ids, expected.ids(text)))
+    # Shown by `pytest -rP`.
+    print(f"{len(found)} mismatches in {len(texts)} texts, lowercase={lowercase}")
+    return found
+
+
+@pytest.mark.parametrize("pattern", WORDS)
+def test_every_code_point(tokenize, lowercase, pattern):
+    later = {code for first, last in ASSIGNED_LATER for code in range(first, last + 1)}
+    if unicodedata.unidata_version == "14.0.0":
+        later = set()
+    codes = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000 and c not in later]
+    texts = [pattern.format(chr(code)).encode() for code in codes]
+    assert mismatches(tokenize, lowercase, texts) == []
+    assert len(texts) >= 1_106_000
+
+
+def test_random_texts(tokenize, lowercase):
+    texts = list(random_texts(100_000, chinese_vocabulary(), seed=1 + lowercase))
+    assert mismatches(tokenize, lowercase, texts) == []
+    assert len(set(texts)) > 80_000
+
+
+def test_special_texts(tokenize, lowercase):
+    assert mismatches(tokenize, lowercase, [text.encode() for text in SPECIAL]) == []
+
+
+def test_one_odd_row_does_not_touch_the_others(tokenize, lowercase):
+    texts = ["很好".encode(), b"\xff" + "很好".encode(), b"x" * 300, "ΑΣ".encode(), b""] * 3
+    assert mismatches(tokenize, lowercase, texts) == []
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_vocabulary_with_what_only_the_kernel_splits_at(lowercase):
+    """U+11F43 is punctuation since Unicode 15, so that the kernel alone splits there."""
+    vocabulary = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "a\U00011f43b", "a", "b", "##b", "c")
+    texts = ["a\U00011f43b c", "a\uf8ffb c", "a\uf8feb", "ab \U00011f43"]
+    ids = BertTokenizer(vocabulary, lowercase).tokenize(tf.constant(texts)).to_list()
+    if unicodedata.unidata_version == "14.0.0":
+        assert ids == [reference(vocabulary, lowercase).ids(text) for text in texts]
+    assert ids == [[4, 8], [1, 8], [1], [5, 7, 1]]
+
+
+def test_repeated_and_empty_lines():
+    vocabulary = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "", "b", "a", "##b", "")
+    texts = ["a b ab", "[5]", ""]
+    ids = BertTokenizer(vocabulary, True).tokenize(tf.constant(texts)).to_list()
+    assert ids == [reference(vocabulary, True).ids(text) for text in texts]
+    assert ids[0] == [7, 6, 7, 8]
+
+
+@pytest.mark.parametrize(
+    ("unit", "tokens"),
+    [("今天 hello，", 4), ("x", 0), ("é", 0), ("αΣ", 0), ("的", 1), ("a\u200b", 0), ("x\xff", 0)],
+    ids=["text", "word", "accents", "sigma", "ideographs", "invisible", "latin1"],
+)
+def test_huge_texts_take_linear_time(tokenize, lowercase, unit, tokens):
+    def seconds(megabytes):
+        count = megabytes * 1_000_000 // len(unit.encode())
+        texts = tf.constant([unit.encode() * count, b"a"])
+        start = time.perf_counter()
+        lengths = tokenize(texts).row_lengths().numpy()
+        assert lengths.tolist() == [tokens * count if tokens else 1, 1]
+        return time.perf_counter() - start
+
+    seconds(1)
+    # Quadratic work would take 25 times as long; the bound leaves room for a busy machine.
+    assert seconds(10) < 15 * max(seconds(2), 0.1)
+
+
+def test_construction_is_quick():
+    BertTokenizer(chinese_vocabulary(), True)
+    times = []
+    for _ in range(3):
+        start = time.process_time()
+        BertTokenizer(chinese_vocabulary(), True)
+        times.append(time.process_time() - start)
+    assert min(times) < 0.5
+
+
+def test_ids_are_int32(tokenize):
+    tokens = tokenize(tf.constant(["很好", ""]))
+    assert tokens.dtype == tf.int32
+    assert tokens.row_lengths().numpy().tolist() == [2, 0]
+    np.testing.assert_array_equal(tokens.values, [2523, 1962])

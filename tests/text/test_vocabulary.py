@@ -1,0 +1,65 @@
+import hashlib
+from importlib import resources
+
+import pytest
+
+from keras_bert_zh.text.vocabulary import (
+    check_vocabulary,
+    chinese_vocabulary,
+    read_vocabulary,
+    special_ids,
+)
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+
+
+def test_chinese_vocabulary_is_googles():
+    content = resources.files("keras_bert_zh.text").joinpath("chinese_vocab.txt").read_bytes()
+    assert hashlib.sha256(content).hexdigest() == (
+        "45bbac6b341c319adc98a532532882e91a9cefc0329aa57bac9ae761c27b291c"
+    )
+    vocabulary = chinese_vocabulary()
+    assert len(vocabulary) == 21128
+    assert vocabulary.index("中") == 704
+    assert special_ids(vocabulary) == {
+        "[PAD]": 0,
+        "[UNK]": 100,
+        "[CLS]": 101,
+        "[SEP]": 102,
+        "[MASK]": 103,
+    }
+
+
+def test_lines_end_at_newlines_only(tmp_path):
+    path = tmp_path / "vocab.txt"
+    path.write_bytes("\n".join([*SPECIAL, "a\u2028b", " c\r", "\u2028"]).encode())
+    assert read_vocabulary(path) == (*SPECIAL, "a\u2028b", "c", "")
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "message"),
+    [
+        ([], r"list of tokens or the path of a vocab.txt, got \[\]"),
+        ([""], "list of tokens or the path"),
+        ("abc", "list of tokens or the path of a vocab.txt, got 'abc'"),
+        ([*SPECIAL, 7], "must hold str only, got 7 at index 4"),
+        ([*SPECIAL[:2], "[SEP]", "a"], r"\[CLS\] missing from 4 tokens"),
+    ],
+)
+def test_unusable(vocabulary, message):
+    with pytest.raises(ValueError, match=message):
+        check_vocabulary(vocabulary)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "vocab.txt: vocabulary must be"),
+        (b"[PAD]\n\xff\xfe", "vocab.txt: A vocabulary must be UTF-8"),
+    ],
+)
+def test_unusable_files_are_named(tmp_path, content, message):
+    path = tmp_path / "vocab.txt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_vocabulary(path)
