@@ -26,5 +26,5 @@ $(BIN)/python:
 
 # One stamp an extra: installed again when setup.cfg or pyproject.toml changes.
 .venv/%: setup.cfg pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[$*]'
 	touch $@

@@ -9,7 +9,9 @@ import pkgutil
 import re
 import shutil
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_bert_zh
 from keras_bert_zh.checkpoints import DEFAULT
@@ -25,11 +27,26 @@ MODULES = [
 @pytest.fixture
 def workplace(tmp_path, monkeypatch, tiny_module):
     """An empty folder, and a hub cache in which a tiny module stands for the default one."""
-    folder = hashlib.sha1(DEFAULT.encode()).hexdigest()
-    shutil.copytree(tiny_module, tmp_path / "hub" / folder)
+    cached = tmp_path / "hub" / hashlib.sha1(DEFAULT.encode()).hexdigest()
+    for folder in (cached, tmp_path / "bert_chinese"):
+        shutil.copytree(tiny_module, folder)
+        _lengthen(folder / "variables" / "variables", 128)
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
-    shutil.copytree(tiny_module, tmp_path / "bert_chinese")
     monkeypatch.chdir(tmp_path)
+
+
+def _lengthen(prefix, positions):
+    """Gives the module as many positions as a text has by default."""
+    reader = tf.train.load_checkpoint(str(prefix))
+    tensors = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    name = "bert/embeddings/position_embeddings"
+    tensors[name] = np.resize(tensors[name], (positions, tensors[name].shape[1]))
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=list(tensors),
+        shape_and_slices=[""] * len(tensors),
+        tensors=[tf.constant(tensor) for tensor in tensors.values()],
+    )
 
 
 @pytest.mark.usefixtures("workplace")
