@@ -150,11 +150,11 @@ class BertPreprocess(keras.layers.Layer):
         return self._pipeline.pack(inputs, self.max_length)
 
     def compute_output_spec(self, inputs):
-        from keras_bert_zh.text.inputs import check_rank, split_pair
+        from keras_bert_zh.text.inputs import check_symbolic, split_pair
 
         parts = split_pair(inputs)
         for name, part in parts:
-            check_rank(name, tuple(part.shape))
+            check_symbolic(name, part)
         shape = (*parts[0][1].shape[:1], self.max_length)
         return {key: keras.KerasTensor(shape, "int32", name=key) for key in OUTPUT_KEYS}
 

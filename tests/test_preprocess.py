@@ -214,6 +214,21 @@ def test_bad_inputs(preprocess, inputs, error, message):
 def test_bad_symbolic_inputs(preprocess):
     with pytest.raises(ValueError, match=r"got shape \[None, 3\]"):
         preprocess(keras.Input((3,), dtype="string"))
+    with pytest.raises(TypeError, match="got a tensor of dtype int32"):
+        preprocess(keras.Input((), dtype="int32"))
+
+
+def test_columns_known_at_run_time_only(preprocess):
+    pack = tf.function(preprocess, input_signature=[tf.TensorSpec([None, None], tf.string)])
+    assert pack(tf.constant([["a"], ["b"]]))["input_ids"].shape == (2, 12)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="pre-split words as a ragged"):
+        pack(tf.constant([["a", "b"]]))
+
+
+def test_split_words_in_a_sequential_model(preprocess):
+    words = tf.ragged.constant([["今天", "天气"], [], ["Ker", "as"]])
+    outputs = keras.Sequential([preprocess]).predict(words, verbose=0)
+    assert as_lists(outputs) == as_lists(preprocess(words))
 
 
 def test_pairs_of_unequal_batch_inside_a_graph(preprocess):

@@ -8,6 +8,9 @@ import tensorflow as tf
 
 PAIR_KEYS = ("text_a", "text_b")
 
+_RANK = "expected strings of shape [], [batch] or [batch, 1]"
+_ADVICE = "Pass a pair of texts as a tuple, pre-split words as a ragged tensor."
+_UNEQUAL = "A pair needs as many first as second texts"
 _EXPECTED = "str, a list of str, a string tensor of shape [batch] or [batch, 1], or ragged words"
 
 
@@ -65,13 +68,16 @@ def to_texts(inputs: Any) -> Texts:
     return Texts(*_check_pair(*parts), scalars[0])
 
 
-def check_rank(name: str, shape: tuple[int | None, ...]) -> None:
-    """Raises ValueError unless the shape is one that a string tensor may have."""
-    if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
-        raise ValueError(
-            f"{name}: expected strings of shape [], [batch] or [batch, 1], got shape "
-            f"{list(shape)}. Pass a pair of texts as a tuple, pre-split words as a ragged tensor."
-        )
+def check_symbolic(name: str, tensor: keras.KerasTensor) -> None:
+    """Raises unless the tensor may turn out to hold texts."""
+    if tensor.dtype != "string":
+        raise TypeError(f"{name}: expected {_EXPECTED}, got a tensor of dtype {tensor.dtype}.")
+    _check_rank(name, tensor.shape)
+
+
+def _check_rank(name: str, shape: tuple[int | None, ...]) -> None:
+    if len(shape) > 2 or (len(shape) == 2 and shape[1] not in (1, None)):
+        raise ValueError(f"{name}: {_RANK}, got shape {list(shape)}. {_ADVICE}")
 
 
 def _is_tensor(value: Any) -> bool:
@@ -94,7 +100,7 @@ def _to_tensor(name: str, value: Any) -> tf.Tensor | tf.RaggedTensor:
         array = np.asarray(value)
         if array.dtype.kind not in "OUS":
             raise TypeError(f"{name}: expected {_EXPECTED}, got an array of {array.dtype}.")
-        check_rank(name, array.shape)
+        _check_rank(name, array.shape)
         flat = [_encode(name, item) for item in array.reshape(-1).tolist()]
         return tf.constant(flat, tf.string, shape=array.shape[:1])
     if not tf.is_tensor(value):
@@ -102,8 +108,17 @@ def _to_tensor(name: str, value: Any) -> tf.Tensor | tf.RaggedTensor:
     _check_dtype(name, value.dtype)
     if value.shape.rank is None:
         raise ValueError(f"{name}: the rank of the string tensor must be known, got {value}.")
-    check_rank(name, tuple(value.shape))
-    return tf.squeeze(value, 1) if value.shape.rank == 2 else value
+    _check_rank(name, tuple(value.shape))
+    return _only_column(name, value) if value.shape.rank == 2 else value
+
+
+def _only_column(name: str, value: tf.Tensor) -> tf.Tensor:
+    if value.shape[1] == 1:
+        return tf.squeeze(value, 1)
+    message = f"{name}: {_RANK}. {_ADVICE}"
+    one = tf.debugging.assert_equal(tf.shape(value)[1], 1, message=message)
+    with tf.control_dependencies([one]):
+        return value[:, 0]
 
 
 def _from_list(name: str, values: list) -> tf.Tensor | tf.RaggedTensor:
@@ -130,26 +145,20 @@ def _check_dtype(name: str, dtype: tf.DType) -> None:
 
 
 def _check_pair(first, second):
-    rows = [part.nrows() if isinstance(part, tf.RaggedTensor) else None for part in (first, second)]
-    static = [first.shape[0], second.shape[0]]
-    if None not in static:
-        if static[0] != static[1]:
-            raise ValueError(_UNEQUAL.format(*static))
+    given = first.shape[0], second.shape[0]
+    if None not in given:
+        if given[0] != given[1]:
+            raise ValueError(f"{_UNEQUAL}, got {given[0]} and {given[1]}.")
         return first, second
-    sizes = [
-        tf.shape(part, tf.int64)[0] if size is None else size
-        for part, size in zip((first, second), rows, strict=True)
-    ]
-    message = _UNEQUAL.format("different", "numbers")
-    with tf.control_dependencies([tf.debugging.assert_equal(*sizes, message=message)]):
-        if isinstance(first, tf.RaggedTensor):
-            return first.with_values(tf.identity(first.values)), second
-        return tf.identity(first), second
+    same = tf.debugging.assert_equal(_rows(first), _rows(second), message=_UNEQUAL)
+    with tf.control_dependencies([same]):
+        return tf.identity(first), tf.identity(second)
+
+
+def _rows(texts: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
+    return texts.nrows() if isinstance(texts, tf.RaggedTensor) else tf.shape(texts, tf.int64)[0]
 
 
 def _describe(value: Any) -> str:
     text = repr(value)
     return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
-
-
-_UNEQUAL = "A pair needs as many first as second texts, got {} and {}."
