@@ -213,6 +213,21 @@ def test_rows_of_padding_only_are_finite(tiny, inputs, dtype):
     assert all(np.isfinite(ops.cast(value, "float32")).all() for value in outputs.values())
 
 
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "int16"])
+def test_other_integers(tiny, inputs, golden, dtype):
+    ids = inputs["input_ids"] % 128 + 100
+    expected = BertEncoder(tiny)(inputs | {"input_ids": ids})
+    mask = inputs["input_mask"].astype(bool)
+    given = {
+        "input_ids": ids.astype(dtype),
+        "input_mask": mask,
+        "segment_ids": inputs["segment_ids"],
+    }
+    encoder = BertEncoder(tiny)
+    assert difference(encoder(given), expected) == 0
+    assert difference(tf.function(encoder)(as_tensors(given)), expected) < 1e-6
+
+
 def test_build_is_idempotent(tiny):
     encoder = BertEncoder(tiny)
     before = [id(variable) for variable in encoder.variables]
@@ -597,6 +612,8 @@ def test_values_out_of_range(tiny, inputs, name, value, message):
             lambda x: x | {"segment_ids": x["segment_ids"][:, :5]},
             r"segment_ids must have the shape of input_ids, \[3, 16\]; got \[3, 5\]",
         ),
+        (lambda x: {"input_ids": np.zeros((2, 0), "int32")}, "at least one position"),
+        (lambda x: {"input_ids": np.array([[2**32 + 5]])}, "got 4294967301"),
         (lambda x: {"input_ids": np.zeros((1, 65), "int32")}, "65 long, .* has 64 positions"),
     ],
 )

@@ -40,6 +40,8 @@ def check_signature(inputs: Any, max_length: int) -> None:
                 f"got {_shape(tensor.shape)}."
             )
     length = inputs["input_ids"].shape[1]
+    if length == 0:
+        raise ValueError("input_ids must hold at least one position, got shape [batch, 0].")
     if length is not None and length > max_length:
         raise ValueError(
             f"input_ids are {length} long, and the encoder has {max_length} positions. "
@@ -48,18 +50,17 @@ def check_signature(inputs: Any, max_length: int) -> None:
 
 
 def complete(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns all three inputs as int32: a missing mask is ones, missing segments are zeros."""
+    """Returns all three inputs: a missing mask is ones, missing segments are zeros."""
     ids = inputs["input_ids"]
-    result = {
-        "input_ids": ids,
-        "input_mask": inputs.get("input_mask", ops.ones_like(ids)),
-        "segment_ids": inputs.get("segment_ids", ops.zeros_like(ids)),
-    }
-    return {name: ops.cast(tensor, "int32") for name, tensor in result.items()}
+    mask = inputs.get("input_mask", ops.ones_like(ids))
+    if keras.backend.standardize_dtype(mask.dtype) == "bool":
+        mask = ops.cast(mask, "int32")
+    segments = inputs.get("segment_ids", ops.zeros_like(ids))
+    return {"input_ids": ids, "input_mask": mask, "segment_ids": segments}
 
 
 def check_values(inputs: dict[str, Any], sizes: dict[str, int], max_length: int) -> dict[str, Any]:
-    """Checks that each input is in `[0, size)` and the sequence is not too long.
+    """Checks that each input is in `[0, size)` and the sequence is not too long; returns int32.
 
     Eagerly this raises; in a TensorFlow graph it adds assertions that run on the CPU, where
     kernels would fail or read astray. XLA has no assertions and leaves them out, and so does JAX.
@@ -67,19 +68,15 @@ def check_values(inputs: dict[str, Any], sizes: dict[str, int], max_length: int)
     Raises:
         ValueError: eagerly; `tf.errors.InvalidArgumentError` with the same message in a graph.
     """
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
+    if keras.backend.backend() == "tensorflow":
         from keras_bert_zh.layers.tensorflow_assertions import assert_values
 
-        return assert_values(inputs, sizes, max_length)
-    if backend == "jax":
-        import jax
-
-        if any(isinstance(tensor, jax.core.Tracer) for tensor in inputs.values()):
-            return inputs
-    for name, tensor in inputs.items():
-        raise_outside(name, ops.convert_to_numpy(tensor), sizes[name])
-    return inputs
+        inputs = assert_values(inputs, sizes, max_length)
+    elif not any(map(_is_traced, inputs.values())):
+        for name, tensor in inputs.items():
+            raise_outside(name, ops.convert_to_numpy(tensor), sizes[name])
+    # Not before: a wide integer would wrap around into the range.
+    return {name: ops.cast(tensor, "int32") for name, tensor in inputs.items()}
 
 
 def raise_outside(name: str, values: np.ndarray, size: int) -> None:
@@ -97,6 +94,14 @@ def range_message(name: str, size: int) -> str:
         "segment_ids": "the encoder's segment types",
     }
     return f"{name} must be in [0, {size}) ({what[name]}), got"
+
+
+def _is_traced(tensor: Any) -> bool:
+    if keras.backend.backend() != "jax":
+        return False
+    import jax
+
+    return isinstance(tensor, jax.core.Tracer)
 
 
 def _compatible(shape, other) -> bool:

@@ -29,8 +29,8 @@ def assert_values(
 
 
 def _assert_range(name: str, tensor: tf.Tensor, size: int) -> tf.Operation:
-    # Of an empty batch, the extremes are those of int32.
-    low = tf.reduce_min(tf.concat([[0], tf.reshape(tensor, [-1])], 0))
-    high = tf.reduce_max(tf.concat([[0], tf.reshape(tensor, [-1])], 0))
+    # The zero is for an empty batch, whose extremes would be those of the dtype.
+    values = tf.pad(tf.reshape(tf.cast(tensor, tf.int64), [-1]), [[0, 1]])
+    low, high = tf.reduce_min(values), tf.reduce_max(values)
     worst = tf.where(low < 0, low, high)
     return tf.debugging.Assert((low >= 0) & (high < size), [range_message(name, size), worst])

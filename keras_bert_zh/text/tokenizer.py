@@ -105,10 +105,10 @@ def _kernel_difference() -> tuple[list[int], list[int]]:
     or an ideograph. Returns what only the kernel splits at, then what only the tables split at.
     """
     tables = load_tables()
-    # Beyond the first four planes, Unicode has no letters or punctuation.
-    reaches_kernel = np.ones(0x40000, bool)
-    removed = (code for code in tables.removed if code < len(reaches_kernel))
-    reaches_kernel[[*range(0xD800, 0xE000), *removed]] = False
+    # Beyond the first two planes, Unicode has no punctuation.
+    reaches_kernel = np.ones(0x20000, bool)
+    replaced = (code for code in tables.removed | tables.whitespace if code < len(reaches_kernel))
+    reaches_kernel[[*range(0xD800, 0xE000), *replaced]] = False
     codes = np.flatnonzero(reaches_kernel)
     words = np.full((len(codes), 4), ord("a"), np.uint32)
     words[:, 1], words[:, 3] = codes, ord(" ")
