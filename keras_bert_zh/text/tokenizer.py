@@ -120,7 +120,7 @@ def _kernel_difference() -> tuple[list[int], list[int]]:
     # An unsplit word is one token, from its first letter to its last.
     widths = 2 + np.searchsorted([0x80, 0x800, 0x10000], codes, side="right") + 1
     first = np.concatenate([[0], np.cumsum(widths + 1)[:-1]])
-    whole = np.isin(first, starts.values.numpy()[(ends - starts).values.numpy() > 2])
+    whole = np.isin(first, starts.values.numpy()[(ends.values - starts.values).numpy() > 2])
     separators = np.isin(codes, list(_separators()))
     return codes[~whole & ~separators].tolist(), codes[whole & separators].tolist()
 
