@@ -34,8 +34,8 @@ class BertEncoder(keras.layers.Layer):
             for the dict of both.
         dropout: float in [0, 1), instead of both dropout rates of the checkpoint or config.
         jit_compile: bool, whether XLA compiles this layer alone, so that it can stand behind a
-            layer of strings. Each new shape is compiled once. TensorFlow backend only; under JAX,
-            Keras compiles the whole model.
+            layer of strings. Each new shape is compiled once. On a CPU it slows training with
+            dropout down. TensorFlow backend only; under JAX, Keras compiles the whole model.
         **kwargs: `name`, `dtype` (a dtype policy such as `"mixed_bfloat16"`) and `trainable`, as
             for every Keras layer.
 

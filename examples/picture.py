@@ -1,0 +1,167 @@
+"""One picture of how a text classifier learned and where it is wrong; Chinese shows everywhere."""
+
+import pathlib
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.textpath import text_to_path
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from reviews import installed_file
+
+INK, FAINT, BLUE, RED = "#222222", "#777777", "#2f6690", "#b5483a"
+HANGING = "，。！？；：、）》」』”’…,.!?;:)"
+
+
+class Outcome(NamedTuple):
+    """What a classifier answered on texts whose labels are known."""
+
+    texts: np.ndarray  # of str
+    labels: np.ndarray  # <int>[B]
+    probabilities: np.ndarray  # <float>[B, classes]
+
+    @property
+    def predictions(self) -> np.ndarray:
+        return self.probabilities.argmax(axis=-1)
+
+    @property
+    def accuracy(self) -> float:
+        return float(np.mean(self.predictions == self.labels))
+
+    def confident_mistakes(self, count: int) -> np.ndarray:
+        """Returns the rows answered wrongly, the surest answers first."""
+        wrong = np.flatnonzero(self.predictions != self.labels)
+        return wrong[np.argsort(-self.probabilities[wrong].max(axis=-1), kind="stable")][:count]
+
+
+def draw(
+    path: pathlib.Path,
+    *,
+    title: str,
+    history: dict[str, list[float]],
+    baseline: float,
+    outcome: Outcome,
+    names: Sequence[str],
+) -> Figure:
+    """Writes the learning curve, the confusion matrix and five mistakes as a PNG, 1320 x 1200."""
+    with matplotlib.rc_context(_style()):
+        figure = Figure(figsize=(11, 10), dpi=120)
+        figure.suptitle(title, x=0.04, y=0.975, ha="left", fontsize=15)
+        _draw_curve(figure.add_axes((0.08, 0.58, 0.47, 0.32)), history, baseline, outcome.accuracy)
+        _draw_confusion(figure.add_axes((0.68, 0.55, 0.28, 0.35)), outcome, names)
+        _draw_mistakes(figure.add_axes((0.04, 0.02, 0.92, 0.41)), outcome, names)
+        figure.savefig(path)
+    return figure
+
+
+def wrap(text: str, width: float, max_lines: int, measure: Callable[[str], float]) -> list[str]:
+    """Cuts a text into lines at most `width` wide, as `measure` tells of each character.
+
+    No line begins with closing punctuation: that hangs over the end of the line before, by one
+    character at most. A text with too many lines ends in an ellipsis.
+    """
+    lines, used = [""], 0.0
+    for character in " ".join(text.split()):
+        needed = measure(character)
+        hangs = character in HANGING and used <= width
+        if used + needed > width and not hangs:
+            if len(lines) == max_lines:
+                lines[-1] = lines[-1][:-1] + "…"
+                break
+            lines.append("")
+            used = 0.0
+        lines[-1] += character
+        used += needed
+    return lines
+
+
+def _style() -> dict:
+    font = installed_file("mplfonts", "fonts", "NotoSansCJKsc-Regular.otf")
+    font_manager.fontManager.addfont(font)
+    return {
+        "font.family": font_manager.FontProperties(fname=font).get_name(),
+        "font.size": 10.5,
+        "text.color": INK,
+        "text.parse_math": False,  # Prices have dollar signs.
+        "axes.edgecolor": FAINT,
+        "axes.labelcolor": INK,
+        "axes.titlelocation": "left",
+        "axes.titlesize": 12,
+        "axes.titlepad": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "xtick.color": INK,
+        "ytick.color": INK,
+    }
+
+
+def _draw_curve(
+    axes: Axes, history: dict[str, list[float]], baseline: float, held_out: float
+) -> None:
+    epochs = range(1, len(history["accuracy"]) + 1)
+    axes.set_title("Accuracy after each epoch")
+    axes.plot(epochs, history["accuracy"], "o--", color=FAINT, label="training, with dropout")
+    axes.plot(epochs, history["val_accuracy"], "o-", color=BLUE, label="validation")
+    axes.axhline(held_out, color=BLUE, lw=1, ls=":", label=f"BERT, held out: {held_out:.1%}")
+    axes.axhline(baseline, color=RED, lw=1, ls=":", label=f"TF-IDF, held out: {baseline:.1%}")
+    axes.set_xlabel("epoch")
+    axes.set_xlim(0.75, max(epochs) + 0.25)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.margins(y=0.1)
+    axes.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.14), ncols=2, frameon=False)
+
+
+def _draw_confusion(axes: Axes, outcome: Outcome, names: Sequence[str]) -> None:
+    counts = np.zeros((len(names), len(names)), int)
+    np.add.at(counts, (outcome.labels, outcome.predictions), 1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.set_anchor("N")
+    axes.set_title(f"{len(outcome.labels):,} held-out reviews")
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.2)
+    for (row, column), count in np.ndenumerate(counts):
+        share = shares[row, column]
+        color = "white" if share > 0.6 else INK
+        axes.text(
+            column, row, f"{count:,}\n{share:.1%}", ha="center", va="center", color=color, size=12
+        )
+    axes.set_xticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), names, rotation=90, va="center")
+    axes.set_xlabel("answer of the model")
+    axes.set_ylabel("label")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _draw_mistakes(axes: Axes, outcome: Outcome, names: Sequence[str]) -> None:
+    axes.set_title("The five most confident mistakes")
+    axes.set_axis_off()
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    begin, size = 0.26, matplotlib.rcParams["font.size"]
+    width = (1 - begin) * axes.get_window_extent().width * 72 / axes.figure.dpi - 2 * size
+    for place, row in enumerate(outcome.confident_mistakes(5)):
+        top = 1 - place / 5
+        answer, label = outcome.predictions[row], outcome.labels[row]
+        probability = outcome.probabilities[row, answer]
+        axes.plot((0, 1), (top, top), color="#dddddd", lw=0.8, clip_on=False)
+        for name, color, down in (
+            (f"label:  {names[label]}", BLUE, 0.03),
+            (f"model: {names[answer]}, {probability:.1%}", RED, 0.085),
+        ):
+            axes.text(0, top - down, name, va="top", color=color)
+        lines = wrap(outcome.texts[row], width, 3, _points(size))
+        axes.text(begin, top - 0.03, "\n".join(lines), va="top", linespacing=1.3)
+
+
+def _points(size: float) -> Callable[[str], float]:
+    """Returns what measures a character in points."""
+    font = font_manager.FontProperties(size=size)
+    return cache(
+        lambda character: text_to_path.get_text_width_height_descent(character, font, False)[0]
+    )
