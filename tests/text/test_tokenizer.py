@@ -22,6 +22,12 @@ SPECIAL = [
     *("x" * 200, "x" * 201, "é" * 200, "é" * 201, "中" * 300, "가" * 67, "e\u0301" * 200),
     *("👨‍👩‍👧‍👦", "①②Ⅳⅳ㎏ﬁ½", "ａｂｃ１２３，．！", "don't $5.00 e-mail@x.com", "，！？：；（）…①"),
 ]
+# The reference asks this Python's Unicode, which may know more characters than version 14.
+UNKNOWN = (
+    set()
+    if unicodedata.unidata_version == "14.0.0"
+    else {code for first, last in ASSIGNED_LATER for code in range(first, last + 1)}
+)
 WORDS = ("a{}b", "中{}国")
 
 
@@ -53,10 +59,7 @@ def mismatches(tokenize, lowercase, texts):
 
 @pytest.mark.parametrize("pattern", WORDS)
 def test_every_code_point(tokenize, lowercase, pattern):
-    later = {code for first, last in ASSIGNED_LATER for code in range(first, last + 1)}
-    if unicodedata.unidata_version == "14.0.0":
-        later = set()
-    codes = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000 and c not in later]
+    codes = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000 and c not in UNKNOWN]
     texts = [pattern.format(chr(code)).encode() for code in codes]
     assert mismatches(tokenize, lowercase, texts) == []
     assert len(texts) >= 1_106_000
@@ -64,8 +67,9 @@ def test_every_code_point(tokenize, lowercase, pattern):
 
 def test_random_texts(tokenize, lowercase):
     texts = list(random_texts(100_000, chinese_vocabulary(), seed=1 + lowercase))
+    texts = [text for text in texts if UNKNOWN.isdisjoint(map(ord, text.decode(errors="ignore")))]
     assert mismatches(tokenize, lowercase, texts) == []
-    assert len(set(texts)) > 80_000
+    assert len(set(texts)) > 70_000
 
 
 def test_special_texts(tokenize, lowercase):
