@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: demo test lint bench clean
 
 demo: .venv/examples
-	$(BIN)/python examples/classify_reviews.py
+	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python examples/classify_reviews.py
 
 test: .venv/test
 	$(BIN)/python -m pytest --cov --cov-report=term

@@ -86,7 +86,7 @@ def _reachable(vocabulary: tuple[str, ...]) -> list[str]:
     """Gives tokens that can never be produced names that can never be met."""
     last = {token: index for index, token in enumerate(vocabulary)}
     return [
-        token if token and last[token] == index else f"[{index}]"
+        token if token not in ("", "##") and last[token] == index else f"[\n{index}]"
         for index, token in enumerate(vocabulary)
     ]
 

@@ -93,8 +93,8 @@ def test_vocabulary_with_what_only_the_kernel_splits_at(lowercase):
 
 
 def test_repeated_and_empty_lines():
-    vocabulary = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "", "b", "a", "##b", "")
-    texts = ["a b ab", "[5]", ""]
+    vocabulary = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "", "b", "a", "##b", "", "##", "[5]")
+    texts = ["a b ab", "[5]", "[\n5]", "## a##", ""]
     ids = BertTokenizer(vocabulary, True).tokenize(tf.constant(texts)).to_list()
     assert ids == [reference(vocabulary, True).ids(text) for text in texts]
     assert ids[0] == [7, 6, 7, 8]
