@@ -60,6 +60,13 @@ class Ours:
             "`dataset.map(preprocess)`, which traces": traced,
             f"first batch of {BATCH}": clock.lap(),
         }
+        # Time in proportion to the length, also where the rules of rare texts apply.
+        for unit, name in (("今天 hello，", "text"), ("x", "word"), ("ΑΣ", "word of Greek")):
+            for megabytes in (2, 4, 8):
+                text = unit * (megabytes * 1_000_000 // len(unit.encode()))
+                clock.lap()
+                preprocess([text])
+                self._phases[f"one {name} of {megabytes} MB"] = clock.lap()
 
     def phases(self) -> dict[str, float]:
         return self._phases

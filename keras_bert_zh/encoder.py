@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -29,7 +30,8 @@ class BertEncoder(keras.layers.Layer):
     Args:
         checkpoint: where architecture and weights come from: the handle of a Hub module, a local
             path, or a `Checkpoint` that was loaded before. `None` stands for fresh weights.
-        config: BertConfig, the architecture of an encoder with fresh weights.
+        config: BertConfig, the architecture of an encoder with fresh weights. With it, the
+            default checkpoint is not used.
         output_key: what a plain call returns: `"pooled_output"`, `"sequence_output"`, or `None`
             for the dict of both.
         dropout: float in [0, 1), instead of both dropout rates of the checkpoint or config.
@@ -54,9 +56,10 @@ class BertEncoder(keras.layers.Layer):
         mask; `encoder_outputs`, a list with the `<float>[B, S, D]` of each block.
 
     Raises:
-        ValueError: if both or none of `checkpoint` and `config` are given, `output_key` is not
-            known, or the inputs are not as described: missing or unknown keys, ids that are not
-            integers or out of range, shapes that differ, or more positions than the encoder has.
+        ValueError: if `config` and another checkpoint than the default are given, or neither,
+            `output_key` is not known, or the inputs are not as described: missing or unknown
+            keys, ids that are not integers or out of range, shapes that differ, or more positions
+            than the encoder has.
             Inside a TensorFlow graph, ranges raise `tf.errors.InvalidArgumentError` instead.
         OSError: if the checkpoint can't be found or downloaded.
 
@@ -104,6 +107,9 @@ class BertEncoder(keras.layers.Layer):
         self.jit_compile = bool(jit_compile)
         self._make_layers()
         self.build()
+        if not self.trainable:
+            # Keras set the flag before there was anything to freeze.
+            self._freeze(self._parts())
         if loaded is not None:
             assign(loaded.weights, self.named_variables())
 
@@ -143,8 +149,12 @@ class BertEncoder(keras.layers.Layer):
     def build(self, input_shape=None):
         if self.built:
             return
-        for layer in (self.embeddings, *self.blocks, self.pooler):
+        for layer in self._parts().values():
             layer.build()
+
+    def _parts(self) -> dict[str, keras.layers.Layer]:
+        """Returns the layers that have weights, by name, in forward order."""
+        return {layer.name: layer for layer in (self.embeddings, *self.blocks, self.pooler)}
 
     def call(self, inputs, as_dict=False, all_layers=False, training=None):
         self._check_call(inputs, as_dict, all_layers)
@@ -175,13 +185,27 @@ class BertEncoder(keras.layers.Layer):
         outputs = {"pooled_output": self.pooler(hidden), "sequence_output": hidden}
         return outputs | ({"encoder_outputs": encoder_outputs} if all_layers else {})
 
-    @functools.cached_property
-    def _compiled_encode(self):
+    def _compiled_encode(self, *arguments):
+        """`_encode`, compiled again when variables or dropout rates have been exchanged."""
         import tensorflow as tf
 
-        # Kept out of Keras's attribute tracking by cached_property. One trace for each pair of
-        # flags; XLA compiles it again for each shape.
-        return tf.function(self._encode, jit_compile=True, autograph=False, reduce_retracing=True)
+        layers = (self.embeddings, *self.blocks, *(block.attention for block in self.blocks))
+        rates = tuple(layer.dropout.rate for layer in layers)
+        state = (tuple(map(id, self.variables)), rates)
+        compiled = self._compiled.get(state)
+        if compiled is None:
+            # One trace for each pair of flags; XLA compiles it once for each shape.
+            compiled = tf.function(
+                self._encode, jit_compile=True, autograph=False, reduce_retracing=True
+            )
+            self._compiled.clear()
+            self._compiled[state] = compiled
+        return compiled(*arguments)
+
+    @functools.cached_property
+    def _compiled(self) -> dict:
+        # A cached property, since Keras and SavedModel would track a plain attribute.
+        return {}
 
     def _select(self, outputs, mask, as_dict):
         if "encoder_outputs" in outputs:
@@ -224,15 +248,17 @@ class BertEncoder(keras.layers.Layer):
         >>> [block.trainable for block in encoder.blocks]
         [False, True]
         """
-        if count is not None and (not isinstance(count, int) or not 0 <= count <= len(self.blocks)):
+        if count is not None and count not in range(len(self.blocks) + 1):
             raise ValueError(
                 f"freeze_layers takes a number of blocks from 0 to {len(self.blocks)}, or None to "
                 f"freeze nothing; got {count!r}."
             )
-        frozen = [] if count is None else [self.embeddings, *self.blocks[:count]]
         self.trainable = True
-        for layer in (self.embeddings, *self.blocks, self.pooler):
-            layer.trainable = layer not in frozen
+        self._freeze([] if count is None else list(self._parts())[: 1 + count])
+
+    def _freeze(self, names: Iterable[str]) -> None:
+        for name, layer in self._parts().items():
+            layer.trainable = name not in names
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """Returns the weights by the names that `Checkpoint.weights` has."""
@@ -244,26 +270,19 @@ class BertEncoder(keras.layers.Layer):
             "config": self.config.to_dict(),
             "output_key": self.output_key,
             "jit_compile": self.jit_compile,
-            "frozen_blocks": self._frozen_blocks(),
+            "frozen": [name for name, part in self._parts().items() if not part.trainable],
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "BertEncoder":
         config = {**config, "config": BertConfig(**config["config"])}
-        frozen_blocks = config.pop("frozen_blocks")
+        frozen = config.pop("frozen", [])
         if keras.backend.backend() != "tensorflow":
             # How the layer is compiled is no part of what it computes.
             config["jit_compile"] = False
         encoder = cls(None, **config)
-        if frozen_blocks is not None:
-            encoder.freeze_layers(frozen_blocks)
+        encoder._freeze(frozen)
         return encoder
-
-    def _frozen_blocks(self) -> int | None:
-        """Returns what `freeze_layers` was called with, if it was."""
-        if not self.trainable or self.embeddings.trainable:
-            return None
-        return sum(not block.trainable for block in self.blocks)
 
 
 def _load(checkpoint, config) -> Checkpoint | None:

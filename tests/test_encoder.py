@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import pickle
+import shutil
 
 import keras
 import numpy as np
@@ -160,6 +161,7 @@ def test_parity_with_transformers(tmp_path):
             token_type_ids=torch.tensor(inputs["segment_ids"]).long(),
         )
     assert difference(outputs["pooled_output"], expected.pooler_output) < 1e-6
+    assert difference(outputs["sequence_output"], expected.last_hidden_state) < 1e-6
 
 
 def transformers_name(name):
@@ -259,6 +261,10 @@ def test_all_layers(tiny, inputs, golden):
     assert len(outputs["encoder_outputs"]) == 2
     assert difference(outputs["encoder_outputs"][-1], golden["sequence_output"]) < 1e-5
     assert difference(outputs["encoder_outputs"][0], golden["sequence_output"]) > 0.1
+    mask = inputs["input_mask"][..., None]
+    for hidden in outputs["encoder_outputs"]:
+        average = (np.asarray(hidden) * mask).sum(1) / mask.sum(1)
+        assert difference(keras.layers.GlobalAveragePooling1D()(hidden), average) < 1e-5
     with pytest.raises(ValueError, match="pass as_dict=True too"):
         encoder(inputs, all_layers=True)
 
@@ -294,22 +300,32 @@ def test_dropout_is_on_in_training_only(tiny, inputs):
     assert difference(BertEncoder(tiny, dropout=0.0)(inputs, training=True), encoder(inputs)) < 1e-6
 
 
-def test_dropout_is_in_the_four_places_of_the_original(tiny):
+def test_dropout_rates_are_those_of_the_original(tiny):
     encoder = BertEncoder(tiny)
     rates = [encoder.embeddings.dropout.rate]
     rates += [r for b in encoder.blocks for r in (b.attention.dropout.rate, b.dropout.rate)]
     assert rates == [0.1] * 5
-    for place in ("embeddings", "attention", "output"):
-        encoder = BertEncoder(None, config=SMALL, dropout=0.5)
-        layers = {
-            "embeddings": [encoder.embeddings.dropout],
-            "attention": [block.attention.dropout for block in encoder.blocks],
-            "output": [block.dropout for block in encoder.blocks],
-        }
-        for name, group in layers.items():
-            for layer in group:
-                layer.rate = 0.5 if name == place else 0.0
-        inputs = small_inputs()
+
+
+def test_dropout_is_in_the_four_places_of_the_original(tiny, inputs, monkeypatch):
+    """Every place draws once, on the tensor that the original drops out."""
+    encoder, seen = BertEncoder(tiny), []
+    call = keras.layers.Dropout.call
+    monkeypatch.setattr(
+        keras.layers.Dropout,
+        "call",
+        lambda self, x, training=False: seen.append((self, x.shape)) or call(self, x, training),
+    )
+    encoder(inputs, training=True)
+    hidden, scores = (3, 16, 32), (3, 4, 16, 16)
+    expected = [(encoder.embeddings.dropout, hidden)]
+    for block in encoder.blocks:
+        expected += [(block.attention.dropout, scores), *[(block.dropout, hidden)] * 2]
+    assert seen == expected
+    # All that was drawn matters: with one place active at a time, the output changes.
+    for layer in {id(layer): layer for layer, _ in expected}.values():
+        for other, _ in expected:
+            other.rate = 0.5 if other is layer else 0.0
         assert difference(encoder(inputs, training=True), encoder(inputs)) > 1e-4
 
 
@@ -356,34 +372,58 @@ def test_gradients_are_the_slopes():
         assert (ends[0] - ends[1]) / 2e-5 == pytest.approx(slope, rel=1e-5, abs=1e-6), variable.path
 
 
-def test_freeze_layers(tiny, inputs):
+def test_freeze_layers(tiny):
     encoder = BertEncoder(tiny)
-    encoder.freeze_layers(1)
-    assert len(encoder.trainable_variables) == 16 + 2
-    model = keras.Sequential([encoder, keras.layers.Dense(2)])
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    before = {name: np.asarray(v) for name, v in encoder.named_variables().items()}
-    model.fit(inputs, np.array([0, 1, 0]), verbose=0)
-    moved = {
-        name for name, v in encoder.named_variables().items() if difference(v, before[name]) > 0
-    }
-    assert moved
-    assert all(name.startswith(("blocks.1.", "pooler.")) for name in moved)
-    copy = BertEncoder.from_config(encoder.get_config())
-    assert len(copy.trainable_variables) == 16 + 2
-    encoder.freeze_layers(0)
-    assert len(encoder.trainable_variables) == 32 + 2
-    encoder.freeze_layers(None)
-    assert len(encoder.trainable_variables) == 39
+    for count, trainable in ((1, 16 + 2), (0, 32 + 2), (2, 2), (None, 39)):
+        encoder.freeze_layers(count)
+        assert len(encoder.trainable_variables) == trainable
     for bad in (-1, 3, "1"):
         with pytest.raises(ValueError, match="a number of blocks from 0 to 2"):
             encoder.freeze_layers(bad)
 
 
-def test_not_trainable(tiny):
-    encoder = BertEncoder(tiny, trainable=False)
-    assert encoder.trainable_variables == []
-    assert BertEncoder.from_config(encoder.get_config()).trainable_variables == []
+def fitted(encoder, inputs, copy=lambda model: model):
+    """Returns the names of the weights that move when a copy of a model of the encoder is fit."""
+    symbolic = {name: keras.Input((None,), dtype="int32", name=name) for name in inputs}
+    model = copy(keras.Model(symbolic, keras.layers.Dense(2)(encoder(symbolic))))
+    (encoder,) = (layer for layer in model.layers if isinstance(layer, BertEncoder))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, run_eagerly=True)
+    before = {name: np.asarray(v) for name, v in encoder.named_variables().items()}
+    model.fit(inputs, np.array([0, 1, 0]), verbose=0)
+    return {
+        name for name, v in encoder.named_variables().items() if difference(v, before[name]) > 0
+    }
+
+
+def through_file(model, path):
+    model.save(path)
+    return keras.saving.load_model(path)
+
+
+@pytest.mark.parametrize("route", ["as it is", "clone", "pickle", "file"])
+def test_frozen_weights_stay_frozen(tiny, inputs, tmp_path, route):
+    copy = {
+        "as it is": lambda model: model,
+        "clone": keras.models.clone_model,
+        "pickle": lambda model: pickle.loads(pickle.dumps(model)),
+        "file": lambda model: through_file(model, tmp_path / "model.keras"),
+    }[route]
+    assert fitted(BertEncoder(tiny, trainable=False), inputs, copy) == set()
+    encoder = BertEncoder(tiny)
+    encoder.trainable = False
+    assert fitted(encoder, inputs, copy) == set()
+    encoder.trainable = True
+    assert len(fitted(encoder, inputs, copy)) > 30
+    encoder.freeze_layers(1)
+    moved = fitted(encoder, inputs, copy)
+    assert moved
+    assert all(name.startswith(("blocks.1.", "pooler.")) for name in moved)
+    encoder.freeze_layers(None)
+    encoder.blocks[0].trainable = False
+    moved = fitted(encoder, inputs, copy)
+    assert "embeddings.norm.gamma" in moved
+    assert not any(name.startswith("blocks.0.") for name in moved)
 
 
 def test_learns_through_sequential_and_fit(tiny):
@@ -428,7 +468,7 @@ def test_jit_compile_argument(tiny, inputs, golden):
             report(f"XLA, training={training}", key, difference(outputs[key], golden[key]))
             assert difference(outputs[key], golden[key]) < 2e-5
     encoder(inputs, as_dict=True)
-    compiled = encoder._compiled_encode
+    (compiled,) = encoder._compiled.values()
     assert compiled.experimental_get_tracing_count() == 2  # One for each value of training.
     ir = compiled.experimental_get_compiler_ir(as_tensors(inputs), False, False)
     assert "HloModule" in ir("hlo")
@@ -450,6 +490,24 @@ def test_jit_compile_argument_gradients_and_dropout(tiny, inputs):
     assert difference(draws[0], draws[1]) > 0.01
     assert difference(draws[1], draws[2]) > 0.01
     assert difference(encoder(inputs), BertEncoder(tiny)(inputs)) < 2e-5
+
+
+def test_jit_compile_follows_changes_of_the_layers(tiny, inputs):
+    encoder = BertEncoder(tiny, jit_compile=True, dropout=0.0)
+    before = np.asarray(encoder(inputs))
+    assert difference(encoder(inputs, training=True), before) < 2e-5
+    encoder.embeddings.dropout.rate = 0.5
+    with pytest.raises(AttributeError, match="seed_generator"):
+        encoder(inputs, training=True)  # Keras makes none at rate 0: the new rate was seen.
+    encoder.embeddings.dropout.rate = 0.0
+    dense = encoder.blocks[0].feed_forward.outer
+    dense.enable_lora(2)
+    dense.lora_kernel_b.assign(np.random.default_rng(0).normal(size=(2, 32)))
+    plain = BertEncoder(None, config=encoder.config)
+    plain.blocks[0].feed_forward.outer.enable_lora(2)
+    plain.set_weights(encoder.get_weights())
+    assert difference(encoder(inputs), before) > 1e-3
+    assert difference(encoder(inputs), plain(inputs)) < 2e-5
 
 
 def test_jit_compile_behind_strings(tiny, tmp_path):
@@ -493,9 +551,13 @@ print(max(np.abs(outputs[key] - data[key]).max() for key in outputs), len(output
 
 
 def test_a_saved_encoder_does_not_need_its_checkpoint(tiny_module, inputs, tmp_path):
-    encoder = BertEncoder(tiny_module)
-    assert "checkpoint" not in encoder.get_config()
-    assert str(tiny_module) not in str(encoder.get_config())
+    folder = shutil.copytree(tiny_module, tmp_path / "module")
+    model = keras.Sequential([BertEncoder(folder)])
+    expected = model.predict(inputs, verbose=0)
+    model.save(tmp_path / "model.keras")
+    shutil.rmtree(folder)
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert difference(loaded.predict(inputs, verbose=0), expected) == 0
 
 
 def test_config_round_trip_clone_and_pickle(tiny, inputs):
@@ -534,7 +596,7 @@ for bad in (-1, 718):
     try:
         encoder({"input_ids": np.array([[bad]])})
     except ValueError as error:
-        assert f"[0, 718) (the encoder's vocabulary), got {bad}" in str(error), error
+        assert "input_ids must be in [0, 718)" in str(error) and f"got {bad}" in str(error), error
     else:
         raise AssertionError("no error")
 try:
@@ -606,6 +668,11 @@ def test_values_out_of_range(tiny, inputs, name, value, message):
         (lambda x: x | {"labels": x["input_ids"]}, r"got \['labels'\]"),
         (lambda x: x | {"input_ids": x["input_ids"] * 1.0}, "input_ids must be integers"),
         (lambda x: x | {"input_mask": x["input_mask"] * 1.0}, "input_mask must be integers"),
+        (lambda x: x | {"input_mask": None}, r"input_mask must have shape .* got NoneType"),
+        (
+            lambda x: {"input_ids": tf.ragged.constant([[1, 2], [3]])},
+            r"got ragged \[2, None\]. Add a batch axis .* call BertPreprocess, not its tokenize",
+        ),
         (lambda x: {"input_ids": x["input_ids"][0]}, r"shape \[batch, sequence\], got \[16\]"),
         (lambda x: {"input_ids": x["input_ids"][None]}, r"got \[1, 3, 16\]"),
         (

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert_zh import BertPreprocess
+from keras_bert_zh import BertEncoder, BertPreprocess
 from tests.process import run_python
 
+# No text ends in NUL, which arrays of dtype U would drop.
 TEXTS = ["今天天气很好，我们去公园吧！", "", "Keras 3", "坏\0了 [CLS]", "ΑΣ ΑΣ"]
 PAIRS = (TEXTS, TEXTS[::-1])
 
@@ -68,8 +69,6 @@ def test_special_token_in_the_text_is_text(preprocess):
     ids=["objects", "column", "bytes", "bytes list", "U", "tensor", "tensor column", "dict"],
 )
 def test_every_form_of_batch_gives_one_answer(preprocess, expected, texts):
-    if isinstance(texts, np.ndarray) and texts.dtype.kind == "U":
-        texts = array(texts.tolist())
     assert as_lists(preprocess(texts)) == expected[0]
 
 
@@ -151,6 +150,40 @@ print(json.dumps([lists(exported), lists(single), lists(both)]))
         json.dumps([TEXTS, PAIRS]),
     )
     assert json.loads(printed) == [expected[0], expected[0], expected[1]]
+
+
+def test_split_words_can_be_exported(preprocess, tmp_path):
+    """As the README says: `model.export` does not know ragged tensors, `ExportArchive` does."""
+    model = keras.Sequential([preprocess])
+    words = tf.ragged.constant([["今天", "天气"], [], ["Ker", "as"]])
+    expected = as_lists(model.predict(words, verbose=0))
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    spec = tf.RaggedTensorSpec([None, None], tf.string)
+    archive.add_endpoint("serve", tf.function(model, input_signature=[spec]))
+    archive.write_out(tmp_path / "words", verbose=False)
+    assert as_lists(tf.saved_model.load(tmp_path / "words").serve(words)) == expected
+    model.save(tmp_path / "words.keras")
+    loaded = keras.saving.load_model(tmp_path / "words.keras")
+    assert as_lists(loaded.predict(words, verbose=0)) == expected
+
+
+@pytest.mark.parametrize("unit", ["今天 hello，", "x", "\xff"], ids=["text", "word", "latin1"])
+def test_huge_texts(preprocess, unit):
+    huge = unit * (10_000_000 // len(unit.encode()))
+    rows = preprocess([huge, "很好"])
+    data = tf.data.Dataset.from_tensors([huge, "很好"]).map(preprocess)
+    assert as_lists(next(iter(data))) == as_lists(rows)
+    assert rows["input_ids"][1].numpy().tolist() == [101, 2523, 1962, 102, *[0] * 8]
+    assert rows["input_mask"][0].numpy().sum() == (12 if unit.startswith("今") else 3)
+
+
+def test_mixed_precision_for_all_layers(tiny):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    model = keras.Sequential([BertPreprocess(tiny, max_length=8), BertEncoder(tiny)])
+    outputs = model.predict(tf.constant(["a b", "c"]), verbose=0)
+    assert str(outputs.dtype) == "bfloat16"
+    assert np.isfinite(outputs.astype("float32")).all()
 
 
 def test_lowercase_false():

@@ -24,3 +24,10 @@ class Checkpoint:
     vocabulary: tuple[str, ...] = dataclasses.field(repr=False)
     lowercase: bool
     weights: Mapping[str, np.ndarray] = dataclasses.field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.vocabulary) != self.config.vocab_size:
+            raise ValueError(
+                f"The vocabulary has {len(self.vocabulary)} tokens and the embeddings have "
+                f"{self.config.vocab_size} rows; each token needs a row of its own."
+            )

@@ -26,14 +26,14 @@ def check_signature(inputs: Any, max_length: int) -> None:
     if unknown:
         raise ValueError(f"The encoder takes the inputs {', '.join(INPUT_KEYS)}; got {unknown}.")
     for name, tensor in inputs.items():
+        if len(getattr(tensor, "shape", ())) != 2 or hasattr(tensor, "row_splits"):
+            raise ValueError(
+                f"{name} must have shape [batch, sequence], got {_describe(tensor)}. Add a batch "
+                "axis to a single text; call BertPreprocess, not its tokenize, for padded rows."
+            )
         dtype = keras.backend.standardize_dtype(tensor.dtype)
         if not (dtype.startswith(("int", "uint")) or (dtype == "bool" and name == "input_mask")):
             raise ValueError(f"{name} must be integers, int32 [batch, sequence]; got {dtype}.")
-        if len(tensor.shape) != 2:
-            raise ValueError(
-                f"{name} must have shape [batch, sequence], got {_shape(tensor.shape)}. "
-                "Add a batch axis to a single text."
-            )
         if not _compatible(tensor.shape, inputs["input_ids"].shape):
             raise ValueError(
                 f"{name} must have the shape of input_ids, {_shape(inputs['input_ids'].shape)}; "
@@ -89,7 +89,7 @@ def raise_outside(name: str, values: np.ndarray, size: int) -> None:
 def range_message(name: str, size: int) -> str:
     """Returns the beginning of a complaint; the offending value comes after it."""
     what = {
-        "input_ids": "the encoder's vocabulary",
+        "input_ids": "the encoder's vocabulary; give BertPreprocess the same checkpoint",
         "input_mask": "0 for padding, 1 for tokens",
         "segment_ids": "the encoder's segment types",
     }
@@ -106,6 +106,12 @@ def _is_traced(tensor: Any) -> bool:
 
 def _compatible(shape, other) -> bool:
     return all(a == b or a is None or b is None for a, b in zip(shape, other, strict=True))
+
+
+def _describe(tensor: Any) -> str:
+    shape = getattr(tensor, "shape", None)
+    kind = "ragged " if hasattr(tensor, "row_splits") else ""
+    return type(tensor).__name__ if shape is None else f"{kind}{_shape(shape)}"
 
 
 def _shape(shape) -> str:

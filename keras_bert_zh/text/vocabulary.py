@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from importlib import resources
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -40,27 +40,35 @@ def chinese_vocabulary() -> tuple[str, ...]:
     return parse_vocabulary(resources.files(__package__).joinpath("chinese_vocab.txt").read_bytes())
 
 
-def check_vocabulary(vocabulary: Iterable[str]) -> tuple[str, ...]:
+def check_vocabulary(vocabulary: Sequence[str]) -> tuple[str, ...]:
     """Returns the tokens as a tuple.
 
     Raises:
-        ValueError: if there are none, one is not a `str`, or a special token is missing.
+        ValueError: if they are no list or tuple of `str`, a special token is missing, or there is
+            none but special tokens.
     """
-    tokens = () if isinstance(vocabulary, (str, bytes)) else tuple(vocabulary)
-    if not any(tokens):
+    if not isinstance(vocabulary, (list, tuple)) or not any(map(bool, vocabulary)):
         raise ValueError(
             f"vocabulary must be a list of tokens or the path of a vocab.txt, got {vocabulary!r}."
         )
-    for index, token in enumerate(tokens):
-        if not isinstance(token, str):
-            raise ValueError(f"vocabulary must hold str only, got {token!r} at index {index}.")
-    missing = [token for token in _REQUIRED if token not in tokens]
+    for index, token in enumerate(vocabulary):
+        if not isinstance(token, str) or not _is_utf8(token):
+            raise ValueError(
+                f"vocabulary must hold str that UTF-8 can encode, got {token!r} at index {index}."
+            )
+    missing = [token for token in _REQUIRED if token not in vocabulary]
     if missing:
         raise ValueError(
             f"vocabulary must hold the special tokens {', '.join(_REQUIRED)}; "
-            f"{', '.join(missing)} missing from {len(tokens)} tokens."
+            f"{', '.join(missing)} missing from {len(vocabulary)} tokens."
         )
-    return tokens
+    if set(vocabulary) <= {*SPECIAL_TOKENS, ""}:
+        raise ValueError(f"vocabulary must hold more than special tokens, got {vocabulary!r}.")
+    return tuple(map(str, vocabulary))
+
+
+def _is_utf8(token: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in token)
 
 
 def special_ids(vocabulary: tuple[str, ...]) -> dict[str, int]:

@@ -1,6 +1,5 @@
 """Token for token against google-research/bert's own tokeniser."""
 
-import time
 import unicodedata
 
 import numpy as np
@@ -105,28 +104,11 @@ def test_repeated_and_empty_lines():
     [("今天 hello，", 4), ("x", 0), ("é", 0), ("αΣ", 0), ("的", 1), ("a\u200b", 0), ("x\xff", 0)],
     ids=["text", "word", "accents", "sigma", "ideographs", "invisible", "latin1"],
 )
-def test_huge_texts_take_linear_time(tokenize, lowercase, unit, tokens):
-    def seconds(megabytes):
-        count = megabytes * 1_000_000 // len(unit.encode())
-        texts = tf.constant([unit.encode() * count, b"a"])
-        start = time.perf_counter()
-        lengths = tokenize(texts).row_lengths().numpy()
-        assert lengths.tolist() == [tokens * count if tokens else 1, 1]
-        return time.perf_counter() - start
-
-    seconds(1)
-    # Quadratic work would take 25 times as long; the bound leaves room for a busy machine.
-    assert seconds(10) < 15 * max(seconds(2), 0.1)
-
-
-def test_construction_is_quick():
-    BertTokenizer(chinese_vocabulary(), True)
-    times = []
-    for _ in range(3):
-        start = time.process_time()
-        BertTokenizer(chinese_vocabulary(), True)
-        times.append(time.process_time() - start)
-    assert min(times) < 0.5
+def test_huge_texts(tokenize, unit, tokens):
+    """Quadratic time or memory would not end; `benchmarks.preprocess` shows that it is linear."""
+    count = 10_000_000 // len(unit.encode())
+    lengths = tokenize(tf.constant([unit.encode() * count, b"a"])).row_lengths().numpy()
+    assert lengths.tolist() == [tokens * count if tokens else 1, 1]
 
 
 def test_ids_are_int32(tokenize):

@@ -42,7 +42,11 @@ def test_lines_end_at_newlines_only(tmp_path):
         ([], r"list of tokens or the path of a vocab.txt, got \[\]"),
         ([""], "list of tokens or the path"),
         ("abc", "list of tokens or the path of a vocab.txt, got 'abc'"),
-        ([*SPECIAL, 7], "must hold str only, got 7 at index 4"),
+        (5, "list of tokens or the path of a vocab.txt, got 5"),
+        ({*SPECIAL, "a"}, "vocabulary must be a list of tokens"),
+        ([*SPECIAL, 7], "must hold str that UTF-8 can encode, got 7 at index 4"),
+        ([*SPECIAL, "a", "\ud800"], r"got '\\ud800' at index 5"),
+        (SPECIAL, "more than special tokens"),
         ([*SPECIAL[:2], "[SEP]", "a"], r"\[CLS\] missing from 4 tokens"),
     ],
 )
