@@ -8,7 +8,7 @@ demo: .venv/examples
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python examples/classify_reviews.py
 
 test: .venv/test
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --cov --cov-report=term
 
 lint: .venv/dev
 	$(BIN)/ruff check .

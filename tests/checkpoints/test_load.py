@@ -85,3 +85,8 @@ def test_importing_needs_neither_tensorflow_nor_keras():
         "    print(DEFAULT in str(error))\n"
     )
     assert run_python(code) == "True\n"
+
+
+def test_a_checkpoint_has_one_row_for_each_token(tiny):
+    with pytest.raises(ValueError, match="has 200 tokens and the embeddings have 718 rows"):
+        dataclasses.replace(tiny, vocabulary=tiny.vocabulary[:200])
