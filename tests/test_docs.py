@@ -11,10 +11,10 @@ import shutil
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import keras_bert_zh
 from keras_bert_zh.checkpoints import DEFAULT
+from tests.tensors import read_tensors, write_tensors
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -37,16 +37,10 @@ def workplace(tmp_path, monkeypatch, tiny_module):
 
 def _lengthen(prefix, positions):
     """Gives the module as many positions as a text has by default."""
-    reader = tf.train.load_checkpoint(str(prefix))
-    tensors = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    tensors = read_tensors(prefix)
     name = "bert/embeddings/position_embeddings"
     tensors[name] = np.resize(tensors[name], (positions, tensors[name].shape[1]))
-    tf.raw_ops.SaveV2(
-        prefix=str(prefix),
-        tensor_names=list(tensors),
-        shape_and_slices=[""] * len(tensors),
-        tensors=[tf.constant(tensor) for tensor in tensors.values()],
-    )
+    write_tensors(prefix, tensors)
 
 
 @pytest.mark.usefixtures("workplace")

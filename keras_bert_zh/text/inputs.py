@@ -70,8 +70,7 @@ def to_texts(inputs: Any) -> Texts:
 
 def check_symbolic(name: str, tensor: keras.KerasTensor) -> None:
     """Raises unless the tensor may turn out to hold texts."""
-    if tensor.dtype != "string":
-        raise TypeError(f"{name}: expected {_EXPECTED}, got a tensor of dtype {tensor.dtype}.")
+    _check_dtype(name, tensor.dtype)
     _check_rank(name, tensor.shape)
 
 
@@ -90,7 +89,7 @@ def _to_tensor(name: str, value: Any) -> tf.Tensor | tf.RaggedTensor:
     if isinstance(value, list):
         return _from_list(name, value)
     if isinstance(value, tf.RaggedTensor):
-        _check_dtype(name, value.dtype)
+        _check_dtype(name, value.dtype.name)
         if value.ragged_rank != 1 or value.shape.rank != 2:
             raise ValueError(
                 f"{name}: expected ragged words of shape [batch, (words)], got shape {value.shape}."
@@ -105,7 +104,7 @@ def _to_tensor(name: str, value: Any) -> tf.Tensor | tf.RaggedTensor:
         return tf.constant(flat, tf.string, shape=array.shape[:1])
     if not tf.is_tensor(value):
         raise TypeError(f"{name}: expected {_EXPECTED}, got {_describe(value)}.")
-    _check_dtype(name, value.dtype)
+    _check_dtype(name, value.dtype.name)
     if value.shape.rank is None:
         raise ValueError(f"{name}: the rank of the string tensor must be known, got {value}.")
     _check_rank(name, tuple(value.shape))
@@ -139,9 +138,9 @@ def _encode(name: str, value: Any) -> bytes:
     raise TypeError(f"{name}: expected {_EXPECTED}, got {_describe(value)} among the texts.")
 
 
-def _check_dtype(name: str, dtype: tf.DType) -> None:
-    if dtype != tf.string:
-        raise TypeError(f"{name}: expected {_EXPECTED}, got a tensor of dtype {dtype.name}.")
+def _check_dtype(name: str, dtype: str) -> None:
+    if dtype != "string":
+        raise TypeError(f"{name}: expected {_EXPECTED}, got a tensor of dtype {dtype}.")
 
 
 def _check_pair(first, second):

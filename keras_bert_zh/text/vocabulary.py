@@ -47,7 +47,7 @@ def check_vocabulary(vocabulary: Sequence[str]) -> tuple[str, ...]:
         ValueError: if they are no list or tuple of `str`, a special token is missing, or there is
             none but special tokens.
     """
-    if not isinstance(vocabulary, (list, tuple)) or not any(map(bool, vocabulary)):
+    if not isinstance(vocabulary, (list, tuple)) or not any(vocabulary):
         raise ValueError(
             f"vocabulary must be a list of tokens or the path of a vocab.txt, got {vocabulary!r}."
         )

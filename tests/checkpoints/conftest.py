@@ -1,8 +1,9 @@
 """Copies of the tiny TF1 Hub module, to change and to damage."""
 
 import pytest
-import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
+
+from tests.tensors import read_tensors, write_tensors
 
 
 @pytest.fixture(autouse=True)
@@ -37,8 +38,7 @@ def module(tmp_path, copy_to):
 @pytest.fixture
 def raw(tiny_module):
     """The tensors of the module, under the names in its file."""
-    reader = tf.train.load_checkpoint(str(tiny_module / "variables" / "variables"))
-    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    return read_tensors(tiny_module / "variables" / "variables")
 
 
 @pytest.fixture
@@ -46,13 +46,7 @@ def save(module):
     """A function that replaces the tensors of the copy."""
 
     def save(tensors):
-        prefix = str(module / "variables" / "variables")
-        tf.raw_ops.SaveV2(
-            prefix=prefix,
-            tensor_names=list(tensors),
-            shape_and_slices=[""] * len(tensors),
-            tensors=[tf.constant(tensor) for tensor in tensors.values()],
-        )
+        write_tensors(module / "variables" / "variables", tensors)
 
     return save
 
