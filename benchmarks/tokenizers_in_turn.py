@@ -117,7 +117,7 @@ class Original:
     """google-research/bert's own tokeniser; `run` stops at the ids of the texts."""
 
     def __init__(self, texts: list[str]):
-        from keras_bert_zh.text.vocabulary import chinese_vocabulary
+        from keras_bert_zh.vocabulary import chinese_vocabulary
         from tests.text.reference import reference
 
         vocabulary = chinese_vocabulary()

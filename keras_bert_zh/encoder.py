@@ -3,16 +3,18 @@
 import dataclasses
 import functools
 import os
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import keras
 
-from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, assign, load_checkpoint
-from keras_bert_zh.checkpoints.names import shapes
+from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, assign, open_checkpoint
+from keras_bert_zh.checkpoints.names import head_of, shapes
 from keras_bert_zh.config import BertConfig
 from keras_bert_zh.layers.embeddings import BertEmbeddings
 from keras_bert_zh.layers.encoder_inputs import check_signature, check_values, complete
+from keras_bert_zh.layers.fresh_weights import fresh_weights
 from keras_bert_zh.layers.pooler import Pooler
 from keras_bert_zh.layers.transformer_block import TransformerBlock
 from keras_bert_zh.layers.with_mask import WithMask
@@ -105,19 +107,32 @@ class BertEncoder(keras.layers.Layer):
         self.config = _with_dropout(config if loaded is None else loaded.config, dropout)
         self.output_key = output_key
         self.jit_compile = bool(jit_compile)
-        self._make_layers()
+        self._make_layers(self.config.initializer_range if loaded is None else None)
         self.build()
         if not self.trainable:
             # Keras set the flag before there was anything to freeze.
             self._freeze(self._parts())
         if loaded is not None:
-            assign(loaded.weights, self.named_variables())
+            self._assign(loaded)
 
-    def _make_layers(self):
+    def _assign(self, checkpoint):
+        variables = self.named_variables()
+        if "pooler" in checkpoint.missing:
+            warnings.warn(
+                "The checkpoint has no weights for the pooler: pooled_output comes from fresh ones "
+                "until it is trained. sequence_output is what was pretrained.",
+                stacklevel=3,
+            )
+            variables = {n: v for n, v in variables.items() if head_of(n) != "pooler"}
+            fresh = fresh_weights(self.config.initializer_range)
+            self.pooler.dense.kernel.assign(fresh(self.pooler.dense.kernel.shape))
+        assign(checkpoint.weights.only(variables), variables)
+
+    def _make_layers(self, initializer_range):
         config = self.config
         shared = {
             "hidden_size": config.hidden_size,
-            "initializer_range": config.initializer_range,
+            "initializer_range": initializer_range,
             "dtype": self.dtype_policy,
         }
         inner = {
@@ -289,7 +304,7 @@ def _load(checkpoint, config) -> Checkpoint | None:
     if checkpoint is None and config is None:
         raise ValueError("BertEncoder(checkpoint=None) needs config=BertConfig(...).")
     if config is None:
-        return load_checkpoint(checkpoint)
+        return open_checkpoint(checkpoint)
     if checkpoint not in (None, DEFAULT):
         raise ValueError(
             "A checkpoint brings its own configuration: pass config only with checkpoint=None, "

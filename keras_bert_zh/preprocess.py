@@ -6,10 +6,11 @@ from typing import Any
 
 import keras
 
-from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, load_checkpoint
-from keras_bert_zh.text.vocabulary import (
+from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, open_checkpoint
+from keras_bert_zh.vocabulary import (
     check_vocabulary,
     chinese_vocabulary,
+    is_lowercase,
     read_vocabulary,
     special_ids,
 )
@@ -31,8 +32,8 @@ class BertPreprocess(keras.layers.Layer):
             a `Checkpoint` that was loaded before. `None` stands for the vocabulary of Google's
             Chinese BERT, which ships with this package.
         vocabulary: list of str, or the path of a `vocab.txt`, instead of a checkpoint's.
-        lowercase: bool, whether to fold case and strip accents. `None`: as the checkpoint says,
-            `True` without one.
+        lowercase: bool, whether to fold case and strip accents. `None`: as the checkpoint says;
+            where it does not, `True` unless the vocabulary holds capital letters.
         max_length: int, S, at least 3.
         **kwargs: `name`, as for every Keras layer.
 
@@ -84,8 +85,9 @@ class BertPreprocess(keras.layers.Layer):
         if lowercase not in (None, True, False):
             raise ValueError(f"lowercase must be True, False or None, got {lowercase!r}.")
         self.max_length = max_length
-        tokens, checkpoint_lowercase = _find_vocabulary(checkpoint, vocabulary)
-        self.lowercase = checkpoint_lowercase if lowercase is None else lowercase
+        tokens, found = _find_vocabulary(checkpoint, vocabulary)
+        known = (value for value in (lowercase, found) if value is not None)
+        self.lowercase = next(known, is_lowercase(tokens))
         # Imported here: the package can be used without TensorFlow where no string is.
         from keras_bert_zh.text.pipeline import TextPipeline
 
@@ -175,15 +177,20 @@ class BertPreprocess(keras.layers.Layer):
         return cls(None, **config)
 
 
-def _find_vocabulary(checkpoint, vocabulary) -> tuple[tuple[str, ...], bool]:
-    """Returns the tokens and whether they are lower case."""
+def _find_vocabulary(checkpoint, vocabulary) -> tuple[tuple[str, ...], bool | None]:
+    """Returns the tokens, and whether they are lower case where that is known."""
     if vocabulary is not None:
         if checkpoint not in (None, DEFAULT):
             raise ValueError("Pass either checkpoint or vocabulary to BertPreprocess, got both.")
         if isinstance(vocabulary, (str, os.PathLike)):
-            return read_vocabulary(vocabulary), True
-        return check_vocabulary(vocabulary), True
+            return read_vocabulary(vocabulary), None
+        return check_vocabulary(vocabulary), None
     if checkpoint is None:
         return chinese_vocabulary(), True
-    loaded = load_checkpoint(checkpoint)
+    loaded = open_checkpoint(checkpoint)
+    if loaded.vocabulary is None:
+        raise ValueError(
+            f"{checkpoint} has no vocabulary, neither vocab.txt nor tokenizer.json. Put its "
+            'vocab.txt there, or pass BertPreprocess(vocabulary="PATH/vocab.txt").'
+        )
     return check_vocabulary(loaded.vocabulary), loaded.lowercase

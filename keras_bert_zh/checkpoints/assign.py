@@ -1,14 +1,14 @@
 """Puts a checkpoint's weights into a model's variables: all of them, or none."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from keras_bert_zh.checkpoints.names import differences
-
-# By name: NumPy does not count bfloat16, which comes from ml_dtypes, among its floats.
-_FLOATS = ("float16", "bfloat16", "float32", "float64")
+from keras_bert_zh.checkpoints.select import FLOATS
+from keras_bert_zh.checkpoints.tensors import Weights
 
 
 def assign(weights: Mapping[str, np.ndarray], variables: Mapping[str, Any]) -> None:
@@ -24,14 +24,16 @@ def assign(weights: Mapping[str, np.ndarray], variables: Mapping[str, Any]) -> N
         ValueError: if a name is only on one side, a shape differs, or an array is not of floats.
             The message lists every such name.
     """
+    if not isinstance(weights, Weights):
+        weights = Weights.of_arrays(weights)
     problems = differences(
         {name: tuple(variable.shape) for name, variable in variables.items()},
-        {name: tuple(array.shape) for name, array in weights.items()},
+        weights.shapes,
     )
     problems += [
-        f"not of floats: {name} is {array.dtype}"
-        for name, array in weights.items()
-        if array.dtype.name not in _FLOATS
+        f"not of floats: {name} is {dtype}"
+        for name, dtype in weights.dtypes.items()
+        if dtype not in FLOATS
     ]
     if problems:
         raise ValueError(
@@ -39,5 +41,7 @@ def assign(weights: Mapping[str, np.ndarray], variables: Mapping[str, Any]) -> N
             + "\n  ".join(problems)
             + "\nBuild the model with the configuration that the weights come with."
         )
-    for name, variable in variables.items():
-        variable.assign(weights[name])
+    # The largest first: later ones fit into the memory that reading those before has left free.
+    sizes = {name: math.prod(shape) for name, shape in weights.shapes.items()}
+    for name in sorted(variables, key=sizes.get, reverse=True):
+        variables[name].assign(weights[name])

@@ -5,29 +5,51 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from keras_bert_zh.checkpoints import names
+from keras_bert_zh.checkpoints.tensors import Weights
+from keras_bert_zh.checkpoints.vocabulary_file import rows_fit
 from keras_bert_zh.config import BertConfig
 
 
 # Compared by identity: arrays have no one truth value.
 @dataclasses.dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A pretrained BERT, read and checked: everything that an encoder and its tokeniser need.
+    """A pretrained BERT, opened and checked: everything that an encoder and its tokeniser need.
 
     Args:
         config: BertConfig, the architecture.
-        vocabulary: tuple of str, the token of each id.
-        lowercase: bool, whether the tokeniser lowercases text and strips accents.
-        weights: dict of float arrays under the names of `names.SHAPES`; kernels are `[in, out]`.
+        vocabulary: tuple of str, the token of each id; `None` if the files have none.
+        lowercase: bool, whether the tokeniser lowercases text and strips accents; `None` if the
+            files do not say.
+        weights: float arrays under the names of `names.SHAPES`; kernels are `[in, out]`. Each is
+            read from its file when it is asked for. The names that begin with `pooler.`,
+            `masked_lm.` or `next_sentence.` are there only if the files have them.
+        format: str, the format of the files; `None` for arrays in memory.
+        leftovers: tuple of str, names of the tensors in the files that are not BERT's.
+
+    Raises:
+        ValueError: if there are more or fewer tokens than rows of embeddings.
     """
 
     config: BertConfig
-    vocabulary: tuple[str, ...] = dataclasses.field(repr=False)
-    lowercase: bool
+    vocabulary: tuple[str, ...] | None = dataclasses.field(repr=False)
+    lowercase: bool | None
     weights: Mapping[str, np.ndarray] = dataclasses.field(repr=False)
+    format: str | None = None
+    leftovers: tuple[str, ...] = dataclasses.field(default=(), repr=False)
 
     def __post_init__(self) -> None:
-        if len(self.vocabulary) != self.config.vocab_size:
+        if not isinstance(self.weights, Weights):
+            object.__setattr__(self, "weights", Weights.of_arrays(self.weights))
+        if self.vocabulary is not None and not rows_fit(self.vocabulary, self.config.vocab_size):
             raise ValueError(
                 f"The vocabulary has {len(self.vocabulary)} tokens and the embeddings have "
                 f"{self.config.vocab_size} rows; each token needs a row of its own."
             )
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What the files do not have of `vocabulary`, `lowercase` and the heads."""
+        fields = [name for name in ("vocabulary", "lowercase") if getattr(self, name) is None]
+        heads = {names.head_of(name) for name in self.weights}
+        return (*fields, *(head for head in names.HEADS if head not in heads))

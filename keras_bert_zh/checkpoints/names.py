@@ -1,4 +1,4 @@
-"""Names and shapes of the encoder's weights, here and in the formats that are read.
+"""Names and shapes of BERT's weights, and what may differ between two sets of them.
 
 Tables are in forward order; `{i}` stands for the number of a transformer block.
 """
@@ -10,7 +10,10 @@ from fnmatch import fnmatchcase
 
 Shape = tuple[int | None, ...]
 
-# Our names: attribute paths of `BertEncoder`. Axes: fields of `BertConfig`.
+# What stands on the hidden states. A checkpoint holds all the weights of a head, or none.
+HEADS = ("pooler", "masked_lm", "next_sentence")
+
+# Our names: attribute paths of `BertEncoder` and of the heads. Axes: fields of `BertConfig`.
 SHAPES = {
     "embeddings.word.embeddings": ("vocab_size", "hidden_size"),
     "embeddings.segment.embeddings": ("type_vocab_size", "hidden_size"),
@@ -35,58 +38,48 @@ SHAPES = {
     "blocks.{i}.feed_forward_norm.beta": ("hidden_size",),
     "pooler.dense.kernel": ("hidden_size", "hidden_size"),
     "pooler.dense.bias": ("hidden_size",),
+    "masked_lm.dense.kernel": ("hidden_size", "hidden_size"),
+    "masked_lm.dense.bias": ("hidden_size",),
+    "masked_lm.norm.gamma": ("hidden_size",),
+    "masked_lm.norm.beta": ("hidden_size",),
+    "masked_lm.bias": ("vocab_size",),
+    "next_sentence.kernel": ("hidden_size", 2),
+    "next_sentence.bias": (2,),
 }
 
-# google-research/bert's checkpoints and the TF1 Hub modules made from them.
-TF1 = {
-    "embeddings.word.embeddings": "bert/embeddings/word_embeddings",
-    "embeddings.segment.embeddings": "bert/embeddings/token_type_embeddings",
-    "embeddings.position.embeddings": "bert/embeddings/position_embeddings",
-    "embeddings.norm.gamma": "bert/embeddings/LayerNorm/gamma",
-    "embeddings.norm.beta": "bert/embeddings/LayerNorm/beta",
-    "blocks.{i}.attention.query.kernel": "bert/encoder/layer_{i}/attention/self/query/kernel",
-    "blocks.{i}.attention.query.bias": "bert/encoder/layer_{i}/attention/self/query/bias",
-    "blocks.{i}.attention.key.kernel": "bert/encoder/layer_{i}/attention/self/key/kernel",
-    "blocks.{i}.attention.key.bias": "bert/encoder/layer_{i}/attention/self/key/bias",
-    "blocks.{i}.attention.value.kernel": "bert/encoder/layer_{i}/attention/self/value/kernel",
-    "blocks.{i}.attention.value.bias": "bert/encoder/layer_{i}/attention/self/value/bias",
-    "blocks.{i}.attention.projection.kernel": (
-        "bert/encoder/layer_{i}/attention/output/dense/kernel"
-    ),
-    "blocks.{i}.attention.projection.bias": "bert/encoder/layer_{i}/attention/output/dense/bias",
-    "blocks.{i}.attention_norm.gamma": "bert/encoder/layer_{i}/attention/output/LayerNorm/gamma",
-    "blocks.{i}.attention_norm.beta": "bert/encoder/layer_{i}/attention/output/LayerNorm/beta",
-    "blocks.{i}.feed_forward.inner.kernel": "bert/encoder/layer_{i}/intermediate/dense/kernel",
-    "blocks.{i}.feed_forward.inner.bias": "bert/encoder/layer_{i}/intermediate/dense/bias",
-    "blocks.{i}.feed_forward.outer.kernel": "bert/encoder/layer_{i}/output/dense/kernel",
-    "blocks.{i}.feed_forward.outer.bias": "bert/encoder/layer_{i}/output/dense/bias",
-    "blocks.{i}.feed_forward_norm.gamma": "bert/encoder/layer_{i}/output/LayerNorm/gamma",
-    "blocks.{i}.feed_forward_norm.beta": "bert/encoder/layer_{i}/output/LayerNorm/beta",
-    "pooler.dense.kernel": "bert/pooler/dense/kernel",
-    "pooler.dense.bias": "bert/pooler/dense/bias",
-}
 
-# What such files hold beside the encoder: pretraining heads, the step, the optimiser's slots.
-TF1_LEFTOVERS = ("cls/*", "global_step", "*adam_m", "*adam_v")
+def translation(
+    names: Mapping[str, str], layers: int, heads: tuple[str, ...] = ("pooler",)
+) -> dict[str, str]:
+    """Returns a format's name of every weight, by our name, in forward order.
+
+    Args:
+        names: the format's table, from our names to its own.
+        layers: number of transformer blocks.
+        heads: those of `HEADS` to include.
+    """
+    return {name.format(i=i): names[name].format(i=i) for name, i in _numbered(layers, heads)}
 
 
-def translation(scheme: Mapping[str, str], layers: int) -> dict[str, str]:
-    """Returns the scheme's name of every weight of an encoder, by our name, in forward order."""
-    return {
-        name.format(i=i): scheme[name].format(i=i) for name, i in _numbered(tuple(scheme), layers)
-    }
-
-
-def shapes(config: object) -> dict[str, Shape]:
+def shapes(config: object, heads: tuple[str, ...] = ("pooler",)) -> dict[str, Shape]:
     """Returns the shape of every weight by our name, in forward order.
 
     Args:
         config: BertConfig, or any object with its sizes; a size of None is left open.
+        heads: those of `HEADS` to include.
     """
     return {
-        name.format(i=i): tuple(getattr(config, size) for size in SHAPES[name])
-        for name, i in _numbered(tuple(SHAPES), config.num_hidden_layers)
+        name.format(i=i): tuple(
+            axis if isinstance(axis, int) else getattr(config, axis) for axis in SHAPES[name]
+        )
+        for name, i in _numbered(config.num_hidden_layers, heads)
     }
+
+
+def head_of(name: str) -> str | None:
+    """Returns the head that the weight of this name belongs to, None for the encoder's own."""
+    part = name.split(".", maxsplit=1)[0]
+    return part if part in HEADS else None
 
 
 def sizes(found: Mapping[str, Shape]) -> dict[str, int | None]:
@@ -97,12 +90,18 @@ def sizes(found: Mapping[str, Shape]) -> dict[str, int | None]:
     Args:
         found: shapes by our names.
     """
-    votes = {size: collections.Counter() for axes in SHAPES.values() for size in axes}
+    votes = {
+        size: collections.Counter()
+        for axes in SHAPES.values()
+        for size in axes
+        if isinstance(size, str)
+    }
     for name, shape in found.items():
         axes = SHAPES[re.sub(r"\.\d+\.", ".{i}.", name)]
         if len(axes) == len(shape):
             for size, length in zip(axes, shape, strict=True):
-                votes[size][length] += 1
+                if size in votes:
+                    votes[size][length] += 1
     return {size: max(count, key=count.get, default=None) for size, count in votes.items()}
 
 
@@ -130,13 +129,13 @@ def differences(
     return missing + unexpected + misshapen
 
 
-def _numbered(names: tuple[str, ...], layers: int) -> list[tuple[str, int]]:
-    block = [name for name in names if "{i}" in name]
-    before = names[: names.index(block[0])]
-    after = names[names.index(block[-1]) + 1 :]
-    rows = [(name, 0) for name in before]
+def _numbered(layers: int, heads: tuple[str, ...]) -> list[tuple[str, int]]:
+    wanted = [name for name in SHAPES if head_of(name) in (None, *heads)]
+    block = [name for name in wanted if "{i}" in name]
+    first, last = wanted.index(block[0]), wanted.index(block[-1])
+    rows = [(name, 0) for name in wanted[:first]]
     rows += [(name, i) for i in range(layers) for name in block]
-    return rows + [(name, 0) for name in after]
+    return rows + [(name, 0) for name in wanted[last + 1 :]]
 
 
 def _fits(found: Shape, expected: Shape) -> bool:

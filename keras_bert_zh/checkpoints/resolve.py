@@ -7,15 +7,9 @@ import re
 import tempfile
 import warnings
 
-from keras_bert_zh.checkpoints import tf1_hub
-
 DEFAULT = "https://tfhub.dev/google/bert_chinese_L-12_H-768_A-12/1"
 
 _PRESETS = pathlib.Path(__file__).parents[1] / "presets"
-_READABLE = (
-    "This version reads TF1 Hub modules: the path of a folder that holds "
-    f"{', '.join(tf1_hub.FILES)} and assets/, or the http(s) URL of such a module, as {DEFAULT}."
-)
 
 
 def resolve(source: str | os.PathLike) -> pathlib.Path:
@@ -28,19 +22,7 @@ def resolve(source: str | os.PathLike) -> pathlib.Path:
     """
     if not isinstance(source, (str, os.PathLike)) or isinstance(os.fspath(source), bytes):
         raise TypeError(f"checkpoint must be a path, a URL or a Checkpoint, got {source!r}.")
-    if is_handle(source):
-        folder = _download(source)
-        advice = f"Delete {folder} and load {source} again."
-    else:
-        folder = _local(source)
-        advice = _READABLE
-    if not folder.exists():
-        raise FileNotFoundError(f"{folder} does not exist. {advice}")
-    if not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is a file, not the folder of a checkpoint. {advice}")
-    if not tf1_hub.is_tf1_hub(folder):
-        raise ValueError(f"{folder} is not a TF1 Hub module: {_contents(folder)}. {advice}")
-    return folder
+    return _download(source) if is_handle(source) else _local(source)
 
 
 def is_handle(source: str | os.PathLike) -> bool:
@@ -51,10 +33,10 @@ def is_handle(source: str | os.PathLike) -> bool:
 def _local(source: str | os.PathLike) -> pathlib.Path:
     if source == "small":
         if not (_PRESETS / "small").is_dir():
-            raise ValueError(f'checkpoint="small" is not part of this release. {_READABLE}')
+            raise ValueError('checkpoint="small" is not part of this release.')
         return _PRESETS / "small"
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", os.fspath(source)):
-        raise ValueError(f"{source} can't be loaded. {_READABLE}")
+        raise ValueError(f"{source} can't be loaded.")
     return pathlib.Path(source).expanduser()
 
 
@@ -100,11 +82,3 @@ def _cache_folder(handle: str) -> pathlib.Path:
     """Returns where tensorflow_hub keeps the module, whether it is there or not."""
     parent = os.getenv("TFHUB_CACHE_DIR") or os.path.join(tempfile.gettempdir(), "tfhub_modules")
     return pathlib.Path(parent) / hashlib.sha1(handle.encode()).hexdigest()
-
-
-def _contents(folder: pathlib.Path) -> str:
-    entries = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
-    more = f" and {len(entries) - 8} more" if len(entries) > 8 else ""
-    held = f"it holds {', '.join(entries[:8])}{more}" if entries else "it is empty"
-    missing = tf1_hub.missing_files(folder)
-    return held if len(missing) == len(tf1_hub.FILES) else f"{held}, but no {', '.join(missing)}"

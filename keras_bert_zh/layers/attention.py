@@ -5,6 +5,8 @@ import math
 import keras
 from keras import ops
 
+from keras_bert_zh.layers.fresh_weights import fresh_weights
+
 # What the original adds to the score of a padding position.
 MASKED_SCORE = -10000.0
 
@@ -43,7 +45,7 @@ class SelfAttention(keras.layers.Layer):
         super().__init__(**kwargs)
 
         def dense(name: str) -> keras.layers.Dense:
-            initializer = keras.initializers.TruncatedNormal(stddev=initializer_range)
+            initializer = fresh_weights(initializer_range)
             return keras.layers.Dense(
                 hidden_size, kernel_initializer=initializer, dtype=self.dtype_policy, name=name
             )

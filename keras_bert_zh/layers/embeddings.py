@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_bert_zh.layers.fresh_weights import fresh_weights
+
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class BertEmbeddings(keras.layers.Layer):
@@ -43,7 +45,7 @@ class BertEmbeddings(keras.layers.Layer):
         super().__init__(**kwargs)
 
         def table(rows: int, name: str) -> keras.layers.Embedding:
-            initializer = keras.initializers.TruncatedNormal(stddev=initializer_range)
+            initializer = fresh_weights(initializer_range)
             return keras.layers.Embedding(
                 rows,
                 hidden_size,

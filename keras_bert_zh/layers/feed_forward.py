@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_bert_zh.layers.fresh_weights import fresh_weights
+
 
 def gelu_tanh(x):
     """GELU in its tanh approximation (https://arxiv.org/abs/1606.08415)."""
@@ -51,7 +53,7 @@ class FeedForward(keras.layers.Layer):
             return keras.layers.Dense(
                 units,
                 activation=activation,
-                kernel_initializer=keras.initializers.TruncatedNormal(stddev=initializer_range),
+                kernel_initializer=fresh_weights(initializer_range),
                 dtype=self.dtype_policy,
                 name=name,
             )

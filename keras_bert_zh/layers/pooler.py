@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_bert_zh.layers.fresh_weights import fresh_weights
+
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class Pooler(keras.layers.Layer):
@@ -27,7 +29,7 @@ class Pooler(keras.layers.Layer):
         self.dense = keras.layers.Dense(
             hidden_size,
             activation="tanh",
-            kernel_initializer=keras.initializers.TruncatedNormal(stddev=initializer_range),
+            kernel_initializer=fresh_weights(initializer_range),
             dtype=self.dtype_policy,
             name="dense",
         )

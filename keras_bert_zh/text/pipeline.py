@@ -8,7 +8,7 @@ from keras_bert_zh.text.detokenize import Detokenizer
 from keras_bert_zh.text.inputs import to_texts
 from keras_bert_zh.text.packing import pack
 from keras_bert_zh.text.tokenizer import BertTokenizer
-from keras_bert_zh.text.vocabulary import special_ids
+from keras_bert_zh.vocabulary import special_ids
 
 
 class TextPipeline:

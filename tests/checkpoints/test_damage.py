@@ -22,7 +22,7 @@ def same(checkpoint, other):
 def attempt(folder):
     """Returns the checkpoint, or what the ValueError says."""
     try:
-        return tf1_hub.read(folder), None
+        return load_checkpoint(folder), None
     except ValueError as error:
         return None, str(error)
 

@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from keras_bert_zh.checkpoints import names
+from keras_bert_zh.checkpoints.schemes import TF1
 from keras_bert_zh.config import BertConfig
 
 # Distinct sizes, so that a swapped axis shows.
@@ -19,7 +20,7 @@ CONFIG = BertConfig(
 
 
 def test_tf1_names_are_those_of_the_original():
-    theirs = names.translation(names.TF1, 2)
+    theirs = names.translation(TF1.names, 2)
     assert list(theirs.values())[:5] == [
         "bert/embeddings/word_embeddings",
         "bert/embeddings/token_type_embeddings",
@@ -48,7 +49,7 @@ def test_tf1_names_are_those_of_the_original():
 
 @pytest.mark.parametrize("layers", [1, 3, 12])
 def test_tf1_names_read_both_ways(layers):
-    theirs = names.translation(names.TF1, layers)
+    theirs = names.translation(TF1.names, layers)
     ours = {name: own for own, name in theirs.items()}
     assert len(ours) == len(theirs) == 5 + 16 * layers + 2
     assert {name: own for own, name in ours.items()} == theirs
@@ -63,7 +64,7 @@ def test_the_base_model_has_199_tensors_and_102_million_parameters():
 
 def test_names_are_in_forward_order():
     shapes = names.shapes(CONFIG)
-    assert list(shapes) == list(names.translation(names.TF1, 3))
+    assert list(shapes) == list(names.translation(TF1.names, 3))
     blocks = [name.split(".")[1] for name in shapes if name.startswith("blocks.")]
     assert blocks == ["0"] * 16 + ["1"] * 16 + ["2"] * 16
     assert list(shapes)[-1] == "pooler.dense.bias"

@@ -196,37 +196,6 @@ def test_small_is_bundled(monkeypatch, tmp_path, copy_to):
     assert 'checkpoint="small", which comes with the package' in resolve._bundled()
 
 
-def test_a_path_that_does_not_exist(tmp_path):
-    missing = tmp_path / "google" / "bert"
-    with pytest.raises(FileNotFoundError, match=rf"{missing} does not exist.*{DEFAULT}"):
-        resolve.resolve(missing)
-
-
-def test_a_file(tiny_module):
-    with pytest.raises(NotADirectoryError, match=r"vocab\.txt is a file, not the folder"):
-        resolve.resolve(tiny_module / "assets" / "vocab.txt")
-
-
-def test_an_empty_folder(tmp_path):
-    with pytest.raises(ValueError, match=rf"{tmp_path} is not a TF1 Hub module: it is empty\."):
-        resolve.resolve(tmp_path)
-
-
-def test_a_folder_with_something_else(tmp_path):
-    (tmp_path / "0").mkdir()
-    for i in range(1, 10):
-        (tmp_path / f"{i}.txt").touch()
-    with pytest.raises(ValueError, match=r"it holds 0/, 1.txt, .*, 7.txt and 2 more\. This ver"):
-        resolve.resolve(tmp_path)
-
-
-def test_a_damaged_folder_of_the_user_is_not_to_be_deleted(module):
-    (module / "saved_model.pb").unlink()
-    with pytest.raises(ValueError, match=r"but no saved_model.pb\.") as caught:
-        resolve.resolve(module)
-    assert "elete" not in str(caught.value)
-
-
 @pytest.mark.parametrize("source", [None, 3, b"module", ["a"]])
 def test_neither_path_nor_url(source):
     with pytest.raises(TypeError, match="checkpoint must be a path, a URL or a Checkpoint, got"):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keras_bert_zh.checkpoints import load_checkpoint, names
+from keras_bert_zh.checkpoints.schemes import TF1
 from keras_bert_zh.config import BertConfig
 
 QUERY = "bert/encoder/layer_1/attention/self/query/kernel"
@@ -38,8 +39,8 @@ def test_vocabulary(tiny_module):
 
 def test_each_weight_is_the_tensor_of_its_name(tiny_module, raw):
     weights = load_checkpoint(tiny_module).weights
-    theirs = names.translation(names.TF1, 2)
-    assert len(weights) == 5 + 16 * 2 + 2
+    theirs = names.translation(TF1.names, 2, ("pooler", "masked_lm"))
+    assert len(weights) == 5 + 16 * 2 + 2 + 5
     assert list(weights) == list(theirs)
     for ours, weight in weights.items():
         assert weight.dtype == "float32"
@@ -51,12 +52,34 @@ def test_each_weight_is_the_tensor_of_its_name(tiny_module, raw):
 def test_leftovers_of_training_are_left_out(module, save, raw):
     raw |= {
         "global_step": np.int64(7),
-        "cls/seq_relationship/output_bias": np.zeros(2, "float32"),
+        "cls/squad/output_bias": np.zeros(2, "float32"),
+        "output_weights": np.zeros((3, 32), "float32"),
         f"{QUERY}/adam_m": np.zeros((32, 32), "float32"),
         f"{QUERY}/adam_v": np.zeros((32, 32), "float32"),
     }
     save(raw)
-    assert not any("adam" in name or "cls" in name for name in load_checkpoint(module).weights)
+    checkpoint = load_checkpoint(module)
+    assert not any("adam" in name or "output" in name for name in checkpoint.weights)
+    assert set(checkpoint.leftovers) == {
+        "global_step",
+        "cls/squad/output_bias",
+        "output_weights",
+        f"{QUERY}/adam_m",
+        f"{QUERY}/adam_v",
+    }
+
+
+def test_the_next_sentence_head_is_read(module, save, raw):
+    kernel = np.arange(64, dtype="float32").reshape(2, 32)
+    raw |= {
+        "cls/seq_relationship/output_weights": kernel,
+        "cls/seq_relationship/output_bias": np.array([3, 4], "float32"),
+    }
+    save(raw)
+    checkpoint = load_checkpoint(module)
+    assert checkpoint.missing == ()
+    np.testing.assert_array_equal(checkpoint.weights["next_sentence.kernel"], kernel.T)
+    np.testing.assert_array_equal(checkpoint.weights["next_sentence.bias"], [3, 4])
 
 
 @pytest.mark.parametrize(
@@ -83,6 +106,14 @@ def test_leftovers_of_training_are_left_out(module, save, raw):
         (
             {"bert/embeddings/word_embeddings": None},
             ["missing: bert/embeddings/word_embeddings"],
+        ),
+        (
+            {"cls/predictions/output_bias": None},
+            ["missing: cls/predictions/output_bias"],
+        ),
+        (
+            {"cls/seq_relationship/output_bias": np.zeros(2, "float32")},
+            ["missing: cls/seq_relationship/output_weights"],
         ),
         ({QUERY: np.zeros((32, 32), "int32")}, [f"not float32: {QUERY} is int32"]),
         (
@@ -159,6 +190,7 @@ def test_a_folder_with_a_chinese_name(copy_to, tmp_path):
         (b"", "vocab.txt has 0 lines, expected one for each of the 718 rows"),
         (b"a\n" * 717, "vocab.txt has 717 lines"),
         (b"a\n" * 718 + b"b", "vocab.txt has 719 lines"),
+        (b"a\n" * 718, r"vocab.txt: .*\[PAD\], \[UNK\], \[CLS\], \[SEP\] missing"),
         (b"\x93\xfa" * 718, "vocab.txt is not UTF-8 text"),
     ],
 )
@@ -178,7 +210,8 @@ def test_a_missing_vocabulary(module):
 @pytest.mark.parametrize("end", ["", "\n"])
 def test_lines_end_at_line_feeds_only_and_are_stripped(module, end):
     lines = ["[PAD]\r", "\u2028", "##\u2028", " a ", "b\u2029c", "\x0b", "d\x85e"]
-    tokens = ("[PAD]", "", "##", "a", "b\u2029c", "", "d\x85e", *map(str, range(711)))
+    tokens = ("[PAD]", "", "##", "a", "b\u2029c", "", "d\x85e", "[UNK]", "[CLS]", "[SEP]")
+    tokens += tuple(map(str, range(708)))
     text = "\n".join([*lines, *tokens[7:]]) + end
     (module / "assets" / "vocab.txt").write_bytes(text.encode())
     assert load_checkpoint(module).vocabulary == tokens

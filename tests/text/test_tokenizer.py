@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_bert_zh.text.tokenizer import BertTokenizer
 from keras_bert_zh.text.unicode_tables import ASSIGNED_LATER
-from keras_bert_zh.text.vocabulary import chinese_vocabulary
+from keras_bert_zh.vocabulary import chinese_vocabulary
 from tests.text.random_text import random_texts
 from tests.text.reference import reference
 

@@ -3,7 +3,7 @@ from importlib import resources
 
 import pytest
 
-from keras_bert_zh.text.vocabulary import (
+from keras_bert_zh.vocabulary import (
     check_vocabulary,
     chinese_vocabulary,
     read_vocabulary,

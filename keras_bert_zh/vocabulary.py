@@ -31,13 +31,15 @@ def parse_vocabulary(content: bytes) -> tuple[str, ...]:
     except UnicodeDecodeError as error:
         raise ValueError(f"A vocabulary must be UTF-8 text, one token a line: {error}.") from error
     # Not splitlines: two tokens of the Chinese vocabulary hold U+2028, a line separator.
-    return tuple(line.strip() for line in text.removesuffix("\n").split("\n"))
+    return tuple(line.strip() for line in text.removesuffix("\n").split("\n")) if text else ()
 
 
 @functools.cache
 def chinese_vocabulary() -> tuple[str, ...]:
     """Returns the 21,128 tokens of Google's Chinese BERT, which ship with this package."""
-    return parse_vocabulary(resources.files(__package__).joinpath("chinese_vocab.txt").read_bytes())
+    return parse_vocabulary(
+        resources.files(__package__).joinpath("text", "chinese_vocab.txt").read_bytes()
+    )
 
 
 def check_vocabulary(vocabulary: Sequence[str]) -> tuple[str, ...]:
@@ -65,6 +67,11 @@ def check_vocabulary(vocabulary: Sequence[str]) -> tuple[str, ...]:
     if set(vocabulary) <= {*SPECIAL_TOKENS, ""}:
         raise ValueError(f"vocabulary must hold more than special tokens, got {vocabulary!r}.")
     return tuple(map(str, vocabulary))
+
+
+def is_lowercase(vocabulary: Sequence[str]) -> bool:
+    """Tells whether no token but bracketed ones, as `[CLS]` and `<S>`, has a capital letter."""
+    return not any(token.lower() != token and token[0] not in "[<" for token in vocabulary)
 
 
 def _is_utf8(token: str) -> bool:

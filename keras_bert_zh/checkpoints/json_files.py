@@ -1,0 +1,33 @@
+"""Reads a checkpoint's JSON files."""
+
+import json
+import pathlib
+from typing import Any
+
+from keras_bert_zh.config import BertConfig
+
+
+def read_json(path: pathlib.Path) -> dict[str, Any]:
+    """Returns the JSON object in the file.
+
+    Raises:
+        ValueError: if there is no such file, or it is not a JSON object in UTF-8.
+    """
+    try:
+        fields = json.loads(path.read_bytes().decode("utf-8"))
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise ValueError(f"{path} is no file, but the checkpoint needs it.") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not valid JSON: {error}.") from error
+    if not isinstance(fields, dict):
+        raise ValueError(f"{path} must hold a JSON object, got {type(fields).__name__}.")
+    return fields
+
+
+def read_config(path: pathlib.Path, *, gelu: str) -> BertConfig:
+    """Returns the BertConfig in the file; `gelu` is what it means by `"gelu"`."""
+    try:
+        return BertConfig.from_dict(read_json(path), gelu=gelu)
+    except ValueError as error:
+        message = str(error)
+        raise ValueError(message if str(path) in message else f"{path}: {message}") from error

@@ -1,0 +1,161 @@
+"""What other formats call BERT's weights: one table a format, used for reading and writing.
+
+Tables are in forward order; `{i}` stands for the number of a transformer block.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Scheme(NamedTuple):
+    """How a format stores weights.
+
+    Attributes:
+        names: its names, by ours.
+        transposed: patterns of our names of the matrices that it stores as `[out, in]`.
+        leftovers: patterns of its names of what may stand beside BERT's weights.
+    """
+
+    names: Mapping[str, str]
+    transposed: tuple[str, ...]
+    leftovers: tuple[str, ...]
+
+
+_TF1_NAMES = {
+    "embeddings.word.embeddings": "bert/embeddings/word_embeddings",
+    "embeddings.segment.embeddings": "bert/embeddings/token_type_embeddings",
+    "embeddings.position.embeddings": "bert/embeddings/position_embeddings",
+    "embeddings.norm.gamma": "bert/embeddings/LayerNorm/gamma",
+    "embeddings.norm.beta": "bert/embeddings/LayerNorm/beta",
+    "blocks.{i}.attention.query.kernel": "bert/encoder/layer_{i}/attention/self/query/kernel",
+    "blocks.{i}.attention.query.bias": "bert/encoder/layer_{i}/attention/self/query/bias",
+    "blocks.{i}.attention.key.kernel": "bert/encoder/layer_{i}/attention/self/key/kernel",
+    "blocks.{i}.attention.key.bias": "bert/encoder/layer_{i}/attention/self/key/bias",
+    "blocks.{i}.attention.value.kernel": "bert/encoder/layer_{i}/attention/self/value/kernel",
+    "blocks.{i}.attention.value.bias": "bert/encoder/layer_{i}/attention/self/value/bias",
+    "blocks.{i}.attention.projection.kernel": (
+        "bert/encoder/layer_{i}/attention/output/dense/kernel"
+    ),
+    "blocks.{i}.attention.projection.bias": "bert/encoder/layer_{i}/attention/output/dense/bias",
+    "blocks.{i}.attention_norm.gamma": "bert/encoder/layer_{i}/attention/output/LayerNorm/gamma",
+    "blocks.{i}.attention_norm.beta": "bert/encoder/layer_{i}/attention/output/LayerNorm/beta",
+    "blocks.{i}.feed_forward.inner.kernel": "bert/encoder/layer_{i}/intermediate/dense/kernel",
+    "blocks.{i}.feed_forward.inner.bias": "bert/encoder/layer_{i}/intermediate/dense/bias",
+    "blocks.{i}.feed_forward.outer.kernel": "bert/encoder/layer_{i}/output/dense/kernel",
+    "blocks.{i}.feed_forward.outer.bias": "bert/encoder/layer_{i}/output/dense/bias",
+    "blocks.{i}.feed_forward_norm.gamma": "bert/encoder/layer_{i}/output/LayerNorm/gamma",
+    "blocks.{i}.feed_forward_norm.beta": "bert/encoder/layer_{i}/output/LayerNorm/beta",
+    "pooler.dense.kernel": "bert/pooler/dense/kernel",
+    "pooler.dense.bias": "bert/pooler/dense/bias",
+    "masked_lm.dense.kernel": "cls/predictions/transform/dense/kernel",
+    "masked_lm.dense.bias": "cls/predictions/transform/dense/bias",
+    "masked_lm.norm.gamma": "cls/predictions/transform/LayerNorm/gamma",
+    "masked_lm.norm.beta": "cls/predictions/transform/LayerNorm/beta",
+    "masked_lm.bias": "cls/predictions/output_bias",
+    "next_sentence.kernel": "cls/seq_relationship/output_weights",
+    "next_sentence.bias": "cls/seq_relationship/output_bias",
+}
+
+# google-research/bert's checkpoints and the TF1 Hub modules made from them: `modeling.py`,
+# `run_pretraining.py`. They may hold the optimiser's slots and the heads of fine-tuned models.
+TF1 = Scheme(
+    _TF1_NAMES,
+    transposed=("next_sentence.kernel",),
+    leftovers=(
+        "cls/squad/*",
+        "output_weights",
+        "output_bias",
+        "global_step",
+        "*/adam_m",
+        "*/adam_v",
+        "*/Adam",
+        "*/Adam_1",
+        "beta1_power",
+        "beta2_power",
+    ),
+)
+
+_HUGGINGFACE_NAMES = {
+    "embeddings.word.embeddings": "bert.embeddings.word_embeddings.weight",
+    "embeddings.segment.embeddings": "bert.embeddings.token_type_embeddings.weight",
+    "embeddings.position.embeddings": "bert.embeddings.position_embeddings.weight",
+    "embeddings.norm.gamma": "bert.embeddings.LayerNorm.weight",
+    "embeddings.norm.beta": "bert.embeddings.LayerNorm.bias",
+    "blocks.{i}.attention.query.kernel": "bert.encoder.layer.{i}.attention.self.query.weight",
+    "blocks.{i}.attention.query.bias": "bert.encoder.layer.{i}.attention.self.query.bias",
+    "blocks.{i}.attention.key.kernel": "bert.encoder.layer.{i}.attention.self.key.weight",
+    "blocks.{i}.attention.key.bias": "bert.encoder.layer.{i}.attention.self.key.bias",
+    "blocks.{i}.attention.value.kernel": "bert.encoder.layer.{i}.attention.self.value.weight",
+    "blocks.{i}.attention.value.bias": "bert.encoder.layer.{i}.attention.self.value.bias",
+    "blocks.{i}.attention.projection.kernel": (
+        "bert.encoder.layer.{i}.attention.output.dense.weight"
+    ),
+    "blocks.{i}.attention.projection.bias": "bert.encoder.layer.{i}.attention.output.dense.bias",
+    "blocks.{i}.attention_norm.gamma": "bert.encoder.layer.{i}.attention.output.LayerNorm.weight",
+    "blocks.{i}.attention_norm.beta": "bert.encoder.layer.{i}.attention.output.LayerNorm.bias",
+    "blocks.{i}.feed_forward.inner.kernel": "bert.encoder.layer.{i}.intermediate.dense.weight",
+    "blocks.{i}.feed_forward.inner.bias": "bert.encoder.layer.{i}.intermediate.dense.bias",
+    "blocks.{i}.feed_forward.outer.kernel": "bert.encoder.layer.{i}.output.dense.weight",
+    "blocks.{i}.feed_forward.outer.bias": "bert.encoder.layer.{i}.output.dense.bias",
+    "blocks.{i}.feed_forward_norm.gamma": "bert.encoder.layer.{i}.output.LayerNorm.weight",
+    "blocks.{i}.feed_forward_norm.beta": "bert.encoder.layer.{i}.output.LayerNorm.bias",
+    "pooler.dense.kernel": "bert.pooler.dense.weight",
+    "pooler.dense.bias": "bert.pooler.dense.bias",
+    "masked_lm.dense.kernel": "cls.predictions.transform.dense.weight",
+    "masked_lm.dense.bias": "cls.predictions.transform.dense.bias",
+    "masked_lm.norm.gamma": "cls.predictions.transform.LayerNorm.weight",
+    "masked_lm.norm.beta": "cls.predictions.transform.LayerNorm.bias",
+    "masked_lm.bias": "cls.predictions.bias",
+    "next_sentence.kernel": "cls.seq_relationship.weight",
+    "next_sentence.bias": "cls.seq_relationship.bias",
+}
+
+# Transformers' `BertForPreTraining`. The decoder of its masked LM repeats the word embeddings.
+HUGGINGFACE = Scheme(
+    _HUGGINGFACE_NAMES,
+    transposed=("*.kernel",),
+    leftovers=(
+        "*embeddings.position_ids",
+        "cls.predictions.decoder.*",
+        "classifier.*",
+        "qa_outputs.*",
+    ),
+)
+
+_TF2_HUB_NAMES = {
+    "embeddings.word.embeddings": "word_embeddings/embeddings",
+    "embeddings.segment.embeddings": "type_embeddings/embeddings",
+    "embeddings.position.embeddings": "position_embedding/embeddings",
+    "embeddings.norm.gamma": "embeddings/layer_norm/gamma",
+    "embeddings.norm.beta": "embeddings/layer_norm/beta",
+    "blocks.{i}.attention.query.kernel": "transformer/layer_{i}/self_attention/query/kernel",
+    "blocks.{i}.attention.query.bias": "transformer/layer_{i}/self_attention/query/bias",
+    "blocks.{i}.attention.key.kernel": "transformer/layer_{i}/self_attention/key/kernel",
+    "blocks.{i}.attention.key.bias": "transformer/layer_{i}/self_attention/key/bias",
+    "blocks.{i}.attention.value.kernel": "transformer/layer_{i}/self_attention/value/kernel",
+    "blocks.{i}.attention.value.bias": "transformer/layer_{i}/self_attention/value/bias",
+    "blocks.{i}.attention.projection.kernel": (
+        "transformer/layer_{i}/self_attention/attention_output/kernel"
+    ),
+    "blocks.{i}.attention.projection.bias": (
+        "transformer/layer_{i}/self_attention/attention_output/bias"
+    ),
+    "blocks.{i}.attention_norm.gamma": "transformer/layer_{i}/self_attention_layer_norm/gamma",
+    "blocks.{i}.attention_norm.beta": "transformer/layer_{i}/self_attention_layer_norm/beta",
+    "blocks.{i}.feed_forward.inner.kernel": "transformer/layer_{i}/intermediate/kernel",
+    "blocks.{i}.feed_forward.inner.bias": "transformer/layer_{i}/intermediate/bias",
+    "blocks.{i}.feed_forward.outer.kernel": "transformer/layer_{i}/output/kernel",
+    "blocks.{i}.feed_forward.outer.bias": "transformer/layer_{i}/output/bias",
+    "blocks.{i}.feed_forward_norm.gamma": "transformer/layer_{i}/output_layer_norm/gamma",
+    "blocks.{i}.feed_forward_norm.beta": "transformer/layer_{i}/output_layer_norm/beta",
+    "pooler.dense.kernel": "pooler_transform/kernel",
+    "pooler.dense.bias": "pooler_transform/bias",
+    "masked_lm.dense.kernel": "bert/cls/predictions/transform/dense/kernel",
+    "masked_lm.dense.bias": "bert/cls/predictions/transform/dense/bias",
+    "masked_lm.norm.gamma": "bert/cls/predictions/transform/LayerNorm/gamma",
+    "masked_lm.norm.beta": "bert/cls/predictions/transform/LayerNorm/beta",
+    "masked_lm.bias": "bert/cls/predictions/output_bias/bias",
+}
+
+# TensorFlow Model Garden's SavedModels: full names in the object graph.
+TF2_HUB = Scheme(_TF2_HUB_NAMES, transposed=(), leftovers=())

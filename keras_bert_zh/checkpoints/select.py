@@ -1,0 +1,68 @@
+"""Picks BERT's weights from the tensors of a file, or says all that is wrong with them."""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+
+from keras_bert_zh.checkpoints import names
+from keras_bert_zh.checkpoints.schemes import Scheme
+from keras_bert_zh.checkpoints.tensors import Tensor, Weights
+
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+
+def select(
+    problem: str,
+    tensors: Mapping[str, Tensor],
+    scheme: Scheme,
+    config: object,
+    *,
+    optional: tuple[str, ...] = ("masked_lm", "next_sentence"),
+    dtypes: tuple[str, ...] = ("float32",),
+) -> tuple[Weights, tuple[str, ...]]:
+    """Returns the weights by our names, and the names of the tensors that are not BERT's.
+
+    Args:
+        problem: the beginning of the error message: what does not fit what.
+        tensors: all tensors of the file.
+        scheme: the names in the file.
+        config: BertConfig, or any object with its sizes; a size of None is left open.
+        optional: heads that may be missing, all their weights at once.
+        dtypes: dtypes that a weight may have.
+
+    Raises:
+        ValueError: if a tensor is missing, unexpected, misshapen or of another dtype; the message
+            lists them all.
+    """
+    heads = tuple(
+        head
+        for head in names.HEADS
+        if head not in optional
+        or any(
+            names.head_of(ours) == head and name in tensors for ours, name in scheme.names.items()
+        )
+    )
+    theirs = names.translation(scheme.names, config.num_hidden_layers, heads)
+    flipped = {ours for ours in theirs if _matches(ours, scheme.transposed)}
+    expected = {
+        theirs[ours]: shape[::-1] if ours in flipped else shape
+        for ours, shape in names.shapes(config, heads).items()
+    }
+    problems = names.differences(
+        expected, {name: tensor.shape for name, tensor in tensors.items()}, scheme.leftovers
+    )
+    problems += [
+        f"not {' or '.join(dtypes)}: {name} is {tensors[name].dtype}"
+        for name in expected
+        if name in tensors and tensors[name].dtype not in dtypes
+    ]
+    if problems:
+        raise ValueError(f"{problem} {len(problems)} found:\n  " + "\n  ".join(problems))
+    weights = {
+        ours: tensors[name].transposed() if ours in flipped else tensors[name]
+        for ours, name in theirs.items()
+    }
+    return Weights(weights), tuple(name for name in tensors if name not in expected)
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

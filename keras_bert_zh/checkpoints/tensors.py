@@ -1,0 +1,115 @@
+"""Tensors in files, read when they are asked for, so that no model is in memory twice."""
+
+import os
+import pathlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Tensor(NamedTuple):
+    """One tensor in a file.
+
+    Attributes:
+        shape: tuple of int.
+        dtype: str, NumPy's name of it.
+        read: reads it; raises ValueError with the names of the file and the tensor.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    read: Callable[[], np.ndarray]
+
+    def transposed(self) -> "Tensor":
+        return Tensor(self.shape[::-1], self.dtype, lambda: self.read().T)
+
+    def reshaped(self, shape: tuple[int, ...]) -> "Tensor":
+        return Tensor(shape, self.dtype, lambda: self.read().reshape(shape))
+
+
+class Weights(Mapping[str, np.ndarray]):
+    """Arrays by name; each is read from its file whenever it is asked for, and not kept.
+
+    A pickle of it holds the arrays themselves.
+
+    Args:
+        tensors: `Tensor` by name.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor]):
+        self._tensors = dict(tensors)
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Weights":
+        """Returns arrays that are in memory already as `Weights`."""
+        return cls({name: _in_memory(array) for name, array in arrays.items()})
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._tensors[name].read()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tensors
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    def __reduce__(self):
+        return Weights.of_arrays, (dict(self),)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} tensors: {', '.join(list(self)[:2])}, ...>"
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes by name; nothing is read."""
+        return {name: tensor.shape for name, tensor in self._tensors.items()}
+
+    @property
+    def dtypes(self) -> dict[str, str]:
+        """The names of the dtypes by name; nothing is read."""
+        return {name: tensor.dtype for name, tensor in self._tensors.items()}
+
+    def verify(self) -> "Weights":
+        """Reads every tensor once, so that damage shows now; returns itself."""
+        for tensor in self._tensors.values():
+            tensor.read()
+        return self
+
+    def only(self, names: Iterable[str]) -> "Weights":
+        """Returns the weights of these names that are there, in their order."""
+        return Weights({name: self._tensors[name] for name in names if name in self._tensors})
+
+
+def _in_memory(array: np.ndarray) -> Tensor:
+    return Tensor(tuple(array.shape), array.dtype.name, lambda: array)
+
+
+class Unchanged:
+    """Notices when files that are read bit by bit are not what they were at the beginning.
+
+    Args:
+        paths: the files.
+    """
+
+    def __init__(self, paths: Iterable[pathlib.Path]):
+        self._stamps = {path: _stamp(path) for path in paths}
+
+    def check(self) -> None:
+        """Raises ValueError if one of the files was changed, replaced or deleted since."""
+        for path, stamp in self._stamps.items():
+            if _stamp(path) != stamp:
+                raise ValueError(
+                    f"{path} has changed since the checkpoint was opened: load it again."
+                )
+
+
+def _stamp(path: pathlib.Path) -> tuple[int, ...] | None:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
