@@ -16,6 +16,12 @@ DATA = pathlib.Path(__file__).parent / "data"
 
 
 @pytest.fixture(scope="session")
+def data() -> pathlib.Path:
+    """The folder of the tests' files: one set of random weights in every format."""
+    return DATA
+
+
+@pytest.fixture(scope="session")
 def tiny_module() -> pathlib.Path:
     """The folder of a genuine TF1 Hub module: 2 layers, hidden size 32, random weights."""
     return DATA / "tiny_tf1_hub"

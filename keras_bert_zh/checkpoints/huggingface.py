@@ -47,10 +47,7 @@ def read(folder: pathlib.Path) -> Checkpoint:
     files = _weight_files(folder)
     tensors = open_tensors(files)
     scheme = _scheme_of(tensors)
-    # A model around BERT has tensors of its own, beside those under bert. and cls.
-    others = (
-        [] if _is_bare(tensors) else [n for n in tensors if not n.startswith(("bert.", "cls."))]
-    )
+    others = _of_other_layers(tensors, tied=fields.get("tie_word_embeddings", True))
     weights, leftovers = select(
         f"{files[0] if len(files) == 1 else folder / SHARDS} does not hold the BERT that {CONFIG} "
         "describes.",
@@ -87,6 +84,14 @@ def _weight_files(folder: pathlib.Path) -> list[pathlib.Path]:
 
 def _is_bare(tensors: dict[str, Tensor]) -> bool:
     return not any(name.startswith("bert.") for name in tensors)
+
+
+def _of_other_layers(tensors: dict[str, Tensor], *, tied: bool) -> list[str]:
+    """Returns the tensors of a model around BERT, and of a decoder that is not the embeddings."""
+    foreign = [] if tied else [name for name in tensors if name.startswith("cls.predictions.")]
+    if not _is_bare(tensors):
+        foreign += [name for name in tensors if not name.startswith(("bert.", "cls."))]
+    return foreign
 
 
 def _scheme_of(tensors: dict[str, Tensor]) -> Scheme:

@@ -77,9 +77,7 @@ def test_a_checkpoint_one_folder_further_down(tmp_path):
 def test_two_formats_in_one_folder(tmp_path):
     shutil.copytree(DATA / "tiny_huggingface", tmp_path, dirs_exist_ok=True)
     shutil.copytree(DATA / "tiny_original", tmp_path, dirs_exist_ok=True)
-    with pytest.raises(
-        ValueError, match=r"more than one .* folder and google-.* bert_model.ckpt\."
-    ):
+    with pytest.raises(ValueError, match=r"more than one .* folder and google-.* bert_model"):
         load_checkpoint(tmp_path)
     prefix = tmp_path / "bert_model.ckpt"
     assert load_checkpoint(prefix).format == "google-research/bert checkpoint"

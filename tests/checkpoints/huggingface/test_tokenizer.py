@@ -1,0 +1,94 @@
+import json
+
+import numpy as np
+import pytest
+
+from keras_bert_zh import BertEncoder, BertPreprocess
+from keras_bert_zh.checkpoints import load_checkpoint
+from tests.encoder.common import difference
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_the_tokenizer_settings(folder, lowercase):
+    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": lowercase}))
+    assert load_checkpoint(folder).lowercase is lowercase
+    assert BertPreprocess(folder).lowercase is lowercase
+
+
+def test_a_tokenizer_that_does_other_things_is_told(folder):
+    settings = {"do_lower_case": True, "strip_accents": False}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.warns(UserWarning, match="its tokenizer has strip_accents=False, which"):
+        load_checkpoint(folder)
+
+
+def fast_tokenizer(tokens, kind="WordPiece"):
+    ids = {token: index for index, token in enumerate(tokens)}
+    return {
+        "normalizer": {"type": "BertNormalizer", "lowercase": True, "strip_accents": None},
+        "model": {"type": kind, "vocab": ids},
+    }
+
+
+def test_a_vocabulary_in_tokenizer_json_alone(folder, tiny):
+    (folder / "vocab.txt").unlink()
+    (folder / "tokenizer.json").write_text(json.dumps(fast_tokenizer(tiny.vocabulary)))
+    checkpoint = load_checkpoint(folder)
+    assert checkpoint.vocabulary == tiny.vocabulary
+    assert checkpoint.lowercase is True
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (fast_tokenizer(["[PAD]"], "BPE"), "holds no WordPiece vocabulary"),
+        ({"model": {"vocab": {"a": 0, "b": 2}}}, "the ids of the tokens are not 0, 1, 2"),
+        ({"model": {"vocab": {"a": "0"}}}, "the ids of the tokens are not 0, 1, 2"),
+        (fast_tokenizer(["[PAD]", "a"]), "has 2 lines, expected one for each of the 718 rows"),
+        ({}, "holds no WordPiece vocabulary"),
+    ],
+)
+def test_an_unusable_tokenizer_json(folder, content, message):
+    (folder / "vocab.txt").unlink()
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=f"tokenizer.json.* {message}"):
+        load_checkpoint(folder)
+
+
+def test_without_a_vocabulary_there_is_still_an_encoder(folder, inputs, golden):
+    (folder / "vocab.txt").unlink()
+    assert load_checkpoint(folder).missing == ("vocabulary", "lowercase")
+    assert difference(BertEncoder(folder)(inputs), golden["pooled_output"]) < 1e-5
+    with pytest.raises(ValueError, match=rf"{folder} has no vocabulary, .* Put its vocab"):
+        BertPreprocess(folder)
+
+
+@pytest.fixture
+def pad(edit, raw, save):
+    """A function that gives the word embeddings another number of rows."""
+
+    def pad(rows):
+        words = "bert.embeddings.word_embeddings.weight"
+        bias = {"cls.predictions.bias": np.zeros(rows, "float32")}
+        save(raw | bias | {words: np.resize(raw[words], (rows, 32))})
+        edit(vocab_size=rows)
+
+    return pad
+
+
+def test_rows_may_be_padded(folder, pad):
+    pad(768)
+    assert len(load_checkpoint(folder).vocabulary) == 718
+
+
+@pytest.mark.parametrize("rows", [717, 720, 896])
+def test_other_numbers_of_rows_mean_damage(folder, pad, rows):
+    pad(rows)
+    with pytest.raises(ValueError, match=f"718 lines, expected one for each of the {rows} rows"):
+        load_checkpoint(folder)
+
+
+def test_the_padding_token_of_the_configuration(folder, edit):
+    edit(pad_token_id=1)
+    with pytest.raises(ValueError, match=r"pad_token_id is 1, but \[PAD\] is line 1 of the vocab"):
+        load_checkpoint(folder)
