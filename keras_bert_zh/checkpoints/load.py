@@ -1,12 +1,16 @@
 """The one door to every checkpoint format."""
 
 import os
+import pathlib
+from collections.abc import Mapping
 
-from keras_bert_zh.checkpoints import formats, resolve
+from keras_bert_zh.checkpoints import digests, formats, resolve
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 
 
-def load_checkpoint(source: str | os.PathLike | Checkpoint) -> Checkpoint:
+def load_checkpoint(
+    source: str | os.PathLike | Checkpoint, *, sha256: Mapping[str, str] | None = None
+) -> Checkpoint:
     """Opens a pretrained BERT: configuration, vocabulary and weights.
 
     The format is told from the files, never from the name. Every tensor is read and checked once
@@ -14,19 +18,35 @@ def load_checkpoint(source: str | os.PathLike | Checkpoint) -> Checkpoint:
     is asked for, so that the model is not in memory twice.
 
     Args:
-        source: the path of a folder, or the prefix of a TensorFlow checkpoint; or a TensorFlow Hub
-            URL, which is downloaded once and kept in tensorflow_hub's cache; or a `Checkpoint`,
-            which is returned as it is.
+        source: one of these:
+
+            - the path of a folder, or the prefix of a TensorFlow checkpoint;
+            - the path of a zip archive, which is unpacked once into this package's cache,
+              `$KERAS_BERT_ZH_CACHE` or `~/.cache/keras_bert_zh`;
+            - the `https://` or `http://` URL of a zip archive, which ends in `.zip` and is
+              downloaded once into the same cache; Google's own must be as Google published it;
+            - any other such URL: a TensorFlow Hub module, downloaded once into `$TFHUB_CACHE_DIR`;
+            - `hf://ORGANISATION/NAME` or `hf://ORGANISATION/NAME@REVISION`: a repository of the
+              Hugging Face Hub, in the cache of huggingface_hub. HF_ENDPOINT chooses a mirror;
+            - `kaggle://OWNER/MODEL/FRAMEWORK/VARIATION/VERSION`: a model of Kaggle, in the cache
+              of kagglehub;
+            - a `Checkpoint`, which is returned as it is.
+        sha256: digests in hexadecimal digits by file name, such as `{"model.safetensors": ...}`;
+            names are relative to the folder of the checkpoint. These files are compared before
+            anything is read from them.
 
     Returns:
         A `Checkpoint`.
 
     Raises:
         OSError: if the path does not exist, or the URL can't be downloaded; the message says
-            what works without a network.
-        ValueError: if the folder holds no format that is read, or if a file is damaged or
-            incomplete; the message names the file and all that is wrong with it.
+            what works instead.
+        ValueError: if the folder holds no format that is read, or if a file is damaged,
+            incomplete, or not what `sha256` says; the message names the file and all that is
+            wrong with it. Also if the scheme of the URL is unknown, an archive is not safe to
+            unpack, or `sha256` is given with a `Checkpoint`.
         TypeError: if `source` is neither a path, a URL nor a `Checkpoint`.
+        ImportError: if the package that downloads from there is not installed.
 
     Example:
 
@@ -44,19 +64,55 @@ def load_checkpoint(source: str | os.PathLike | Checkpoint) -> Checkpoint:
         TF1 Hub format, https://www.tensorflow.org/hub/tf1_hub_module; variable names are those
         of google-research/bert `modeling.py`. Hugging Face's are those of `BertForPreTraining`.
     """
-    checkpoint = open_checkpoint(source)
+    return _open(source, sha256, verify=True)
+
+
+def open_checkpoint(source: str | os.PathLike | Checkpoint) -> Checkpoint:
+    """Does the same for a caller who will read all of the tensors or none, which are not read here.
+
+    Those of a module that had to be downloaded are: what came through the network is never used
+    unchecked, not even its vocabulary.
+    """
+    return _open(source, None, verify=False)
+
+
+def _open(
+    source: str | os.PathLike | Checkpoint, sha256: Mapping[str, str] | None, *, verify: bool
+) -> Checkpoint:
+    expected = None if sha256 is None else digests.checked(sha256)
+    if isinstance(source, Checkpoint):
+        if expected:
+            raise ValueError("sha256 is about files, but a Checkpoint is open already.")
+        return _verified(source) if verify else source
+    path, verify = _find(source, verify)
+    try:
+        if expected:
+            _compare(path, expected)
+        checkpoint = formats.read(path)
+        return _verified(checkpoint) if verify else checkpoint
+    except ValueError as error:
+        cached = resolve.what_to_delete(source, path)
+        if cached:
+            error.add_note(f"Delete {cached} and load {source} again.")
+        raise
+
+
+def _find(source: str | os.PathLike, verify: bool) -> tuple[pathlib.Path, bool]:
+    """Returns where the files are and whether to read every tensor now."""
+    unchecked = resolve.arrives_unchecked(source)
+    return resolve.resolve(source), verify or unchecked
+
+
+def _verified(checkpoint: Checkpoint) -> Checkpoint:
     checkpoint.weights.verify()
     return checkpoint
 
 
-def open_checkpoint(source: str | os.PathLike | Checkpoint) -> Checkpoint:
-    """Does the same without reading the tensors, for a caller who will read all of them or none."""
-    if isinstance(source, Checkpoint):
-        return source
-    path = resolve.resolve(source)
-    try:
-        return formats.read(path)
-    except ValueError as error:
-        if resolve.is_handle(source):
-            error.add_note(f"{source} is cached in {path}: delete it to download it again.")
-        raise
+def _compare(path: pathlib.Path, expected: Mapping[str, str]) -> None:
+    is_prefix = path.with_name(f"{path.name}.index").is_file()
+    if not path.is_dir() and not is_prefix:
+        return  # What is wrong with the path is said by who reads it.
+    folder = path if path.is_dir() else path.parent
+    lines = digests.mismatches(folder, expected)
+    if lines:
+        raise ValueError(f"{folder} does not hold the files asked for: {'; '.join(lines)}.")

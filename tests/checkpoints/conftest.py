@@ -3,6 +3,7 @@
 import pytest
 from tensorflow.core.protobuf import saved_model_pb2
 
+from tests.checkpoints.loopback import serving
 from tests.tensors import read_tensors, write_tensors
 
 
@@ -12,6 +13,20 @@ def hub_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub_cache"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     return tmp_path / "hub_cache"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """The folder that this package downloads and unpacks to."""
+    monkeypatch.setenv("KERAS_BERT_ZH_CACHE", str(tmp_path / "own_cache"))
+    return tmp_path / "own_cache"
+
+
+@pytest.fixture
+def server():
+    """A server on this machine, without any routes yet."""
+    with serving() as server:
+        yield server
 
 
 @pytest.fixture
