@@ -17,7 +17,12 @@ ALLOWED = {
     "checkpoints": {"config", "vocabulary"},
     "preprocess": {"text", "checkpoints", "vocabulary"},
     "encoder": {"config", "layers", "checkpoints"},
-    "__init__": {"config", "checkpoints", "preprocess", "encoder"},
+    "heads": {"layers"},
+    "hub_module": {"checkpoints", "encoder", "heads", "vocabulary"},
+    "export": {"checkpoints", "encoder", "hub_module", "preprocess"},
+    "__init__": {"config", "checkpoints", "preprocess", "encoder", "export"},
+    "commands": {"checkpoints", "encoder", "export"},
+    "__main__": {"__init__", "commands"},
 }
 STANDARD_LIBRARY_ONLY = (
     "config.py",
@@ -28,7 +33,10 @@ STANDARD_LIBRARY_ONLY = (
 # Imported lazily, where there are strings or files of TensorFlow.
 TENSORFLOW = (
     "text",
+    "checkpoints/graph_nodes.py",
     "checkpoints/tf1_graph.py",
+    "checkpoints/tf2_graph.py",
+    "hub_module.py",
     "layers/tensorflow_assertions.py",
     "layers/tensorflow_empty.py",
 )
@@ -45,7 +53,7 @@ def imports(path, *, top_level=False):
 
 
 def room(name):
-    return name.removeprefix("keras_bert_zh.").split(".")[0]
+    return name.removeprefix("keras_bert_zh").removeprefix(".").split(".")[0] or "__init__"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -6,9 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from keras_bert_zh.checkpoints.freed_memory import give_back
 from keras_bert_zh.checkpoints.names import differences
 from keras_bert_zh.checkpoints.select import FLOATS
 from keras_bert_zh.checkpoints.tensors import Weights
+
+# Numbers in a tensor that is worth giving its memory back.
+_LARGE = 1 << 18
 
 
 def assign(weights: Mapping[str, np.ndarray], variables: Mapping[str, Any]) -> None:
@@ -41,7 +45,8 @@ def assign(weights: Mapping[str, np.ndarray], variables: Mapping[str, Any]) -> N
             + "\n  ".join(problems)
             + "\nBuild the model with the configuration that the weights come with."
         )
-    # The largest first: later ones fit into the memory that reading those before has left free.
     sizes = {name: math.prod(shape) for name, shape in weights.shapes.items()}
-    for name in sorted(variables, key=sizes.get, reverse=True):
-        variables[name].assign(weights[name])
+    for name, variable in variables.items():
+        variable.assign(weights[name])
+        if sizes[name] >= _LARGE:
+            give_back()

@@ -3,11 +3,13 @@
 import pathlib
 from collections.abc import Callable
 
-from keras_bert_zh.checkpoints import huggingface, original, tf1_hub
+from keras_bert_zh.checkpoints import huggingface, original, saved_hub, tf1_hub, tf2_hub
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 
 READABLE = f"""Formats that are read:
 - {tf1_hub.NAME}: a folder with {", ".join(tf1_hub.FILES)} and assets/;
+- {tf2_hub.NAME}: a folder with {", ".join(tf2_hub.FILES)} and assets/;
+- {saved_hub.NAME}: a folder with {", ".join(saved_hub.FILES)};
 - {original.NAME}: a folder with bert_model.ckpt.index, bert_model.ckpt.data-*, \
 {original.CONFIG} and vocab.txt, or the prefix FOLDER/bert_model.ckpt;
 - {huggingface.NAME}: a folder with {huggingface.CONFIG}, {huggingface.WEIGHTS} (or \
@@ -48,6 +50,10 @@ def _formats(folder: pathlib.Path) -> dict[str, Callable[[], Checkpoint]]:
     found = {}
     if tf1_hub.is_tf1_hub(folder):
         found[tf1_hub.NAME] = lambda: tf1_hub.read(folder)
+    elif saved_hub.is_saved_hub(folder):
+        found[saved_hub.NAME] = lambda: saved_hub.read(folder)
+    elif tf2_hub.is_tf2_hub(folder):
+        found[tf2_hub.NAME] = lambda: tf2_hub.read(folder)
     if any((folder / name).is_file() for name in (huggingface.WEIGHTS, huggingface.SHARDS)):
         found[huggingface.NAME] = lambda: huggingface.read(folder)
     for prefix in original.prefixes(folder):
@@ -59,8 +65,9 @@ def _contents(folder: pathlib.Path) -> str:
     entries = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
     more = f" and {len(entries) - 8} more" if len(entries) > 8 else ""
     held = f"it holds {', '.join(entries[:8])}{more}" if entries else "it is empty"
-    missing = tf1_hub.missing_files(folder)
-    return held if len(missing) == len(tf1_hub.FILES) else f"{held}, but no {', '.join(missing)}"
+    format_ = tf1_hub if (folder / tf1_hub.FILES[0]).is_file() else tf2_hub
+    missing = format_.missing_files(folder)
+    return held if len(missing) == len(format_.FILES) else f"{held}, but no {', '.join(missing)}"
 
 
 def _advice(folder: pathlib.Path) -> str:

@@ -158,4 +158,36 @@ _TF2_HUB_NAMES = {
 }
 
 # TensorFlow Model Garden's SavedModels: full names in the object graph.
-TF2_HUB = Scheme(_TF2_HUB_NAMES, transposed=(), leftovers=())
+TF2_HUB = Scheme(
+    _TF2_HUB_NAMES,
+    transposed=(),
+    leftovers=(
+        "_CHECKPOINTABLE_OBJECT_GRAPH",
+        "do_lower_case",
+        "save_counter",
+        "*/save_counter/.ATTRIBUTES/VARIABLE_VALUE",
+    ),
+)
+
+# Parts of full names in older exports, as regular expressions, and what newer ones have instead:
+# Model Garden's `bert_modeling.py` of 2019, and its `transformer_encoder.py` up to release 2.2.
+TF2_HUB_OLDER = (
+    (r"^bert_model/embedding_postprocessor/type_embeddings$", "type_embeddings/embeddings"),
+    (r"^bert_model/embedding_postprocessor/position_embeddings$", "position_embedding/embeddings"),
+    (r"^bert_model/embedding_postprocessor/layer_norm/", "embeddings/layer_norm/"),
+    (r"^bert_model/word_embeddings/", "word_embeddings/"),
+    (r"^bert_model/encoder/", "transformer/"),
+    (r"/self_attention_output/", "/self_attention/attention_output/"),
+    (r"^[\w/]+/pooler_transform/", "pooler_transform/"),
+)
+
+# The axes of these weights there: heads have axes of their own, except in exports of 2019.
+TF2_HUB_HEADS = {
+    "blocks.{i}.attention.query.kernel": ("hidden_size", "num_attention_heads", "head_size"),
+    "blocks.{i}.attention.query.bias": ("num_attention_heads", "head_size"),
+    "blocks.{i}.attention.key.kernel": ("hidden_size", "num_attention_heads", "head_size"),
+    "blocks.{i}.attention.key.bias": ("num_attention_heads", "head_size"),
+    "blocks.{i}.attention.value.kernel": ("hidden_size", "num_attention_heads", "head_size"),
+    "blocks.{i}.attention.value.bias": ("num_attention_heads", "head_size"),
+    "blocks.{i}.attention.projection.kernel": ("num_attention_heads", "head_size", "hidden_size"),
+}

@@ -79,6 +79,19 @@ class Weights(Mapping[str, np.ndarray]):
             tensor.read()
         return self
 
+    def watched(self, callback: Callable[[str], None]) -> "Weights":
+        """Returns the same weights; `callback` is told the name of each that has been read."""
+
+        def watch(name: str, tensor: Tensor) -> Tensor:
+            def read() -> np.ndarray:
+                array = tensor.read()
+                callback(name)
+                return array
+
+            return tensor._replace(read=read)
+
+        return Weights({name: watch(name, tensor) for name, tensor in self._tensors.items()})
+
     def only(self, names: Iterable[str]) -> "Weights":
         """Returns the weights of these names that are there, in their order."""
         return Weights({name: self._tensors[name] for name in names if name in self._tensors})

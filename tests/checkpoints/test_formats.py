@@ -10,6 +10,7 @@ from keras_bert_zh.checkpoints import formats, load_checkpoint
 DATA = pathlib.Path(__file__).parents[1] / "data"
 ALL = {
     "tiny_tf1_hub": "TF1 Hub module",
+    "tiny_tf2_hub": "TF2 Hub SavedModel",
     "tiny_original": "google-research/bert checkpoint",
     "tiny_huggingface": "Hugging Face folder",
 }

@@ -7,6 +7,8 @@ import tensorflow as tf
 from keras import ops
 
 from keras_bert_zh import BertEncoder
+from keras_bert_zh.checkpoints.names import translation
+from keras_bert_zh.checkpoints.schemes import HUGGINGFACE
 from tests.encoder.common import SMALL, as_tensors, difference, randomized, report, small_inputs
 
 
@@ -101,8 +103,9 @@ def test_parity_with_transformers(tmp_path):
         None, config=dataclasses.replace(SMALL, hidden_act="gelu_erf"), dtype="float64"
     )
     state = theirs.state_dict()
+    theirs_by_ours = translation(HUGGINGFACE.names, SMALL.num_hidden_layers)
     for name, variable in encoder.named_variables().items():
-        value = state[transformers_name(name)].numpy()
+        value = state[theirs_by_ours[name].removeprefix("bert.")].numpy()
         variable.assign(value.T if name.endswith("kernel") else value)
     inputs = small_inputs()
     inputs["input_mask"][2] = [1, 1, 1, 1, 1, 1, 0]
@@ -115,23 +118,6 @@ def test_parity_with_transformers(tmp_path):
         )
     assert difference(outputs["pooled_output"], expected.pooler_output) < 1e-6
     assert difference(outputs["sequence_output"], expected.last_hidden_state) < 1e-6
-
-
-def transformers_name(name):
-    for ours, theirs in (
-        *(("blocks.", "encoder.layer."), (".norm.", ".LayerNorm."), (".kernel", ".weight")),
-        *((".gamma", ".weight"), (".beta", ".bias"), ("word.embeddings", "word_embeddings.weight")),
-        ("segment.embeddings", "token_type_embeddings.weight"),
-        ("position.embeddings", "position_embeddings.weight"),
-        ("attention.projection", "attention.output.dense"),
-        ("attention_norm", "attention.output.LayerNorm"),
-        ("feed_forward.inner", "intermediate.dense"),
-        ("feed_forward.outer", "output.dense"),
-        ("feed_forward_norm", "output.LayerNorm"),
-        *((f"attention.{part}", f"attention.self.{part}") for part in ("query", "key", "value")),
-    ):
-        name = name.replace(ours, theirs)
-    return name
 
 
 def test_mask_and_segments_matter_where_they_should(tiny, inputs):
