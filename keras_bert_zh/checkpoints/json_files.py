@@ -24,7 +24,7 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
     return fields
 
 
-def read_config(path: pathlib.Path, *, gelu: str) -> BertConfig:
+def read_config(path: pathlib.Path, *, gelu: str | None) -> BertConfig:
     """Returns the BertConfig in the file; `gelu` is what it means by `"gelu"`."""
     try:
         return BertConfig.from_dict(read_json(path), gelu=gelu)

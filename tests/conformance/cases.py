@@ -12,6 +12,7 @@ import numpy as np
 
 import keras_bert_zh
 from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess
+from keras_bert_zh.heads.masked_lm import MaskedLM
 from keras_bert_zh.layers.attention import SelfAttention
 from keras_bert_zh.layers.embeddings import BertEmbeddings
 from keras_bert_zh.layers.feed_forward import FeedForward
@@ -49,6 +50,9 @@ MASK = np.array([[1] * 7, [1, 1, 1, 0, 0, 0, 0], [1, 0, 1, 1, 0, 1, 0]], "int32"
 IDS = _RNG.integers(0, 53, (3, 7)).astype("int32")
 SEGMENTS = _RNG.integers(0, 2, (3, 7)).astype("int32")
 INPUTS = {"input_ids": IDS, "input_mask": MASK, "segment_ids": SEGMENTS}
+POSITIONS = np.array([[0, 3], [2, 2], [6, 1]], "int32")
+# As many rows as there are texts, since `predict` slices them alike.
+TABLE = _RNG.normal(size=(3, 12)).astype("float32")
 TEXTS = np.array(["今天天气很好", "", "Keras，坏\0了 [CLS]"], dtype=object)
 
 CASES = {
@@ -83,6 +87,10 @@ CASES = {
         (HIDDEN, MASK),
     ),
     Pooler: Case(lambda **kwargs: Pooler(hidden_size=12, **kwargs), (HIDDEN,)),
+    MaskedLM: Case(
+        lambda **kwargs: MaskedLM(vocab_size=3, hidden_size=12, **kwargs),
+        (HIDDEN, POSITIONS, TABLE),
+    ),
     WithMask: Case(WithMask, ((HIDDEN, MASK),)),
 }
 

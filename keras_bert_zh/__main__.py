@@ -1,0 +1,63 @@
+"""The command line: `python -m keras_bert_zh`, or `keras-bert-zh` where it is installed."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+# Before TensorFlow is imported: what it has to say of CPUs and GPUs is not what was asked for.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras_bert_zh
+from keras_bert_zh.commands import convert, inspect, verify
+
+_COMMANDS = {
+    "inspect": (inspect, "show what a checkpoint holds, and what it lacks"),
+    "convert": (convert, "write a checkpoint in another format"),
+    "verify": (verify, "compare what two checkpoints compute on random inputs"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: list of str, instead of those of the process.
+
+    Returns:
+        0 if all is well, 1 if `verify` finds a difference, 2 after an error, which is reported in
+        one line on standard error.
+    """
+    parsed = _parser().parse_args(arguments)
+    try:
+        return parsed.run(parsed)
+    except (ValueError, OSError, ImportError) as error:
+        if parsed.debug:
+            raise
+        print(f"keras-bert-zh: error: {_one_line(error)}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="keras-bert-zh", description=keras_bert_zh.__doc__)
+    parser.add_argument("--version", action="version", version=keras_bert_zh.__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, (command, summary) in _COMMANDS.items():
+        subparser = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        subparser.add_argument("--debug", action="store_true", help="show errors whole")
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run)
+    return parser
+
+
+def _one_line(error: Exception) -> str:
+    """Returns the first problem that a message names, and how many lines there are beyond."""
+    lines = [line.strip() for line in f"{error}".splitlines() if line.strip()]
+    lines += getattr(error, "__notes__", [])
+    shown = " ".join(lines[:2]) or type(error).__name__
+    more = len(lines) - 2
+    return shown if more <= 0 else f"{shown} ... ({more} more lines with --debug)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

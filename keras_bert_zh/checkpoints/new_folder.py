@@ -1,0 +1,214 @@
+"""Puts a folder of files in place all at once: whole, or not at all."""
+
+import contextlib
+import errno
+import os
+import pathlib
+import re
+import secrets
+import shutil
+import warnings
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+# What a folder may hold to be replaced: patterns of the files of every format, by subfolder.
+FILES = {
+    "": (
+        "config.json",
+        "model.safetensors",
+        "model.safetensors.index.json",
+        "model-?????-of-?????.safetensors",
+        "vocab.txt",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "added_tokens.json",
+        "generation_config.json",
+        "bert_config.json",
+        "bert_model.ckpt.index",
+        "bert_model.ckpt.meta",
+        "bert_model.ckpt.data-?????-of-?????",
+        "checkpoint",
+        "saved_model.pb",
+        "tfhub_module.pb",
+        "keras_metadata.pb",
+        "fingerprint.pb",
+    ),
+    "variables": ("variables.index", "variables.data-?????-of-?????"),
+    "assets": ("vocab.txt", "bert_config.json"),
+}
+
+
+@contextlib.contextmanager
+def new_folder(folder: pathlib.Path, *, overwrite: bool) -> Iterator[pathlib.Path]:
+    """Yields an empty folder beside `folder`, which takes its place when the block ends.
+
+    Until then `folder` is as it was, and so it stays if the block raises. All files are on the
+    disk before they are in place. What a killed save leaves, hidden folders beside `folder`, the
+    next one to the same place removes; a lock tells them from those of a save under way.
+
+    Args:
+        folder: where the files are to be. Missing parents are made; a link is followed.
+        overwrite: whether a folder that holds a checkpoint, and nothing else, may be replaced.
+
+    Raises:
+        FileExistsError: if the folder is not empty and `overwrite` is not set.
+        NotADirectoryError: if it, or a parent of it, is a file.
+        ValueError: if it holds something that belongs to no checkpoint, or can't be replaced.
+    """
+    folder = pathlib.Path(os.path.realpath(folder))
+    _make_parents(folder)
+    with contextlib.ExitStack() as writing:
+        with _lock(folder.parent, wait=True) as alone:
+            if alone:
+                _tidy_up(folder)
+            _check(folder, overwrite)
+            new = _sibling(folder, "new")
+            new.mkdir()
+            writing.enter_context(_lock(new, wait=True))
+        try:
+            yield new
+            _finish(new)
+            with _lock(folder.parent, wait=True):
+                _check(folder, overwrite)
+                _put(new, folder)
+        except BaseException:
+            shutil.rmtree(new, ignore_errors=True)
+            raise
+
+
+def _make_parents(folder: pathlib.Path) -> None:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NotADirectoryError(
+            f"{folder} can't be made: {error.filename} is a file, not a folder."
+        ) from error
+
+
+def _check(folder: pathlib.Path, overwrite: bool) -> None:
+    """Raises an error if the folder may not be replaced."""
+    if not os.path.lexists(folder):
+        return
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file; a checkpoint is a folder. Name another.")
+    if os.path.ismount(folder) or pathlib.Path.cwd().is_relative_to(folder):
+        raise ValueError(
+            f"{folder} is a mount point or the working directory, or holds it, and a folder is "
+            "replaced as a whole: name a folder inside it."
+        )
+    if not any(folder.iterdir()):
+        return
+    if not overwrite:
+        raise FileExistsError(
+            f"{folder} exists and is not empty. Pass overwrite=True to replace the checkpoint in "
+            "it, or name another folder."
+        )
+    strange = next(_strangers(folder), None)
+    if strange:
+        raise ValueError(
+            f"{folder} would be replaced as a whole, but {strange} in it belongs to no checkpoint. "
+            "Move it elsewhere, or name another folder; nothing was touched."
+        )
+
+
+def _strangers(folder: pathlib.Path) -> Iterator[str]:
+    for room, patterns in FILES.items():
+        entries = (folder / room).iterdir() if (folder / room).is_dir() else ()
+        for entry in sorted(entries):
+            if entry.is_dir() and not entry.is_symlink():
+                known = not room and entry.name in FILES
+            else:
+                known = any(fnmatchcase(entry.name, pattern) for pattern in patterns)
+            if not known:
+                yield entry.relative_to(folder).as_posix()
+
+
+def _put(new: pathlib.Path, folder: pathlib.Path) -> None:
+    """Renames the new folder; what was there before is gone only after that."""
+    if folder.is_dir():
+        shutil.copymode(folder, new)
+    if not folder.is_dir() or not any(folder.iterdir()):
+        os.rename(new, folder)
+        _flush(folder.parent)
+        return
+    old = _sibling(folder, "old")
+    try:
+        os.rename(folder, old)
+        os.rename(new, folder)
+    except BaseException:
+        if not os.path.lexists(folder):
+            os.rename(old, folder)
+        raise
+    _flush(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
+    if old.exists():
+        warnings.warn(
+            f"{folder} was replaced, but the old folder can't be removed: delete {old}.",
+            stacklevel=2,
+        )
+
+
+def _tidy_up(folder: pathlib.Path) -> None:
+    """Removes what killed saves have left; a save that was killed while it replaced the folder
+    has left the only copy of the old one, which is put back.
+    """
+    pattern = re.compile(rf"\.{re.escape(folder.name)}\.(new|old)-[0-9a-f]{{8}}")
+    for entry in sorted(folder.parent.iterdir()):
+        match = pattern.fullmatch(entry.name)
+        if match is None or entry.is_symlink() or not entry.is_dir():
+            continue
+        if match[1] == "old" and not os.path.lexists(folder):
+            os.rename(entry, folder)
+            continue
+        with _lock(entry, wait=False) as abandoned:
+            if abandoned:
+                shutil.rmtree(entry, ignore_errors=True)
+
+
+def _sibling(folder: pathlib.Path, kind: str) -> pathlib.Path:
+    return folder.with_name(f".{folder.name}.{kind}-{secrets.token_hex(4)}")
+
+
+@contextlib.contextmanager
+def _lock(folder: pathlib.Path, *, wait: bool) -> Iterator[bool]:
+    """Yields whether this process alone has the folder; the lock ends with it, even if killed.
+
+    Some network file systems have no such locks: there nothing is ever taken for abandoned.
+    """
+    import fcntl  # Windows has none; the rest of the package does without.
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked = True
+        except OSError:
+            locked = False
+        yield locked
+    finally:
+        os.close(descriptor)
+
+
+def _finish(folder: pathlib.Path) -> None:
+    """Lets files be read by all who may read the folder, which safetensors does not, and has the
+    disk write everything.
+    """
+    permissions = folder.stat().st_mode & 0o666
+    for path in (*folder.rglob("*"), folder):
+        if path.is_file():
+            path.chmod(permissions)
+        _flush(path)
+
+
+def _flush(path: pathlib.Path) -> None:
+    """Has the disk write what it was given of this file, or of the names in this folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems can't do that for folders.
+        if error.errno != errno.EINVAL or not path.is_dir():
+            raise
+    finally:
+        os.close(descriptor)

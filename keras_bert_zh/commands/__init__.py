@@ -1,0 +1,1 @@
+"""What `python -m keras_bert_zh` does: one command a file."""

@@ -1,0 +1,35 @@
+"""`convert SOURCE FOLDER`: writes a checkpoint in another format."""
+
+import argparse
+import dataclasses
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from keras_bert_zh.checkpoints import load_checkpoint
+from keras_bert_zh.export import FORMATS, save_checkpoint
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SOURCE", help="a path or a URL, as for load_checkpoint")
+    parser.add_argument("folder", metavar="FOLDER", help="the folder to write")
+    parser.add_argument("--format", choices=FORMATS, required=True, help="the format to write")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace FOLDER if it holds a checkpoint"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    checkpoint = load_checkpoint(arguments.source)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as progress:
+        task = progress.add_task("tensors written", total=len(checkpoint.weights))
+        watched = checkpoint.weights.watched(lambda name: progress.advance(task))
+        folder = save_checkpoint(
+            dataclasses.replace(checkpoint, weights=watched),
+            arguments.folder,
+            arguments.format,
+            overwrite=arguments.overwrite,
+        )
+    print(f"Wrote {folder} ({checkpoint.format} -> {arguments.format}).")
+    return 0

@@ -1,0 +1,73 @@
+"""`inspect SOURCE`: what a checkpoint holds, and what it lacks."""
+
+import argparse
+import json
+import math
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint
+from keras_bert_zh.checkpoints.names import HEADS, head_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SOURCE", help="a path or a URL, as for load_checkpoint")
+    parser.add_argument("--json", action="store_true", help="print JSON, with every tensor")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    found = describe(load_checkpoint(arguments.source))
+    if arguments.json:
+        print(json.dumps({"source": arguments.source, **found}, ensure_ascii=False, indent=2))
+    else:
+        Console().print(_table(arguments.source, found))
+    return 0
+
+
+def describe(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Returns what there is to say of a checkpoint, as JSON holds it."""
+    weights = checkpoint.weights
+    dtypes = weights.dtypes
+    heads = {head_of(name) for name in weights}
+    return {
+        "format": checkpoint.format,
+        "config": checkpoint.config.to_dict(),
+        "parameters": sum(math.prod(shape) for shape in weights.shapes.values()),
+        "vocabulary": None if checkpoint.vocabulary is None else len(checkpoint.vocabulary),
+        "lowercase": checkpoint.lowercase,
+        "heads": [head for head in HEADS if head in heads],
+        "missing": list(checkpoint.missing),
+        "leftovers": list(checkpoint.leftovers),
+        "tensors": [
+            {"name": name, "shape": list(shape), "dtype": dtypes[name]}
+            for name, shape in weights.shapes.items()
+        ],
+    }
+
+
+def _table(source: str, found: dict[str, Any]) -> Table:
+    table = Table(title=source, title_justify="left", show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    dtypes = sorted({tensor["dtype"] for tensor in found["tensors"]})
+    rows = {
+        "format": found["format"],
+        **found["config"],
+        "parameters": f"{found['parameters']:,}",
+        "tensors": f"{len(found['tensors'])} of {', '.join(dtypes)}",
+        "heads": ", ".join(found["heads"]) or "none",
+        "vocabulary": f"{found['vocabulary']:,} tokens" if found["vocabulary"] else "not there",
+        "lowercase": {True: "yes", False: "no", None: "not said"}[found["lowercase"]],
+        "missing": ", ".join(found["missing"]) or "nothing",
+        "not of BERT": _shortened(found["leftovers"]) or "nothing",
+    }
+    for name, value in rows.items():
+        table.add_row(name, str(value))
+    return table
+
+
+def _shortened(names: list[str]) -> str:
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    return ", ".join(names[:6]) + more

@@ -1,0 +1,86 @@
+"""`verify A B`: whether two checkpoints are the same model, by what they compute."""
+
+import argparse
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint
+from keras_bert_zh.encoder import BertEncoder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("first", metavar="A", help="a path or a URL, as for load_checkpoint")
+    parser.add_argument("second", metavar="B", help="another one")
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=1e-5,
+        help="the largest difference of outputs that counts as the same (default: %(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the random inputs")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    first, second = load_checkpoint(arguments.first), load_checkpoint(arguments.second)
+    sizes = ("vocab_size", "hidden_size", "max_position_embeddings", "type_vocab_size")
+    for size in sizes:
+        values = [getattr(checkpoint.config, size) for checkpoint in (first, second)]
+        if values[0] != values[1]:
+            raise ValueError(
+                f"{arguments.first} has {size}={values[0]} and {arguments.second} has "
+                f"{size}={values[1]}: these models have no common inputs and outputs."
+            )
+    inputs = random_inputs(first, arguments.seed)
+    differences = _differences(_outputs(first, inputs), _outputs(second, inputs), inputs)
+    same = {
+        name: getattr(first, name) == getattr(second, name)
+        for name in ("vocabulary", "lowercase")
+        if None not in (getattr(first, name), getattr(second, name))
+    }
+    Console().print(_table(differences, same, arguments.tolerance))
+    close = all(difference <= arguments.tolerance for difference in differences.values())
+    return 0 if close and all(same.values()) else 1
+
+
+def random_inputs(checkpoint: Checkpoint, seed: int) -> dict[str, np.ndarray]:
+    """Returns rows of all lengths up to 64 positions, with two segments."""
+    config = checkpoint.config
+    generator = np.random.default_rng(seed)
+    length = min(64, config.max_position_embeddings)
+    shape = (8, length)
+    lengths = np.linspace(1, length, shape[0]).astype("int32")
+    return {
+        "input_ids": generator.integers(0, config.vocab_size, shape, "int32"),
+        "input_mask": (np.arange(length) < lengths[:, None]).astype("int32"),
+        "segment_ids": generator.integers(0, config.type_vocab_size, shape, "int32"),
+    }
+
+
+def _outputs(checkpoint: Checkpoint, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    outputs = BertEncoder(checkpoint)(inputs, as_dict=True)
+    wanted = {"sequence_output"} if "pooler" in checkpoint.missing else outputs.keys()
+    return {name: np.asarray(outputs[name]) for name in sorted(wanted)}
+
+
+def _differences(first: dict, second: dict, inputs: dict) -> dict[str, float]:
+    found = {}
+    for name in first.keys() & second.keys():
+        difference = np.abs(first[name] - second[name])
+        if name == "sequence_output":  # What stands in padding has no meaning.
+            difference *= inputs["input_mask"][:, :, None]
+        found[name] = float(difference.max())
+    return found
+
+
+def _table(differences: dict[str, float], same: dict[str, bool], tolerance: float) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("compared")
+    table.add_column("largest difference", justify="right")
+    table.add_column("")
+    for name, difference in sorted(differences.items()):
+        table.add_row(name, f"{difference:.2g}", "same" if difference <= tolerance else "DIFFERENT")
+    for name, equal in same.items():
+        table.add_row(name, "", "same" if equal else "DIFFERENT")
+    return table

@@ -1,0 +1,160 @@
+"""The way out: a BERT, loaded or trained, to files that other programs read."""
+
+import dataclasses
+import functools
+import os
+import pathlib
+import re
+
+import keras
+import numpy as np
+
+from keras_bert_zh.checkpoints import Checkpoint, names, write_huggingface, write_original
+from keras_bert_zh.checkpoints.new_folder import new_folder
+from keras_bert_zh.checkpoints.select import FLOATS
+from keras_bert_zh.checkpoints.tensors import Tensor, Weights
+from keras_bert_zh.checkpoints.write_parts import heads
+from keras_bert_zh.encoder import BertEncoder
+from keras_bert_zh.preprocess import BertPreprocess
+
+
+def _write_hub(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
+    from keras_bert_zh.hub_module import write  # It imports TensorFlow.
+
+    write(checkpoint, folder)
+
+
+WRITERS = {
+    "huggingface": write_huggingface.write,
+    "original": write_original.write,
+    "hub": _write_hub,
+}
+
+FORMATS = tuple(WRITERS)
+
+
+def save_checkpoint(
+    source: BertEncoder | Checkpoint,
+    folder: str | os.PathLike,
+    format: str = "huggingface",
+    *,
+    preprocess: BertPreprocess | None = None,
+    overwrite: bool = False,
+) -> pathlib.Path:
+    """Writes an encoder, or a checkpoint in another format, to a folder of its own.
+
+    The folder appears whole or not at all: an error, a full disk or a killed process leaves what
+    was there before. Weights are written as float32, those of LoRA merged into their kernels.
+    A checkpoint keeps its heads; its other tensors (`Checkpoint.leftovers`) are not written.
+
+    Args:
+        source: a BertEncoder, or what `load_checkpoint` returned.
+        folder: the path to write to, beside which there must be room for the new files.
+        format: `"huggingface"`, which Transformers loads; `"original"`, which the code of
+            google-research/bert loads; or `"hub"`, which TensorFlow runs in place of the
+            TF1 Hub module. `load_checkpoint` reads them all.
+        preprocess: BertPreprocess, whose vocabulary and `lowercase` are written. An encoder has
+            none of its own; without it, a checkpoint's are.
+        overwrite: bool, whether to replace a folder that holds a checkpoint and nothing else.
+
+    Returns:
+        The folder.
+
+    Raises:
+        FileExistsError: if the folder is not empty and `overwrite` is not set.
+        OSError: if it can't be written.
+        ValueError: if `format` is not known, the folder holds other files than a checkpoint's,
+            the vocabulary does not fit the embeddings, or the weights are quantised, not finite
+            or not those that the configuration asks for.
+        TypeError: if `source` or `preprocess` is something else.
+        ImportError: if safetensors, which `"huggingface"` needs, is not installed.
+
+    Example:
+
+    >>> import tempfile
+    >>> from keras_bert_zh import load_checkpoint, save_checkpoint
+    >>> checkpoint = load_checkpoint("tests/data/tiny_tf1_hub")  # in this project's repository
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     folder = save_checkpoint(checkpoint, f"{place}/bert")
+    ...     sorted(file.name for file in folder.iterdir())
+    ['config.json', 'model.safetensors', 'tokenizer_config.json', 'vocab.txt']
+    """
+    if format not in WRITERS:
+        raise ValueError(f"format must be {' or '.join(map(repr, FORMATS))}, got {format!r}.")
+    checkpoint = _checkpoint(source)
+    if preprocess is not None:
+        checkpoint = _with_vocabulary(checkpoint, preprocess)
+    _check_weights(checkpoint)
+    folder = _path(folder)
+    with new_folder(folder, overwrite=overwrite) as new:
+        WRITERS[format](checkpoint, new)
+    return folder
+
+
+def _checkpoint(source: BertEncoder | Checkpoint) -> Checkpoint:
+    if isinstance(source, Checkpoint):
+        return source
+    if not isinstance(source, BertEncoder):
+        raise TypeError(
+            "source must be a BertEncoder (of a whole model, pass the layer that is one) or a "
+            f"Checkpoint (of a path, what load_checkpoint returns), got {source!r}."
+        )
+    variables = source.named_variables()
+    kinds = {name: keras.backend.standardize_dtype(v.dtype) for name, v in variables.items()}
+    quantised = [f"{name} is {kind}" for name, kind in kinds.items() if kind not in FLOATS]
+    if quantised:
+        raise ValueError(
+            f"{len(quantised)} weights of the encoder are quantised ({quantised[0]}), and no "
+            "checkpoint format holds such weights. Save the encoder before it is quantised."
+        )
+    tensors = {
+        name: Tensor(tuple(variable.shape), "float32", functools.partial(_read, source, name))
+        for name, variable in variables.items()
+    }
+    return Checkpoint(source.config, None, None, Weights(tensors))
+
+
+def _read(encoder: BertEncoder, name: str) -> np.ndarray:
+    *path, kind = name.split(".")
+    layer = encoder
+    for part in path:
+        layer = layer[int(part)] if part.isdigit() else getattr(layer, part)
+    if not hasattr(layer, f"lora_{kind}_a"):
+        return _float32(getattr(layer, kind))
+    # As Keras merges them, but without its rounding to the compute dtype.
+    base = next(weight for weight in layer.weights if weight.name == kind)
+    a, b = (_float32(getattr(layer, f"lora_{kind}_{half}")) for half in "ab")
+    return _float32(base) + np.float32(layer.lora_alpha / layer.lora_rank) * (a @ b)
+
+
+def _float32(variable: object) -> np.ndarray:
+    return keras.ops.convert_to_numpy(variable).astype("float32", copy=False)
+
+
+def _with_vocabulary(checkpoint: Checkpoint, preprocess: BertPreprocess) -> Checkpoint:
+    if not isinstance(preprocess, BertPreprocess):
+        raise TypeError(f"preprocess must be a BertPreprocess, got {preprocess!r}.")
+    return dataclasses.replace(
+        checkpoint, vocabulary=tuple(preprocess.vocabulary), lowercase=preprocess.lowercase
+    )
+
+
+def _check_weights(checkpoint: Checkpoint) -> None:
+    weights = checkpoint.weights
+    problems = names.differences(names.shapes(checkpoint.config, heads(checkpoint)), weights.shapes)
+    problems += [
+        f"not of floats: {name} is {dtype}"
+        for name, dtype in weights.dtypes.items()
+        if dtype not in FLOATS
+    ]
+    if problems:
+        raise ValueError(
+            f"The weights are not those that the configuration asks for. {len(problems)} found:\n  "
+            + "\n  ".join(problems)
+        )
+
+
+def _path(folder: str | os.PathLike) -> pathlib.Path:
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", os.fspath(folder)):
+        raise ValueError(f"{folder} can't be written to: name a folder on this machine.")
+    return pathlib.Path(folder).expanduser()

@@ -1,0 +1,1 @@
+"""What stands on the encoder's hidden states."""

@@ -1,0 +1,205 @@
+"""Writes a checkpoint as a SavedModel that stands in for the TF1 Hub module."""
+
+import operator
+import pathlib
+import tempfile
+import warnings
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_bert_zh.checkpoints import Checkpoint, names
+from keras_bert_zh.checkpoints.schemes import TF1
+from keras_bert_zh.checkpoints.write_parts import heads, write_vocabulary
+from keras_bert_zh.encoder import OUTPUT_KEYS, BertEncoder
+from keras_bert_zh.heads.masked_lm import MaskedLM
+from keras_bert_zh.vocabulary import is_lowercase
+
+Tensors = dict[str, tf.Tensor]
+
+# As in the old module: batches and texts of any length.
+INPUTS = {
+    name: tf.TensorSpec((None, None), tf.int32, name=name)
+    for name in ("input_ids", "input_mask", "segment_ids")
+}
+POSITIONS = {"mlm_positions": tf.TensorSpec((None, None), tf.int32, name="mlm_positions")}
+
+
+def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
+    """Writes the SavedModel to this folder, which is there and empty. TensorFlow alone runs it.
+
+    It has the signatures of the TF1 Hub module: `tokens`; `mlm`, if the checkpoint has that head;
+    `tokenization_info`, if it has a vocabulary. It can be called and trained, too, as reusable
+    SavedModels of TF2 can. The encoder's checks of its inputs are part of it.
+
+    Without a pooler in the checkpoint there is no `pooled_output`: who asks for it gets an error,
+    and not what random weights make of the text. Where the checkpoint does not say whether text
+    is lower-cased, the vocabulary tells, as for `BertPreprocess`.
+
+    Raises:
+        ValueError: if Keras runs on another backend, or a weight or a token can't be written.
+        OSError: if a file can't.
+
+    Reference:
+        https://www.tensorflow.org/hub/reusable_saved_models; the signatures are those of
+        google/bert_chinese_L-12_H-768_A-12 on tfhub.dev.
+    """
+    _check(folder)
+    network = _Network(checkpoint)
+    module = _Module()
+    # The reader looks here. They are more than the variables: next_sentence has no signature.
+    module.weights = network.weights
+    module.variables = module.trainable_variables = network.encoder_weights
+    module.regularization_losses = []
+    module.__call__ = _callable(network)
+    with tempfile.TemporaryDirectory() as assets:
+        _attach_files(module, checkpoint, pathlib.Path(assets))
+        try:
+            tf.saved_model.save(module, str(folder), signatures=_signatures(module, network))
+        except tf.errors.OpError as error:
+            raise OSError(f"{folder} can't be written: {error.message}") from error
+
+
+def _check(folder: pathlib.Path) -> None:
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "A SavedModel is written on the TensorFlow backend, but Keras runs on "
+            f"{keras.backend.backend()}: start Python with KERAS_BACKEND=tensorflow."
+        )
+    if set("*?[") & set(str(folder)):
+        raise ValueError(
+            f"{folder.parent}: TensorFlow takes *, ? and [ in the path of a SavedModel for a "
+            "pattern. Save it elsewhere."
+        )
+
+
+class _Module(tf.Module):
+    """What is saved; its attributes are set in `write`."""
+
+    # In place of tf.Module's properties, which a SavedModel does not keep.
+    variables = trainable_variables = ()
+
+
+class _Network:
+    """The layers, computing with variables of TensorFlow in place of their own.
+
+    Keras calls every kernel `kernel`. Here each has its name in the old module: tf_keras saves
+    weights by name, and optimisers tell biases and normalisations by it.
+
+    Attributes:
+        weights: dict of the variables by our names, the encoder's and those of the heads.
+        encoder_weights: list of the encoder's variables.
+        outputs: list of the keys of the encoder's outputs.
+    """
+
+    def __init__(self, checkpoint: Checkpoint):
+        config, found = checkpoint.config, heads(checkpoint)
+        with warnings.catch_warnings():
+            # A fresh pooler is left out.
+            warnings.filterwarnings("ignore", "The checkpoint has no weights for the pooler")
+            self._encoder = BertEncoder(checkpoint, output_key=None, dtype="float32")
+        self._head = MaskedLM(
+            vocab_size=config.vocab_size,
+            hidden_size=config.hidden_size,
+            activation=config.hidden_act,
+            epsilon=config.layer_norm_eps,
+            initializer_range=None,
+            dtype="float32",
+        )
+        encoder = self._encoder.named_variables()
+        self.weights = {}
+        for ours, name in names.translation(TF1.names, config.num_hidden_layers, found).items():
+            # Memory is shared with the encoder, which has read its weights, until one is changed.
+            own = encoder[ours].value if ours in encoder else _float32(checkpoint.weights[ours])
+            self.weights[ours] = tf.Variable(own, name=name)
+            if not np.isfinite(self.weights[ours].numpy()).all():
+                raise ValueError(f"{ours} holds numbers that are not finite: nothing was written.")
+        self.encoder_weights = [self.weights[name] for name in encoder if name in self.weights]
+        self.outputs = [key for key in OUTPUT_KEYS if key != "pooled_output" or "pooler" in found]
+        self._replaced = encoder | {
+            name: operator.attrgetter(name.removeprefix("masked_lm."))(self._head)
+            for name in self.weights
+            if names.head_of(name) == "masked_lm"
+        }
+
+    def encode(self, inputs: Tensors, training: bool) -> Tensors:
+        with self._scope(training):
+            outputs = self._encoder(inputs, training=training)
+        return {key: outputs[key] for key in self.outputs}
+
+    def score(self, sequence: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
+        """Returns the logits of the masked LM as the old module does, `<float>[B * P, V]`."""
+        with self._scope(training=False):
+            table = self._encoder.embeddings.word.embeddings
+            logits = self._head(sequence, positions, table)
+        return tf.reshape(logits, (-1, self._head.vocab_size))
+
+    def _scope(self, training: bool) -> keras.StatelessScope:
+        state = [
+            (replaced, self.weights[name] if name in self.weights else tf.zeros(replaced.shape))
+            for name, replaced in self._replaced.items()
+        ]
+        if training:
+            # Keras counts its random seeds up in variables; here each call draws them.
+            state += [
+                (seed, tf.random.uniform(seed.shape, maxval=tf.int64.max, dtype=tf.int64))
+                for seed in self._encoder.non_trainable_variables
+            ]
+        return keras.StatelessScope(state)
+
+
+def _float32(array: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return array.astype("float32", copy=False)
+
+
+def _callable(network: _Network) -> Callable:
+    def call(inputs, training=False):
+        return network.encode(inputs, training)
+
+    function = tf.function(call, autograph=False)
+    for training in (False, True):
+        function.get_concrete_function(INPUTS, training=training)
+    return function
+
+
+def _signatures(module: _Module, network: _Network) -> dict[str, Callable]:
+    call = module.__call__
+
+    def tokens(**inputs):
+        return call(inputs)
+
+    def mlm(mlm_positions, **inputs):
+        outputs = call(inputs)
+        logits = network.score(outputs["sequence_output"], mlm_positions)
+        return outputs | {"mlm_logits": logits}
+
+    def tokenization_info():
+        return {"vocab_file": module.vocab_file.asset_path, "do_lower_case": module.do_lower_case}
+
+    def traced(function, inputs):
+        return tf.function(function, autograph=False).get_concrete_function(**inputs)
+
+    signatures = {"tokens": traced(tokens, INPUTS)}
+    if "masked_lm.bias" in network.weights:
+        signatures["mlm"] = traced(mlm, INPUTS | POSITIONS)
+    if hasattr(module, "vocab_file"):
+        signatures["tokenization_info"] = traced(tokenization_info, {})
+    return signatures
+
+
+def _attach_files(module: _Module, checkpoint: Checkpoint, folder: pathlib.Path) -> None:
+    """Attaches files, which saving copies from the folder, and what the tokeniser needs beside."""
+    config, vocabulary = folder / "bert_config.json", folder / "vocab.txt"
+    config.write_text(checkpoint.config.to_json())
+    module.bert_config = tf.saved_model.Asset(str(config))
+    lowercase = checkpoint.lowercase
+    if checkpoint.vocabulary is not None:
+        write_vocabulary(vocabulary, checkpoint.vocabulary)
+        module.vocab_file = tf.saved_model.Asset(str(vocabulary))
+        if lowercase is None:
+            lowercase = is_lowercase(checkpoint.vocabulary)
+    if lowercase is not None:
+        module.do_lower_case = tf.Variable(lowercase, trainable=False, name="do_lower_case")
