@@ -9,11 +9,13 @@ import re
 import keras
 import numpy as np
 
-from keras_bert_zh.checkpoints import Checkpoint, names, write_huggingface, write_original
-from keras_bert_zh.checkpoints.new_folder import new_folder
+from keras_bert_zh.checkpoints import Checkpoint, names
 from keras_bert_zh.checkpoints.select import FLOATS
 from keras_bert_zh.checkpoints.tensors import Tensor, Weights
-from keras_bert_zh.checkpoints.write_parts import heads
+from keras_bert_zh.checkpoints.writers import huggingface as write_huggingface
+from keras_bert_zh.checkpoints.writers import original as write_original
+from keras_bert_zh.checkpoints.writers.new_folder import new_folder
+from keras_bert_zh.checkpoints.writers.parts import heads
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.preprocess import BertPreprocess
 
@@ -67,7 +69,6 @@ def save_checkpoint(
             the vocabulary does not fit the embeddings, or the weights are quantised, not finite
             or not those that the configuration asks for.
         TypeError: if `source` or `preprocess` is something else.
-        ImportError: if safetensors, which `"huggingface"` needs, is not installed.
 
     Example:
 

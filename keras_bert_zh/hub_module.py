@@ -7,12 +7,11 @@ import warnings
 from collections.abc import Callable
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_bert_zh.checkpoints import Checkpoint, names
 from keras_bert_zh.checkpoints.schemes import TF1
-from keras_bert_zh.checkpoints.write_parts import heads, write_vocabulary
+from keras_bert_zh.checkpoints.writers.parts import check_path, finite, heads, write_vocabulary
 from keras_bert_zh.encoder import OUTPUT_KEYS, BertEncoder
 from keras_bert_zh.heads.masked_lm import MaskedLM
 from keras_bert_zh.vocabulary import is_lowercase
@@ -68,11 +67,7 @@ def _check(folder: pathlib.Path) -> None:
             "A SavedModel is written on the TensorFlow backend, but Keras runs on "
             f"{keras.backend.backend()}: start Python with KERAS_BACKEND=tensorflow."
         )
-    if set("*?[") & set(str(folder)):
-        raise ValueError(
-            f"{folder.parent}: TensorFlow takes *, ? and [ in the path of a SavedModel for a "
-            "pattern. Save it elsewhere."
-        )
+    check_path(folder)
 
 
 class _Module(tf.Module):
@@ -112,10 +107,9 @@ class _Network:
         self.weights = {}
         for ours, name in names.translation(TF1.names, config.num_hidden_layers, found).items():
             # Memory is shared with the encoder, which has read its weights, until one is changed.
-            own = encoder[ours].value if ours in encoder else _float32(checkpoint.weights[ours])
+            own = encoder[ours].value if ours in encoder else finite(ours, checkpoint.weights[ours])
             self.weights[ours] = tf.Variable(own, name=name)
-            if not np.isfinite(self.weights[ours].numpy()).all():
-                raise ValueError(f"{ours} holds numbers that are not finite: nothing was written.")
+            finite(ours, self.weights[ours].numpy())
         self.encoder_weights = [self.weights[name] for name in encoder if name in self.weights]
         self.outputs = [key for key in OUTPUT_KEYS if key != "pooled_output" or "pooler" in found]
         self._replaced = encoder | {
@@ -148,11 +142,6 @@ class _Network:
                 for seed in self._encoder.non_trainable_variables
             ]
         return keras.StatelessScope(state)
-
-
-def _float32(array: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        return array.astype("float32", copy=False)
 
 
 def _callable(network: _Network) -> Callable:

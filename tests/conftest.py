@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from keras_bert_zh import load_checkpoint
-
-DATA = pathlib.Path(__file__).parent / "data"
+from tests.process import DATA
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import pytest
 from keras_bert_zh import BertEncoder, BertPreprocess, Checkpoint, load_checkpoint, save_checkpoint
 from keras_bert_zh.checkpoints.tensors import Tensor, Weights
 from keras_bert_zh.export import FORMATS
-from tests.checkpoints.variants import assert_same, variant
+from tests.checkpoints.writers.variants import assert_same, variant
 from tests.encoder.common import SMALL, difference, randomized, small_inputs
 from tests.folders import contents
 from tests.process import ROOT

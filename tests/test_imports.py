@@ -33,9 +33,9 @@ STANDARD_LIBRARY_ONLY = (
 # Imported lazily, where there are strings or files of TensorFlow.
 TENSORFLOW = (
     "text",
-    "checkpoints/graph_nodes.py",
-    "checkpoints/tf1_graph.py",
-    "checkpoints/tf2_graph.py",
+    "checkpoints/readers/graph_nodes.py",
+    "checkpoints/readers/tf1_graph.py",
+    "checkpoints/readers/tf2_graph.py",
     "hub_module.py",
     "layers/tensorflow_assertions.py",
     "layers/tensorflow_empty.py",

@@ -3,6 +3,6 @@
 from keras_bert_zh.checkpoints.assign import assign
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.load import load_checkpoint, open_checkpoint
-from keras_bert_zh.checkpoints.resolve import DEFAULT
+from keras_bert_zh.checkpoints.sources.resolve import DEFAULT
 
 __all__ = ["DEFAULT", "Checkpoint", "assign", "load_checkpoint", "open_checkpoint"]

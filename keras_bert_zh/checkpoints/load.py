@@ -4,8 +4,9 @@ import os
 import pathlib
 from collections.abc import Mapping
 
-from keras_bert_zh.checkpoints import digests, formats, resolve
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
+from keras_bert_zh.checkpoints.readers import formats
+from keras_bert_zh.checkpoints.sources import digests, resolve
 
 
 def load_checkpoint(

@@ -4,6 +4,7 @@ Tables are in forward order; `{i}` stands for the number of a transformer block.
 """
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 
@@ -19,6 +20,10 @@ class Scheme(NamedTuple):
     names: Mapping[str, str]
     transposed: tuple[str, ...]
     leftovers: tuple[str, ...]
+
+    def is_transposed(self, name: str) -> bool:
+        """Tells whether the format stores the weight of this name, ours, as `[out, in]`."""
+        return any(fnmatchcase(name, pattern) for pattern in self.transposed)
 
 
 _TF1_NAMES = {

@@ -1,7 +1,6 @@
 """Picks BERT's weights from the tensors of a file, or says all that is wrong with them."""
 
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 
 from keras_bert_zh.checkpoints import names
 from keras_bert_zh.checkpoints.schemes import Scheme
@@ -42,7 +41,7 @@ def select(
         )
     )
     theirs = names.translation(scheme.names, config.num_hidden_layers, heads)
-    flipped = {ours for ours in theirs if _matches(ours, scheme.transposed)}
+    flipped = {ours for ours in theirs if scheme.is_transposed(ours)}
     expected = {
         theirs[ours]: shape[::-1] if ours in flipped else shape
         for ours, shape in names.shapes(config, heads).items()
@@ -62,7 +61,3 @@ def select(
         for ours, name in theirs.items()
     }
     return Weights(weights), tuple(name for name in tensors if name not in expected)
-
-
-def _matches(name: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)

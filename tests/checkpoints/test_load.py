@@ -6,7 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from keras_bert_zh.checkpoints import Checkpoint, load, load_checkpoint, resolve
+from keras_bert_zh.checkpoints import Checkpoint, load, load_checkpoint
+from keras_bert_zh.checkpoints.sources import resolve
 from tests.checkpoints.bare import run_bare
 
 

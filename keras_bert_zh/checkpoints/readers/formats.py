@@ -1,0 +1,86 @@
+"""Which format the files at a path have: told from what they are, never from their names."""
+
+import pathlib
+from collections.abc import Callable
+
+from keras_bert_zh.checkpoints.checkpoint import Checkpoint
+from keras_bert_zh.checkpoints.readers import huggingface, original, saved_hub, tf1_hub, tf2_hub
+
+READABLE = f"""Formats that are read:
+- {tf1_hub.NAME}: a folder with {", ".join(tf1_hub.FILES)} and assets/;
+- {tf2_hub.NAME}: a folder with {", ".join(tf2_hub.FILES)} and assets/;
+- {saved_hub.NAME}: a folder with {", ".join(saved_hub.FILES)};
+- {original.NAME}: a folder with bert_model.ckpt.index, bert_model.ckpt.data-*, \
+{original.CONFIG} and vocab.txt, or the prefix FOLDER/bert_model.ckpt;
+- {huggingface.NAME}: a folder with {huggingface.CONFIG}, {huggingface.WEIGHTS} (or \
+{huggingface.SHARDS} and its shards) and vocab.txt."""
+
+# Weights that are pickles, or of other frameworks, and stand where safetensors are expected.
+_OTHER_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5")
+
+
+def read(path: pathlib.Path) -> Checkpoint:
+    """Reads the checkpoint in this folder or, for google-research/bert, of this prefix.
+
+    Raises:
+        OSError: if there is nothing at the path.
+        ValueError: if it holds none of the formats, or more than one, or something is wrong with
+            the files.
+    """
+    if not path.exists():
+        if path.with_name(f"{path.name}.index").is_file():
+            return original.read(path)
+        raise FileNotFoundError(f"{path} does not exist. {READABLE}")
+    if not path.is_dir():
+        raise NotADirectoryError(f"{path} is a file, not the folder of a checkpoint. {READABLE}")
+    found = _formats(path)
+    if not found:
+        raise ValueError(f"{path} holds no checkpoint: {_contents(path)}. {_advice(path)}")
+    if len(found) > 1:
+        raise ValueError(
+            f"{path} holds more than one checkpoint: {' and '.join(found)}. Move all but one to "
+            "folders of their own; a google-research/bert checkpoint may be named by its prefix."
+        )
+    (reader,) = found.values()
+    return reader()
+
+
+def _formats(folder: pathlib.Path) -> dict[str, Callable[[], Checkpoint]]:
+    """Returns the readers of the formats that the folder holds, by what they are called."""
+    found = {}
+    if tf1_hub.is_tf1_hub(folder):
+        found[tf1_hub.NAME] = lambda: tf1_hub.read(folder)
+    elif saved_hub.is_saved_hub(folder):
+        found[saved_hub.NAME] = lambda: saved_hub.read(folder)
+    elif tf2_hub.is_tf2_hub(folder):
+        found[tf2_hub.NAME] = lambda: tf2_hub.read(folder)
+    if any((folder / name).is_file() for name in (huggingface.WEIGHTS, huggingface.SHARDS)):
+        found[huggingface.NAME] = lambda: huggingface.read(folder)
+    for prefix in original.prefixes(folder):
+        found[f"{original.NAME} {prefix.name}"] = lambda prefix=prefix: original.read(prefix)
+    return found
+
+
+def _contents(folder: pathlib.Path) -> str:
+    entries = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
+    more = f" and {len(entries) - 8} more" if len(entries) > 8 else ""
+    held = f"it holds {', '.join(entries[:8])}{more}" if entries else "it is empty"
+    format_ = tf1_hub if (folder / tf1_hub.FILES[0]).is_file() else tf2_hub
+    missing = format_.missing_files(folder)
+    return held if len(missing) == len(format_.FILES) else f"{held}, but no {', '.join(missing)}"
+
+
+def _advice(folder: pathlib.Path) -> str:
+    for name in _OTHER_WEIGHTS:
+        if (folder / name).is_file():
+            return (
+                f"{name} is not read: a pickle can run any code when it is opened, and other "
+                f"frameworks' files need those frameworks. Convert it where you trust it:\n"
+                "  from transformers import AutoModelForPreTraining\n"
+                f"  model = AutoModelForPreTraining.from_pretrained({str(folder)!r})\n"
+                f"  model.save_pretrained({str(folder)!r})  # writes {huggingface.WEIGHTS}"
+            )
+    inner = [entry for entry in sorted(folder.iterdir()) if entry.is_dir() and _formats(entry)]
+    if inner:
+        return f"Did you mean {inner[0]}?"
+    return READABLE

@@ -1,0 +1,56 @@
+"""Reads a checkpoint of google-research/bert, as it trains them and as Google published them."""
+
+import pathlib
+from typing import Any
+
+from keras_bert_zh.checkpoints import names
+from keras_bert_zh.checkpoints.checkpoint import Checkpoint
+from keras_bert_zh.checkpoints.readers.json_files import read_config, read_json
+from keras_bert_zh.checkpoints.readers.tensorflow_files import open_tensors
+from keras_bert_zh.checkpoints.schemes import TF1
+from keras_bert_zh.checkpoints.select import select
+from keras_bert_zh.checkpoints.vocabulary_file import read_vocabulary
+
+NAME = "google-research/bert checkpoint"
+CONFIG = "bert_config.json"
+
+
+def prefixes(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the prefixes of the TensorFlow checkpoints that lie in the folder itself."""
+    return sorted(file.with_suffix("") for file in folder.glob("*.index"))
+
+
+def read(prefix: pathlib.Path) -> Checkpoint:
+    """Opens the checkpoint of this prefix, with the `bert_config.json` and `vocab.txt` beside it.
+
+    `"hidden_act": "gelu"` means what google-research/bert computes for it since February 2019, the
+    approximation with tanh. The format does not say whether text is lower-cased. A
+    `bert_config.json` that this package wrote may say it, name another GELU, and say that there is
+    no pooler.
+
+    Raises:
+        ValueError: if a file is damaged or missing, or the files do not fit together.
+    """
+    path = prefix.with_name(CONFIG)
+    fields = read_json(path)
+    config = read_config(path, gelu=_one_of(path, fields, "gelu", ("tanh", "erf")))
+    lowercase = _one_of(path, fields, "do_lower_case", (None, True, False))
+    pooler = _one_of(path, fields, "pooler", (True, False))
+    weights, leftovers = select(
+        f"{prefix}.index does not hold the BERT that {CONFIG} describes.",
+        open_tensors(prefix),
+        TF1,
+        config,
+        optional=("masked_lm", "next_sentence") if pooler else names.HEADS,
+    )
+    path = prefix.with_name("vocab.txt")
+    vocabulary = read_vocabulary(path, config.vocab_size) if path.exists() else None
+    return Checkpoint(config, vocabulary, lowercase, weights, NAME, leftovers)
+
+
+def _one_of(path: pathlib.Path, fields: dict[str, Any], name: str, allowed: tuple) -> Any:
+    """Returns the value of an optional key; the first of the allowed ones is the default."""
+    value = fields.get(name, allowed[0])
+    if value not in allowed:
+        raise ValueError(f"{path}: {name} must be one of {allowed}, got {value!r}.")
+    return value

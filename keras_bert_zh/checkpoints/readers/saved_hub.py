@@ -1,0 +1,81 @@
+"""Reads the SavedModel that `hub_module` writes; its graphs are not run."""
+
+import pathlib
+
+from keras_bert_zh.checkpoints import names
+from keras_bert_zh.checkpoints.checkpoint import Checkpoint
+from keras_bert_zh.checkpoints.readers.json_files import read_config
+from keras_bert_zh.checkpoints.readers.tensorflow_files import OBJECTS, open_tensors, read_flag
+from keras_bert_zh.checkpoints.schemes import Scheme
+from keras_bert_zh.checkpoints.select import select
+from keras_bert_zh.checkpoints.tensors import Tensor
+from keras_bert_zh.checkpoints.vocabulary_file import read_vocabulary
+
+NAME = "SavedModel of keras_bert_zh"
+CONFIG = "assets/bert_config.json"
+FILES = ("saved_model.pb", CONFIG, "variables/variables.index")
+
+# The weights have our own names there.
+_SCHEME = Scheme({name: name for name in names.SHAPES}, transposed=(), leftovers=())
+
+
+def is_saved_hub(folder: pathlib.Path) -> bool:
+    """Tells whether the folder holds a SavedModel that this package has written."""
+    ours = all((folder / name).is_file() for name in ("saved_model.pb", CONFIG))
+    return ours and not (folder / "tfhub_module.pb").is_file()
+
+
+def read(folder: pathlib.Path) -> Checkpoint:
+    """Opens the SavedModel in this folder, as it was written, or saved again by TensorFlow.
+
+    Raises:
+        ValueError: if a file is damaged or missing, or the files do not fit together.
+    """
+    config = read_config(folder / CONFIG, gelu=None)
+    prefix = folder / "variables" / "variables"
+    attributes, variables, found = _objects(prefix)
+    weights, leftovers = select(
+        f"{prefix}.index does not hold the BERT that {CONFIG} describes.",
+        found,
+        _SCHEME,
+        config,
+        optional=names.HEADS,
+    )
+    vocabulary = None
+    if "vocab_file" in attributes:
+        vocabulary = read_vocabulary(
+            folder / "assets" / "vocab.txt", config.vocab_size, padded=True
+        )
+    flag = variables.get("do_lower_case")
+    lowercase = None if flag is None else read_flag(prefix, "do_lower_case", flag)
+    return Checkpoint(config, vocabulary, lowercase, weights, NAME, leftovers)
+
+
+def _objects(prefix: pathlib.Path) -> tuple[set[str], dict[str, Tensor], dict[str, Tensor]]:
+    """Returns the attributes of the module, those that are variables, and the weights by name."""
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
+
+    tensors = open_tensors(prefix)
+
+    def children(node: int) -> dict[str, int]:
+        return {child.local_name: child.node_id for child in nodes[node].children}
+
+    def variables(node: int) -> dict[str, Tensor]:
+        return {
+            name: tensors[value.checkpoint_key]
+            for name, child in children(node).items()
+            for value in nodes[child].attributes
+            if value.checkpoint_key in tensors
+        }
+
+    try:
+        nodes = TrackableObjectGraph.FromString(tensors[OBJECTS].read()).nodes
+        attributes = children(0)
+        return set(attributes), variables(0), variables(attributes["weights"])
+    except (DecodeError, IndexError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{prefix}.index: {OBJECTS} names no weights of a module. If the module is part of "
+            "another model there, save it on its own: save_checkpoint, or tf.saved_model.save of "
+            "the object that was loaded."
+        ) from error

@@ -1,0 +1,59 @@
+"""Opens a TensorFlow checkpoint, `PREFIX.index` and `PREFIX.data-*`; its tensors are read later."""
+
+import pathlib
+
+import numpy as np
+
+from keras_bert_zh.checkpoints.tensors import Tensor, Unchanged
+
+# The tensor in which TensorFlow 2 says which object has which variable.
+OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
+
+
+def open_tensors(prefix: pathlib.Path) -> dict[str, Tensor]:
+    """Returns the tensors by the names they have in the file.
+
+    Raises:
+        ValueError: if the index is damaged; a tensor's `read`, if its data are. TensorFlow checks
+            a checksum for each tensor that is read.
+    """
+    import tensorflow as tf
+
+    if set("*?[") & set(str(prefix)):
+        raise ValueError(
+            f"{prefix}: TensorFlow takes *, ? and [ in this path for a pattern. Rename the folder."
+        )
+    files = Unchanged([pathlib.Path(f"{prefix}.index"), *_data_files(prefix)])
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        shapes = reader.get_variable_to_shape_map()
+        dtypes = reader.get_variable_to_dtype_map()
+    except Exception as error:  # The reader raises anything from OpError to IndexError.
+        raise ValueError(f"{prefix}.index can't be read: {error}") from error
+
+    def tensor(name: str) -> Tensor:
+        def read() -> np.ndarray:
+            files.check()
+            try:
+                return reader.get_tensor(name)
+            except Exception as error:
+                raise ValueError(f"{prefix}.data-*: {name} can't be read: {error}") from error
+
+        return Tensor(tuple(shapes[name]), dtypes[name].name, read)
+
+    return {name: tensor(name) for name in sorted(shapes)}
+
+
+def read_flag(prefix: pathlib.Path, name: str, tensor: Tensor) -> bool:
+    """Returns the value of a tensor that must be one bool."""
+    if tensor.dtype != "bool" or tensor.shape:
+        raise ValueError(
+            f"{prefix}.index: {name} must be a bool scalar, got {tensor.dtype} of shape "
+            f"{list(tensor.shape)}."
+        )
+    return bool(tensor.read())
+
+
+def _data_files(prefix: pathlib.Path) -> list[pathlib.Path]:
+    start = f"{prefix.name}.data-"
+    return sorted(file for file in prefix.parent.iterdir() if file.name.startswith(start))

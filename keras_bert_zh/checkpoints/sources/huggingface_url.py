@@ -1,0 +1,94 @@
+"""Repositories of the Hugging Face Hub, as `hf://org/name` or `hf://org/name@revision`."""
+
+import os
+import pathlib
+import re
+
+from keras_bert_zh.checkpoints.sources import digests
+from keras_bert_zh.checkpoints.sources.unreachable import HUGGINGFACE, UnreachableError
+
+# Nothing else is downloaded: the weights of other frameworks least of all.
+FILES = (
+    "config.json",
+    "vocab.txt",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "model-*.safetensors",
+)
+_PICKLE = "pytorch_model.bin"
+
+
+def fetch(url: str) -> pathlib.Path:
+    """Returns the folder of the repository's files in the cache of huggingface_hub.
+
+    That library downloads what is not in its cache, or newer than there, and takes what is there
+    if the network is down. It reads HF_ENDPOINT, HF_HOME, HF_HUB_OFFLINE and HF_TOKEN.
+
+    Raises:
+        ImportError: if huggingface_hub is not installed.
+        UnreachableError: if the files can't be downloaded and are not in the cache.
+        ValueError: if the URL has another form, the repository has no safetensors, or a file is
+            not what its digest says.
+    """
+    match = re.fullmatch(r"hf://([\w.-]+/[\w.-]+)(?:@(.+))?", url)
+    if not match:
+        raise ValueError(f"{url} must look like {HUGGINGFACE}, or {HUGGINGFACE}@REVISION.")
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise ImportError(
+            f"{url} is downloaded by huggingface_hub: pip install 'keras-bert-zh[huggingface]'."
+        ) from error
+    repository, revision = match.groups()
+    try:
+        snapshot = snapshot_download(repository, revision=revision, allow_patterns=list(FILES))
+    except Exception as error:  # From those of its HTTP client to its own: one advice.
+        raise UnreachableError.because(error) from error
+    folder = pathlib.Path(snapshot)
+    if not any(folder.glob("*.safetensors")):
+        _refuse(url, repository, folder)
+    for file in sorted(folder.iterdir()):
+        _check(url, file)
+    return folder
+
+
+def _refuse(url: str, repository: str, folder: pathlib.Path) -> None:
+    """Says why a snapshot has no weights: the repository has none that are read, or a cut cable."""
+    from huggingface_hub import list_repo_files
+
+    try:
+        # The folder's name is the commit.
+        files = list_repo_files(repository, revision=folder.name)
+    except Exception as error:
+        raise UnreachableError(
+            f"its copy in {folder} has no weights yet: {type(error).__name__}: {error}"
+        ) from error
+    if _PICKLE not in files:
+        raise ValueError(
+            f"{url} has no model.safetensors. It holds {', '.join(sorted(files)[:20])}."
+        )
+    raise ValueError(
+        f"{url} has no model.safetensors, but {_PICKLE}, which is not read: a pickle can run any "
+        "code when it is opened. If one of the repository's pull requests has a converted copy, "
+        f"load {url.partition('@')[0]}@refs/pr/NUMBER. Or convert it where you trust it, and load "
+        "FOLDER:\n"
+        "  from transformers import AutoModelForPreTraining, AutoTokenizer\n"
+        "  for kind in AutoModelForPreTraining, AutoTokenizer:\n"
+        f"      kind.from_pretrained({repository!r}, revision={folder.name!r})"
+        ".save_pretrained('FOLDER')"
+    )
+
+
+def _check(url: str, file: pathlib.Path) -> None:
+    """Compares a large file with its digest, which is what huggingface_hub names it by."""
+    # One step only: the named file may itself be a link to a store that several caches share.
+    name = pathlib.Path(os.readlink(file)).name if file.is_symlink() else ""
+    if re.fullmatch("[0-9a-f]{64}", name):
+        found = digests.sha256_once(file, name)
+        if found != name:
+            raise ValueError(
+                f"{file} is damaged: its sha256 is {found}, expected {name}. Delete "
+                f"{file.resolve()} and load {url} again."
+            )

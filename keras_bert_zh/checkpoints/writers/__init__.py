@@ -1,0 +1,1 @@
+"""The way back to files: one writer a format."""

@@ -1,0 +1,74 @@
+"""The parts that the writers of several formats share."""
+
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from keras_bert_zh.checkpoints import names
+from keras_bert_zh.checkpoints.checkpoint import Checkpoint
+from keras_bert_zh.checkpoints.schemes import Scheme
+from keras_bert_zh.vocabulary import check_vocabulary, parse_vocabulary
+
+
+def heads(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """Returns those of `names.HEADS` that the checkpoint has."""
+    return tuple(head for head in names.HEADS if head not in checkpoint.missing)
+
+
+def arrays(checkpoint: Checkpoint, scheme: Scheme) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields every weight as a format stores it, with the name it has there; one at a time.
+
+    Raises:
+        ValueError: if a weight is not finite as float32.
+    """
+    layers = checkpoint.config.num_hidden_layers
+    for ours, name in names.translation(scheme.names, layers, heads(checkpoint)).items():
+        array = finite(ours, checkpoint.weights[ours])
+        yield name, np.ascontiguousarray(array.T if scheme.is_transposed(ours) else array)
+
+
+def finite(name: str, array: np.ndarray) -> np.ndarray:
+    """Returns the array as float32; raises ValueError if it holds numbers that are not finite."""
+    with np.errstate(over="ignore"):
+        array = array.astype("float32", copy=False)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds numbers that are not finite: nothing was written.")
+    return array
+
+
+def check_path(folder: pathlib.Path) -> None:
+    """Raises ValueError if TensorFlow could not read a checkpoint there."""
+    if set("*?[") & set(str(folder)):
+        raise ValueError(
+            f"{folder} can't be read again: TensorFlow takes *, ? and [ in the path of a "
+            "checkpoint for a pattern. Save it elsewhere."
+        )
+
+
+def write_vocabulary(path: pathlib.Path, vocabulary: tuple[str, ...]) -> None:
+    """Writes a `vocab.txt`, one token a line.
+
+    Raises:
+        ValueError: if it would not be read back as the same tokens, or lacks a special one.
+    """
+    content = "".join(f"{token}\n" for token in check_vocabulary(vocabulary)).encode()
+    if parse_vocabulary(content) != tuple(vocabulary):
+        index = next(i for i, token in enumerate(vocabulary) if _breaks(token))
+        raise ValueError(
+            f"Token {index} of the vocabulary, {vocabulary[index]!r}, can't be written to "
+            f"{path.name}: each token is a line there, without blanks around it."
+        )
+    path.write_bytes(content)
+
+
+def write_json(path: pathlib.Path, fields: dict[str, Any]) -> None:
+    """Writes a JSON object."""
+    text = json.dumps(fields, ensure_ascii=False, indent=2, sort_keys=True)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _breaks(token: str) -> bool:
+    return "\n" in token or token != token.strip()

@@ -1,0 +1,100 @@
+"""Which format a folder holds, and what is said of a folder that holds none."""
+
+import shutil
+
+import pytest
+
+from keras_bert_zh.checkpoints import load_checkpoint
+from keras_bert_zh.checkpoints.readers import formats
+from tests.process import DATA
+
+ALL = {
+    "tiny_tf1_hub": "TF1 Hub module",
+    "tiny_tf2_hub": "TF2 Hub SavedModel",
+    "tiny_original": "google-research/bert checkpoint",
+    "tiny_huggingface": "Hugging Face folder",
+}
+
+
+@pytest.mark.parametrize(("folder", "name"), ALL.items())
+def test_the_format_is_told_from_the_files(tmp_path, folder, name):
+    copy = shutil.copytree(DATA / folder, tmp_path / "model.safetensors.zip")
+    assert load_checkpoint(copy).format == name
+
+
+@pytest.mark.parametrize("folder", ALL)
+def test_every_format_holds_the_same_weights(tiny, folder):
+    checkpoint = load_checkpoint(DATA / folder)
+    assert checkpoint.config == tiny.config
+    assert checkpoint.vocabulary == tiny.vocabulary
+    for name, weight in tiny.weights.items():
+        assert (checkpoint.weights[name] == weight).all(), name
+
+
+def test_a_path_that_does_not_exist(tmp_path):
+    missing = tmp_path / "google" / "bert"
+    with pytest.raises(FileNotFoundError, match=rf"{missing} does not exist\. Formats that are re"):
+        load_checkpoint(missing)
+
+
+def test_a_file(tiny_module):
+    with pytest.raises(NotADirectoryError, match=r"vocab\.txt is a file, not the folder"):
+        load_checkpoint(tiny_module / "assets" / "vocab.txt")
+
+
+def test_an_empty_folder(tmp_path):
+    with pytest.raises(ValueError, match=rf"{tmp_path} holds no checkpoint: it is empty\. Formats"):
+        load_checkpoint(tmp_path)
+
+
+def test_a_folder_with_something_else(tmp_path):
+    (tmp_path / "0").mkdir()
+    for i in range(1, 10):
+        (tmp_path / f"{i}.txt").touch()
+    with pytest.raises(ValueError, match=r"it holds 0/, 1.txt, .*, 7.txt and 2 more\. Formats"):
+        load_checkpoint(tmp_path)
+
+
+def test_a_damaged_folder_of_the_user_is_not_to_be_deleted(module):
+    (module / "saved_model.pb").unlink()
+    with pytest.raises(ValueError, match=r"but no saved_model.pb\.") as caught:
+        load_checkpoint(module)
+    assert "elete" not in str(caught.value)
+
+
+def test_the_error_lists_every_format(tmp_path):
+    with pytest.raises(ValueError, match="holds no checkpoint") as caught:
+        load_checkpoint(tmp_path)
+    assert all(name in str(caught.value) for name in ALL.values())
+    assert formats.READABLE in str(caught.value)
+
+
+def test_a_checkpoint_one_folder_further_down(tmp_path):
+    inner = shutil.copytree(DATA / "tiny_original", tmp_path / "chinese_L-12_H-768_A-12")
+    with pytest.raises(ValueError, match=rf"Did you mean {inner}\?"):
+        load_checkpoint(tmp_path)
+
+
+def test_two_formats_in_one_folder(tmp_path):
+    shutil.copytree(DATA / "tiny_huggingface", tmp_path, dirs_exist_ok=True)
+    shutil.copytree(DATA / "tiny_original", tmp_path, dirs_exist_ok=True)
+    with pytest.raises(ValueError, match=r"more than one .* folder and google-.* bert_model"):
+        load_checkpoint(tmp_path)
+    prefix = tmp_path / "bert_model.ckpt"
+    assert load_checkpoint(prefix).format == "google-research/bert checkpoint"
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "tf_model.h5"])
+def test_a_pickle_is_not_opened(tmp_path, name):
+    # Opening this pickle would make the file `opened`.
+    (tmp_path / name).write_bytes(b"cos\nsystem\n(S'touch opened'\ntR.")
+    with pytest.raises(ValueError, match=f"{name} is not read: a pickle can run") as caught:
+        load_checkpoint(tmp_path)
+    assert f"from_pretrained({str(tmp_path)!r})" in str(caught.value)
+    assert not list(tmp_path.rglob("opened"))
+
+
+def test_safetensors_beside_a_pickle_are_read(tmp_path):
+    folder = shutil.copytree(DATA / "tiny_huggingface", tmp_path / "model")
+    (folder / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'touch opened'\ntR.")
+    assert load_checkpoint(folder).config.vocab_size == 718

@@ -1,0 +1,94 @@
+"""Which transport a source takes."""
+
+import pathlib
+import shutil
+
+import pytest
+
+from keras_bert_zh.checkpoints import DEFAULT, load_checkpoint
+from keras_bert_zh.checkpoints.sources import hub_url, published, resolve
+from tests.checkpoints.loopback import Answer
+from tests.process import DATA
+
+
+@pytest.mark.parametrize("source", ["gs://bucket/module", "s3://b/c.zip", "file:///tmp/bert"])
+def test_other_schemes(source):
+    scheme = source.partition("/")[0]
+    with pytest.raises(ValueError, match=f"{source} can't be loaded: {scheme}// is") as caught:
+        resolve.resolve(source)
+    message = str(caught.value)
+    assert DEFAULT in message
+    assert published.URL in message
+    for form in ("a local path", "hf://ORGANISATION/NAME@REVISION", "kaggle://OWNER/MODEL/"):
+        assert form in message
+
+
+@pytest.mark.parametrize(
+    ("source", "by_hub"),
+    [
+        (DEFAULT, True),
+        ("HTTP://example.com/bert/1?format=.zip", True),
+        ("https://example.com/bert.zip/1", True),
+        (published.URL, False),
+        ("http://example.com/bert.ZIP?token=a#b", False),
+        ("hf://org/name", False),
+        ("bert.zip", False),
+        (pathlib.Path("https://tfhub.dev/1"), False),
+    ],
+)
+def test_what_tensorflow_hub_resolves(source, by_hub):
+    assert resolve.is_handle(source) == by_hub
+    assert resolve.arrives_unchecked(source) == by_hub
+
+
+def test_what_is_in_its_cache_does_not_arrive(copy_to):
+    folder = resolve._cache_folder(DEFAULT)
+    folder.mkdir(parents=True)
+    assert resolve.arrives_unchecked(DEFAULT)
+    copy_to(folder)
+    assert not resolve.arrives_unchecked(DEFAULT)
+    assert hub_url.is_cached(DEFAULT)
+
+
+def test_a_local_path_is_left_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for path in ("~/bert", tmp_path / "bert", "relative/bert_model.ckpt"):
+        assert resolve.resolve(path) == pathlib.Path(path).expanduser()
+    assert resolve.resolve(DATA / "tiny_original") == DATA / "tiny_original"
+    assert resolve.resolve(DATA / "tiny_original" / "vocab.txt").is_file()
+
+
+def test_a_zip_archive_by_path_and_by_url(server, tmp_path, own_cache):
+    path = shutil.make_archive(tmp_path / "tiny", "zip", DATA, "tiny_original")
+    folder = resolve.resolve(path)
+    assert folder.is_relative_to(own_cache)
+    assert load_checkpoint(folder).format == "google-research/bert checkpoint"
+
+    server.routes["/tiny.zip"] = Answer(body=pathlib.Path(path).read_bytes())
+    assert resolve.resolve(f"{server.url}/tiny.zip?token=1") == folder
+    assert server.requests == ["/tiny.zip?token=1"]
+
+
+def test_a_path_that_looks_like_a_url_is_a_path():
+    with pytest.raises(FileNotFoundError, match="hf:/org/name does not exist"):
+        load_checkpoint(pathlib.Path("hf://org/name"))
+
+
+def test_small_is_not_bundled(monkeypatch, tmp_path):
+    monkeypatch.setattr(resolve, "_PRESETS", tmp_path)
+    with pytest.raises(ValueError, match='checkpoint="small" is not part of this release'):
+        resolve.resolve("small")
+    assert '"small", a bundled one, is not part of this release' in resolve._bundled()
+
+
+def test_small_is_bundled(monkeypatch, tmp_path, copy_to):
+    monkeypatch.setattr(resolve, "_PRESETS", tmp_path)
+    folder = copy_to(tmp_path / "small")
+    assert resolve.resolve("small") == folder
+    assert 'checkpoint="small", which comes with the package' in resolve._bundled()
+
+
+@pytest.mark.parametrize("source", [None, 3, b"module", ["a"]])
+def test_neither_path_nor_url(source):
+    with pytest.raises(TypeError, match="checkpoint must be a path, a URL or a Checkpoint, got"):
+        resolve.resolve(source)
