@@ -1,6 +1,5 @@
 """Puts a checkpoint's weights into a model's variables: all of them, or none."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,8 +10,8 @@ from keras_bert_zh.checkpoints.names import differences
 from keras_bert_zh.checkpoints.select import FLOATS
 from keras_bert_zh.checkpoints.tensors import Weights
 
-# Numbers in a tensor that is worth giving its memory back.
-_LARGE = 1 << 18
+# After how many bytes memory is given back: each time costs a few milliseconds.
+_OFTEN = 64 << 20
 
 
 def assign(weights: Mapping[str, np.ndarray], variables: Mapping[str, Any]) -> None:
@@ -45,8 +44,22 @@ def assign(weights: Mapping[str, np.ndarray], variables: Mapping[str, Any]) -> N
             + "\n  ".join(problems)
             + "\nBuild the model with the configuration that the weights come with."
         )
-    sizes = {name: math.prod(shape) for name, shape in weights.shapes.items()}
+    held = 0
     for name, variable in variables.items():
-        variable.assign(weights[name])
-        if sizes[name] >= _LARGE:
+        array = weights[name]
+        variable.assign(_copied_once(array))
+        held += array.nbytes
+        if held >= _OFTEN:
             give_back()
+            held = 0
+
+
+def _copied_once(array: np.ndarray) -> Any:
+    """Returns the array, as a tensor where the conversion that Keras calls would copy it twice."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return array
+    import tensorflow as tf
+
+    return tf.raw_ops.Identity(input=array)
