@@ -124,6 +124,12 @@ class BertConfig:
             raise ValueError(f"The BERT configuration is not valid JSON: {error}.") from error
         return cls.from_dict(fields, gelu=gelu)
 
+    def with_dropout(self, rate: float) -> "BertConfig":
+        """Returns the same configuration with `rate`, in [0, 1), for both dropouts."""
+        return dataclasses.replace(
+            self, hidden_dropout_prob=rate, attention_probs_dropout_prob=rate
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields by name, as `from_dict` reads them."""
         return dataclasses.asdict(self)

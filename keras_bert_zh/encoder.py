@@ -1,6 +1,5 @@
 """BertEncoder: the three inputs of BERT in, pooled and sequence output out."""
 
-import dataclasses
 import functools
 import os
 import warnings
@@ -14,7 +13,6 @@ from keras_bert_zh.checkpoints.names import head_of, shapes
 from keras_bert_zh.config import BertConfig
 from keras_bert_zh.layers.embeddings import BertEmbeddings
 from keras_bert_zh.layers.encoder_inputs import check_signature, check_values, complete
-from keras_bert_zh.layers.fresh_weights import fresh_weights
 from keras_bert_zh.layers.pooler import Pooler
 from keras_bert_zh.layers.transformer_block import TransformerBlock
 from keras_bert_zh.layers.with_mask import WithMask
@@ -30,8 +28,8 @@ class BertEncoder(keras.layers.Layer):
     padding positions of the sequence output hold values without meaning.
 
     Args:
-        checkpoint: where architecture and weights come from: the handle of a Hub module, a local
-            path, or a `Checkpoint` that was loaded before. `None` stands for fresh weights.
+        checkpoint: where architecture and weights come from: anything that `load_checkpoint`
+            takes. `None` stands for fresh weights.
         config: BertConfig, the architecture of an encoder with fresh weights. With it, the
             default checkpoint is not used.
         output_key: what a plain call returns: `"pooled_output"`, `"sequence_output"`, or `None`
@@ -104,7 +102,9 @@ class BertEncoder(keras.layers.Layer):
                 f"{keras.backend.backend()} backend use model.compile(jit_compile=True)."
             )
         loaded = _load(checkpoint, config)
-        self.config = _with_dropout(config if loaded is None else loaded.config, dropout)
+        self.config = config if loaded is None else loaded.config
+        if dropout is not None:
+            self.config = self.config.with_dropout(dropout)
         self.output_key = output_key
         self.jit_compile = bool(jit_compile)
         self._make_layers(self.config.initializer_range if loaded is None else None)
@@ -119,13 +119,11 @@ class BertEncoder(keras.layers.Layer):
         variables = self.named_variables()
         if "pooler" in checkpoint.missing:
             warnings.warn(
-                "The checkpoint has no weights for the pooler: pooled_output comes from fresh ones "
-                "until it is trained. sequence_output is what was pretrained.",
+                "The checkpoint has no weights for the pooler: pooled_output comes from fresh "
+                "ones until it is trained. sequence_output is what was pretrained.",
                 stacklevel=3,
             )
             variables = {n: v for n, v in variables.items() if head_of(n) != "pooler"}
-            fresh = fresh_weights(self.config.initializer_range)
-            self.pooler.dense.kernel.assign(fresh(self.pooler.dense.kernel.shape))
         assign(checkpoint.weights.only(variables), variables)
 
     def _make_layers(self, initializer_range):
@@ -158,6 +156,7 @@ class BertEncoder(keras.layers.Layer):
             )
             for index in range(config.num_hidden_layers)
         ]
+        shared["initializer_range"] = config.initializer_range  # A checkpoint may have no pooler.
         self.pooler = Pooler(name="pooler", **shared)
         self.with_mask = WithMask(dtype=self.dtype_policy, name="with_mask")
 
@@ -313,14 +312,6 @@ def _load(checkpoint, config) -> Checkpoint | None:
     if not isinstance(config, BertConfig):
         raise ValueError(f"config must be a BertConfig, got {config!r}.")
     return None
-
-
-def _with_dropout(config: BertConfig, dropout: float | None) -> BertConfig:
-    if dropout is None:
-        return config
-    return dataclasses.replace(
-        config, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout
-    )
 
 
 def _attribute(layer: keras.layers.Layer, path: str) -> keras.Variable:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_bert_zh.checkpoints import Checkpoint, names
-from keras_bert_zh.checkpoints.select import FLOATS
+from keras_bert_zh.checkpoints.select import FLOATS, misfits
 from keras_bert_zh.checkpoints.tensors import Tensor, Weights
 from keras_bert_zh.checkpoints.writers import huggingface as write_huggingface
 from keras_bert_zh.checkpoints.writers import original as write_original
@@ -141,13 +141,8 @@ def _with_vocabulary(checkpoint: Checkpoint, preprocess: BertPreprocess) -> Chec
 
 
 def _check_weights(checkpoint: Checkpoint) -> None:
-    weights = checkpoint.weights
-    problems = names.differences(names.shapes(checkpoint.config, heads(checkpoint)), weights.shapes)
-    problems += [
-        f"not of floats: {name} is {dtype}"
-        for name, dtype in weights.dtypes.items()
-        if dtype not in FLOATS
-    ]
+    expected = names.shapes(checkpoint.config, heads(checkpoint))
+    problems = misfits(expected, checkpoint.weights)
     if problems:
         raise ValueError(
             f"The weights are not those that the configuration asks for. {len(problems)} found:\n  "

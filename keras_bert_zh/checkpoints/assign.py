@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_bert_zh.checkpoints.freed_memory import give_back
-from keras_bert_zh.checkpoints.names import differences
-from keras_bert_zh.checkpoints.select import FLOATS
+from keras_bert_zh.checkpoints.select import misfits
 from keras_bert_zh.checkpoints.tensors import Weights
 
 # After how many bytes memory is given back: each time costs a few milliseconds.
@@ -29,15 +28,8 @@ def assign(weights: Mapping[str, np.ndarray], variables: Mapping[str, Any]) -> N
     """
     if not isinstance(weights, Weights):
         weights = Weights.of_arrays(weights)
-    problems = differences(
-        {name: tuple(variable.shape) for name, variable in variables.items()},
-        weights.shapes,
-    )
-    problems += [
-        f"not of floats: {name} is {dtype}"
-        for name, dtype in weights.dtypes.items()
-        if dtype not in FLOATS
-    ]
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    problems = misfits(shapes, weights)
     if problems:
         raise ValueError(
             f"The weights do not fit the model; nothing was assigned. {len(problems)} found:\n  "

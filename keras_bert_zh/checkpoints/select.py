@@ -61,3 +61,17 @@ def select(
         for ours, name in theirs.items()
     }
     return Weights(weights), tuple(name for name in tensors if name not in expected)
+
+
+def misfits(expected: Mapping[str, names.Shape], weights: Weights) -> list[str]:
+    """Returns a line for each weight that is missing, unexpected, misshapen or not of floats.
+
+    Args:
+        expected: the shapes wanted, by our names.
+        weights: what there is.
+    """
+    return names.differences(expected, weights.shapes) + [
+        f"not of floats: {name} is {dtype}"
+        for name, dtype in weights.dtypes.items()
+        if dtype not in FLOATS
+    ]
