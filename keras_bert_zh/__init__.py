@@ -1,5 +1,11 @@
 """Chinese BERT as native Keras layers."""
 
+from keras_bert_zh import quiet
+
+# Here, because Python imports the package before its __main__.
+if quiet.is_program():
+    quiet.import_quietly()
+
 from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint
 from keras_bert_zh.config import BertConfig
 from keras_bert_zh.encoder import BertEncoder

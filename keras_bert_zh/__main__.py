@@ -1,12 +1,10 @@
 """The command line: `python -m keras_bert_zh`, or `keras-bert-zh` where it is installed."""
 
 import argparse
-import os
 import sys
+import traceback
+import warnings
 from collections.abc import Sequence
-
-# Before TensorFlow is imported: what it has to say of CPUs and GPUs is not what was asked for.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras_bert_zh
 from keras_bert_zh.commands import convert, inspect, verify
@@ -30,10 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parsed = _parser().parse_args(arguments)
     try:
-        return parsed.run(parsed)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            return parsed.run(parsed)
     except (ValueError, OSError, ImportError) as error:
         if parsed.debug:
-            raise
+            traceback.print_exc()
+            return 2
         print(f"keras-bert-zh: error: {_one_line(error)}", file=sys.stderr)
         return 2
 
@@ -50,12 +51,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _show_warning(message: Warning, *where: object, **more: object) -> None:
+    print(f"keras-bert-zh: warning: {message}", file=sys.stderr)
+
+
 def _one_line(error: Exception) -> str:
     """Returns the first problem that a message names, and how many lines there are beyond."""
     lines = [line.strip() for line in f"{error}".splitlines() if line.strip()]
     lines += getattr(error, "__notes__", [])
-    shown = " ".join(lines[:2]) or type(error).__name__
-    more = len(lines) - 2
+    # A list of problems begins after a colon.
+    count = 2 if lines and lines[0].endswith("found:") else 1
+    shown = " ".join(lines[:count]) or type(error).__name__
+    more = len(lines) - count
     return shown if more <= 0 else f"{shown} ... ({more} more lines with --debug)"
 
 

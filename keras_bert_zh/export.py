@@ -47,7 +47,8 @@ def save_checkpoint(
 
     The folder appears whole or not at all: an error, a full disk or a killed process leaves what
     was there before. Weights are written as float32, those of LoRA merged into their kernels.
-    A checkpoint keeps its heads; its other tensors (`Checkpoint.leftovers`) are not written.
+    A checkpoint keeps its heads; its other tensors (`Checkpoint.leftovers`) are not written. The
+    pooler of an encoder is written as it is, also where it was drawn at random and not trained.
 
     Args:
         source: a BertEncoder, or what `load_checkpoint` returned.
@@ -151,6 +152,8 @@ def _check_weights(checkpoint: Checkpoint) -> None:
 
 
 def _path(folder: str | os.PathLike) -> pathlib.Path:
+    if isinstance(folder, bytes):
+        raise TypeError(f"folder must be a path, got {folder!r}.")
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", os.fspath(folder)):
         raise ValueError(f"{folder} can't be written to: name a folder on this machine.")
     return pathlib.Path(folder).expanduser()

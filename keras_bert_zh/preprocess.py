@@ -188,8 +188,9 @@ def _find_vocabulary(checkpoint, vocabulary) -> tuple[tuple[str, ...], bool | No
         return chinese_vocabulary(), True
     loaded = open_checkpoint(checkpoint)
     if loaded.vocabulary is None:
+        named = "The checkpoint" if loaded is checkpoint else checkpoint
         raise ValueError(
-            f"{checkpoint} has no vocabulary, neither vocab.txt nor tokenizer.json. Put its "
+            f"{named} has no vocabulary, neither vocab.txt nor tokenizer.json. Put its "
             'vocab.txt there, or pass BertPreprocess(vocabulary="PATH/vocab.txt").'
         )
     return check_vocabulary(loaded.vocabulary), loaded.lowercase

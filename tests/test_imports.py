@@ -20,7 +20,8 @@ ALLOWED = {
     "heads": {"layers"},
     "hub_module": {"checkpoints", "encoder", "heads", "vocabulary"},
     "export": {"checkpoints", "encoder", "hub_module", "preprocess"},
-    "__init__": {"config", "checkpoints", "preprocess", "encoder", "export"},
+    "quiet": set(),
+    "__init__": {"config", "checkpoints", "preprocess", "encoder", "export", "quiet"},
     "commands": {"checkpoints", "encoder", "export"},
     "__main__": {"__init__", "commands"},
 }

@@ -71,8 +71,8 @@ def load_checkpoint(
 def open_checkpoint(source: str | os.PathLike | Checkpoint) -> Checkpoint:
     """Does the same for a caller who will read all of the tensors or none, which are not read here.
 
-    Those of a module that had to be downloaded are: what came through the network is never used
-    unchecked, not even its vocabulary.
+    Those of a Hub URL are: what came through the network is never used unchecked, not even its
+    vocabulary.
     """
     return _open(source, None, verify=False)
 
@@ -85,7 +85,8 @@ def _open(
         if expected:
             raise ValueError("sha256 is about files, but a Checkpoint is open already.")
         return _verified(source) if verify else source
-    path, verify = _find(source, verify)
+    path = resolve.resolve(source)
+    verify = verify or resolve.arrives_unchecked(source)
     try:
         if expected:
             _compare(path, expected)
@@ -98,20 +99,13 @@ def _open(
         raise
 
 
-def _find(source: str | os.PathLike, verify: bool) -> tuple[pathlib.Path, bool]:
-    """Returns where the files are and whether to read every tensor now."""
-    unchecked = resolve.arrives_unchecked(source)
-    return resolve.resolve(source), verify or unchecked
-
-
 def _verified(checkpoint: Checkpoint) -> Checkpoint:
     checkpoint.weights.verify()
     return checkpoint
 
 
 def _compare(path: pathlib.Path, expected: Mapping[str, str]) -> None:
-    is_prefix = path.with_name(f"{path.name}.index").is_file()
-    if not path.is_dir() and not is_prefix:
+    if not path.is_dir() and not path.with_name(f"{path.name}.index").is_file():
         return  # What is wrong with the path is said by who reads it.
     folder = path if path.is_dir() else path.parent
     lines = digests.mismatches(folder, expected)

@@ -46,7 +46,7 @@ class Weights(Mapping[str, np.ndarray]):
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Weights":
         """Returns arrays that are in memory already as `Weights`."""
-        return cls({name: _in_memory(array) for name, array in arrays.items()})
+        return cls({name: _in_memory(name, array) for name, array in arrays.items()})
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._tensors[name].read()
@@ -100,7 +100,10 @@ class Weights(Mapping[str, np.ndarray]):
         return Weights({name: self._tensors[name] for name in names if name in self._tensors})
 
 
-def _in_memory(array: np.ndarray) -> Tensor:
+def _in_memory(name: str, array: np.ndarray) -> Tensor:
+    array = np.asarray(array)
+    if array.dtype == object:
+        raise TypeError(f"The weight {name} must be an array of floats, got {array!r}.")
     # A copy, as from a file: nobody else may change what came out of here.
     return Tensor(tuple(array.shape), array.dtype.name, array.copy)
 

@@ -17,15 +17,19 @@ def read_vocabulary(path: pathlib.Path, rows: int, *, padded: bool = False) -> t
         ValueError: if there is no such file, it is not UTF-8 text, it does not fit the embeddings,
             or a special token is missing.
     """
+    return check_tokens(path, read_lines(path), rows, padded=padded)
+
+
+def read_lines(path: pathlib.Path) -> tuple[str, ...]:
+    """Returns the tokens of the file, whatever they are."""
     try:
         content = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError) as error:
         raise ValueError(f"{path} is no file, but the vocabulary is expected there.") from error
     try:
-        vocabulary = parse_vocabulary(content)
+        return parse_vocabulary(content)
     except ValueError as error:
         raise ValueError(f"{path} is not UTF-8 text, one token a line: {error}") from error
-    return check_tokens(path, vocabulary, rows, padded=padded)
 
 
 def check_tokens(

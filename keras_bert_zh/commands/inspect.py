@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint
@@ -48,7 +49,9 @@ def describe(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _table(source: str, found: dict[str, Any]) -> Table:
-    table = Table(title=source, title_justify="left", show_header=False, box=None, pad_edge=False)
+    table = Table(
+        title=escape(source), title_justify="left", show_header=False, box=None, pad_edge=False
+    )
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     dtypes = sorted({tensor["dtype"] for tensor in found["tensors"]})
@@ -64,7 +67,7 @@ def _table(source: str, found: dict[str, Any]) -> Table:
         "not of BERT": _shortened(found["leftovers"]) or "nothing",
     }
     for name, value in rows.items():
-        table.add_row(name, str(value))
+        table.add_row(name, escape(str(value)))
     return table
 
 

@@ -1,4 +1,7 @@
-"""`verify A B`: whether two checkpoints are the same model, by what they compute."""
+"""`verify A B`: whether two checkpoints are the same model, by what they compute.
+
+The outputs of the encoders are compared, and the weights of the pretraining heads.
+"""
 
 import argparse
 
@@ -7,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint
+from keras_bert_zh.checkpoints.names import head_of
 from keras_bert_zh.encoder import BertEncoder
 
 
@@ -34,14 +38,20 @@ def run(arguments: argparse.Namespace) -> int:
             )
     inputs = random_inputs(first, arguments.seed)
     differences = _differences(_outputs(first, inputs), _outputs(second, inputs), inputs)
+    differences |= _differences_of_heads(first, second)
     same = {
         name: getattr(first, name) == getattr(second, name)
         for name in ("vocabulary", "lowercase")
         if None not in (getattr(first, name), getattr(second, name))
     }
-    Console().print(_table(differences, same, arguments.tolerance))
+    alone = {
+        name: "only in B" if name in first.missing else "only in A"
+        for name in sorted({*first.missing} ^ {*second.missing})
+    }
+    Console().print(_table(differences, same, alone, arguments.tolerance))
     close = all(difference <= arguments.tolerance for difference in differences.values())
-    return 0 if close and all(same.values()) else 1
+    # A format that has no lowercase flag is no other model.
+    return 0 if close and all(same.values()) and not alone.keys() - {"lowercase"} else 1
 
 
 def random_inputs(checkpoint: Checkpoint, seed: int) -> dict[str, np.ndarray]:
@@ -74,7 +84,24 @@ def _differences(first: dict, second: dict, inputs: dict) -> dict[str, float]:
     return found
 
 
-def _table(differences: dict[str, float], same: dict[str, bool], tolerance: float) -> Table:
+def _differences_of_heads(first: Checkpoint, second: Checkpoint) -> dict[str, float]:
+    """Returns the largest difference of weights of each head that both have."""
+    found = {}
+    for name in first.weights:
+        head = head_of(name)
+        if head in ("masked_lm", "next_sentence") and name in second.weights:
+            difference = float(np.abs(first.weights[name] - second.weights[name]).max())
+            found[head] = max(found.get(head, 0.0), difference, key=_nan_first)
+    return found
+
+
+def _nan_first(difference: float) -> float:
+    return np.inf if np.isnan(difference) else difference
+
+
+def _table(
+    differences: dict[str, float], same: dict[str, bool], alone: dict[str, str], tolerance: float
+) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("compared")
     table.add_column("largest difference", justify="right")
@@ -83,4 +110,6 @@ def _table(differences: dict[str, float], same: dict[str, bool], tolerance: floa
         table.add_row(name, f"{difference:.2g}", "same" if difference <= tolerance else "DIFFERENT")
     for name, equal in same.items():
         table.add_row(name, "", "same" if equal else "DIFFERENT")
+    for name, where in alone.items():
+        table.add_row(name, "", where)
     return table

@@ -92,6 +92,18 @@ def test_arrays_in_memory_stay_the_users_own(tiny, inputs):
     np.testing.assert_array_equal(encoders[0](inputs), before)
 
 
+def test_what_is_no_array(tiny):
+    weights = dict(tiny.weights) | {"pooler.dense.bias": object()}
+    with pytest.raises(TypeError, match=r"weight pooler.dense.bias must be an array of floats"):
+        Checkpoint(tiny.config, tiny.vocabulary, True, weights)
+
+
+def test_weights_may_be_variables(tiny, inputs):
+    encoder = BertEncoder(tiny)
+    checkpoint = Checkpoint(tiny.config, tiny.vocabulary, True, encoder.named_variables())
+    np.testing.assert_array_equal(BertEncoder(checkpoint)(inputs), encoder(inputs))
+
+
 def test_files_that_change_are_noticed(tmp_path):
     path = tmp_path / "weights"
     path.write_bytes(b"abc")

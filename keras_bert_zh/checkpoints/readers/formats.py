@@ -1,6 +1,7 @@
 """Which format the files at a path have: told from what they are, never from their names."""
 
 import pathlib
+import re
 from collections.abc import Callable
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
@@ -15,8 +16,20 @@ READABLE = f"""Formats that are read:
 - {huggingface.NAME}: a folder with {huggingface.CONFIG}, {huggingface.WEIGHTS} (or \
 {huggingface.SHARDS} and its shards) and vocab.txt."""
 
-# Weights that are pickles, or of other frameworks, and stand where safetensors are expected.
-_OTHER_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5")
+# What is said of weights that stand where safetensors are expected.
+_OTHER_WEIGHTS = {
+    "pytorch_model.bin": huggingface.PICKLE,
+    "pytorch_model.bin.index.json": (
+        "The shards pytorch_model-*.bin are not read: a pickle can run any code when it is opened. "
+        "Convert them where you trust them: load the model with transformers and call its "
+        f"save_pretrained, which writes {huggingface.WEIGHTS}."
+    ),
+    "tf_model.h5": (
+        "tf_model.h5 is not read: it needs the code of Transformers 4 for TensorFlow. That "
+        f"version's from_pretrained(folder, from_tf=True).save_pretrained(folder) writes "
+        f"{huggingface.WEIGHTS}."
+    ),
+}
 
 
 def read(path: pathlib.Path) -> Checkpoint:
@@ -30,9 +43,11 @@ def read(path: pathlib.Path) -> Checkpoint:
     if not path.exists():
         if path.with_name(f"{path.name}.index").is_file():
             return original.read(path)
-        raise FileNotFoundError(f"{path} does not exist. {READABLE}")
+        raise FileNotFoundError(f"{path} does not exist.{_repository(path)}\n{READABLE}")
     if not path.is_dir():
-        raise NotADirectoryError(f"{path} is a file, not the folder of a checkpoint. {READABLE}")
+        raise NotADirectoryError(
+            f"{path} is a file, not the folder of a checkpoint.{_owner(path)}\n{READABLE}"
+        )
     found = _formats(path)
     if not found:
         raise ValueError(f"{path} holds no checkpoint: {_contents(path)}. {_advice(path)}")
@@ -61,6 +76,21 @@ def _formats(folder: pathlib.Path) -> dict[str, Callable[[], Checkpoint]]:
     return found
 
 
+def _repository(path: pathlib.Path) -> str:
+    """Returns a guess for a path that looks like the name of a repository."""
+    if path.is_absolute() or not re.fullmatch(r"[\w.-]+/[\w.-]+", str(path)):
+        return ""
+    return f" On the Hugging Face Hub there may be hf://{path}."
+
+
+def _owner(path: pathlib.Path) -> str:
+    """Returns what to name instead of a file that is part of a checkpoint."""
+    prefix = re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", path.name)
+    if path.with_name(f"{prefix}.index").is_file():
+        return f" Did you mean the prefix {path.with_name(prefix)}?"
+    return f" Did you mean {path.parent}?" if _formats(path.parent) else ""
+
+
 def _contents(folder: pathlib.Path) -> str:
     entries = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
     more = f" and {len(entries) - 8} more" if len(entries) > 8 else ""
@@ -71,16 +101,12 @@ def _contents(folder: pathlib.Path) -> str:
 
 
 def _advice(folder: pathlib.Path) -> str:
-    for name in _OTHER_WEIGHTS:
+    for name, advice in _OTHER_WEIGHTS.items():
         if (folder / name).is_file():
-            return (
-                f"{name} is not read: a pickle can run any code when it is opened, and other "
-                f"frameworks' files need those frameworks. Convert it where you trust it:\n"
-                "  from transformers import AutoModelForPreTraining\n"
-                f"  model = AutoModelForPreTraining.from_pretrained({str(folder)!r})\n"
-                f"  model.save_pretrained({str(folder)!r})  # writes {huggingface.WEIGHTS}"
-            )
-    inner = [entry for entry in sorted(folder.iterdir()) if entry.is_dir() and _formats(entry)]
+            return advice.format(folder=folder)
+    # The folder variables/ is part of a SavedModel, and looks like a checkpoint.
+    folders = [entry for entry in sorted(folder.iterdir()) if entry.is_dir()]
+    inner = [entry for entry in folders if entry.name != "variables" and _formats(entry)]
     if inner:
         return f"Did you mean {inner[0]}?"
     return READABLE

@@ -10,12 +10,22 @@ from keras_bert_zh.checkpoints.readers.safetensors_files import open_tensors
 from keras_bert_zh.checkpoints.schemes import HUGGINGFACE, Scheme
 from keras_bert_zh.checkpoints.select import FLOATS, select
 from keras_bert_zh.checkpoints.tensors import Tensor
-from keras_bert_zh.checkpoints.vocabulary_file import check_tokens, read_vocabulary
+from keras_bert_zh.checkpoints.vocabulary_file import check_tokens, read_lines
 
 NAME = "Hugging Face folder"
 WEIGHTS = "model.safetensors"
 SHARDS = "model.safetensors.index.json"
 CONFIG = "config.json"
+
+# Its tensors as they are: a model of another class would add heads of random weights.
+PICKLE = """\
+pytorch_model.bin is not read: a pickle can run any code when it is opened. Convert it where you
+trust it:
+  import torch
+  from safetensors.torch import save_file
+  tensors = torch.load("{folder}/pytorch_model.bin", map_location="cpu", weights_only=True)
+  tensors = {{name: tensor.clone().contiguous() for name, tensor in tensors.items()}}
+  save_file(tensors, "{folder}/model.safetensors", metadata={{"format": "pt"}})"""
 
 # Settings of Transformers' BERT that this package does not compute, and the values that are fine.
 _PLAIN = {
@@ -107,24 +117,43 @@ def _scheme_of(tensors: dict[str, Tensor]) -> Scheme:
 
 def _tokenizer(folder: pathlib.Path, rows: int) -> tuple[tuple[str, ...] | None, bool | None]:
     """Returns the vocabulary and whether text is lower-cased, None for what the files lack."""
-    fast = folder / "tokenizer.json"
-    settings = _normalizer(fast) if fast.is_file() else {}
-    if (folder / "tokenizer_config.json").is_file():
-        settings |= read_json(folder / "tokenizer_config.json")
+    fast, settings = folder / "tokenizer.json", {}
+    for path in (fast, folder / "tokenizer_config.json"):
+        if path.is_file():
+            found = _normalizer(path) if path == fast else read_json(path)
+            settings |= {name: value for name, value in found.items() if value is not None}
     lowercase = settings.get("do_lower_case", settings.get("lowercase"))
-    _warn_of_other_tokens(folder, settings, lowercase)
-    if lowercase not in (None, True, False):
+    if lowercase is not None and not isinstance(lowercase, bool):
         raise ValueError(f"{folder}: do_lower_case must be true or false, got {lowercase!r}.")
+    _warn_of_other_tokens(folder, settings, lowercase)
     if (folder / "vocab.txt").exists():
-        return read_vocabulary(folder / "vocab.txt", rows, padded=True), lowercase
-    if fast.is_file():
-        return _vocabulary_of_tokenizer(fast, rows), lowercase
-    return None, lowercase
+        path = folder / "vocab.txt"
+        tokens = _with_added_tokens(read_lines(path), folder)
+    elif fast.is_file():
+        path, tokens = fast, _with_added_tokens(_vocabulary_of_tokenizer(fast), folder)
+    else:
+        return None, lowercase
+    return check_tokens(path, tokens, rows, padded=True), lowercase
+
+
+def _with_added_tokens(tokens: tuple[str, ...], folder: pathlib.Path) -> tuple[str, ...]:
+    """Returns the tokens and those that Transformers keeps in a file of their own."""
+    path = folder / "added_tokens.json"
+    added = {index: token for token, index in read_json(path).items()} if path.is_file() else {}
+    if (folder / "tokenizer.json").is_file():
+        entries = read_json(folder / "tokenizer.json").get("added_tokens") or []
+        added |= {entry.get("id"): entry.get("content") for entry in entries}
+    while isinstance(added.get(len(tokens)), str):
+        tokens = (*tokens, added[len(tokens)])
+    return tokens
 
 
 def _normalizer(path: pathlib.Path) -> dict[str, Any]:
     normalizer = read_json(path).get("normalizer")
-    return dict(normalizer) if isinstance(normalizer, dict) else {}
+    if not isinstance(normalizer, dict):
+        return {}
+    parts = [normalizer, *(normalizer.get("normalizers") or [])]
+    return next((dict(part) for part in parts if part.get("type") == "BertNormalizer"), {})
 
 
 def _warn_of_other_tokens(folder: pathlib.Path, settings: dict, lowercase: bool | None) -> None:
@@ -143,7 +172,7 @@ def _warn_of_other_tokens(folder: pathlib.Path, settings: dict, lowercase: bool 
             )
 
 
-def _vocabulary_of_tokenizer(path: pathlib.Path, rows: int) -> tuple[str, ...]:
+def _vocabulary_of_tokenizer(path: pathlib.Path) -> tuple[str, ...]:
     model = read_json(path).get("model")
     ids = model.get("vocab") if isinstance(model, dict) else None
     if not isinstance(ids, dict) or model.get("type", "WordPiece") != "WordPiece":
@@ -151,5 +180,4 @@ def _vocabulary_of_tokenizer(path: pathlib.Path, rows: int) -> tuple[str, ...]:
     tokens = {index: token for token, index in ids.items() if isinstance(index, int)}
     if tokens.keys() != set(range(len(ids))):
         raise ValueError(f"{path}: the ids of the tokens are not 0, 1, 2 and so on.")
-    vocabulary = tuple(tokens[index] for index in range(len(ids)))
-    return check_tokens(path, vocabulary, rows, padded=True)
+    return tuple(tokens[index] for index in range(len(ids)))

@@ -13,11 +13,14 @@ from keras_bert_zh.checkpoints.vocabulary_file import read_vocabulary
 
 NAME = "google-research/bert checkpoint"
 CONFIG = "bert_config.json"
+PREFIX = "bert_model.ckpt"
 
 
 def prefixes(folder: pathlib.Path) -> list[pathlib.Path]:
     """Returns the prefixes of the TensorFlow checkpoints that lie in the folder itself."""
-    return sorted(file.with_suffix("") for file in folder.glob("*.index"))
+    found = [file.with_suffix("") for file in folder.glob("*.index")]
+    # Other programs call their files so, too.
+    return sorted(p for p in found if p.name == PREFIX or any(folder.glob(f"{p.name}.data-*")))
 
 
 def read(prefix: pathlib.Path) -> Checkpoint:

@@ -40,12 +40,6 @@ def fetch(handle: str) -> pathlib.Path:
     return pathlib.Path(folder)
 
 
-def is_cached(handle: str) -> bool:
-    """Tells whether tensorflow_hub takes the module from its cache: any content will do for it."""
-    folder = cache_folder(handle)
-    return folder.is_dir() and any(folder.iterdir())
-
-
 def cache_folder(handle: str) -> pathlib.Path:
     """Returns where tensorflow_hub keeps the module, whether it is there or not."""
     parent = os.getenv("TFHUB_CACHE_DIR") or os.path.join(tempfile.gettempdir(), "tfhub_modules")

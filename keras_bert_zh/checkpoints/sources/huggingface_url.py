@@ -72,12 +72,8 @@ def _refuse(url: str, repository: str, folder: pathlib.Path) -> None:
     raise ValueError(
         f"{url} has no model.safetensors, but {_PICKLE}, which is not read: a pickle can run any "
         "code when it is opened. If one of the repository's pull requests has a converted copy, "
-        f"load {url.partition('@')[0]}@refs/pr/NUMBER. Or convert it where you trust it, and load "
-        "FOLDER:\n"
-        "  from transformers import AutoModelForPreTraining, AutoTokenizer\n"
-        "  for kind in AutoModelForPreTraining, AutoTokenizer:\n"
-        f"      kind.from_pretrained({repository!r}, revision={folder.name!r})"
-        ".save_pretrained('FOLDER')"
+        f"load {url.partition('@')[0]}@refs/pr/NUMBER. Or download the repository, and load its "
+        "folder: the error then says how to convert it."
     )
 
 

@@ -44,6 +44,8 @@ def resolve(source: str | os.PathLike) -> pathlib.Path:
     """
     if not isinstance(source, (str, os.PathLike)) or isinstance(os.fspath(source), bytes):
         raise TypeError(f"checkpoint must be a path, a URL or a Checkpoint, got {source!r}.")
+    if source == "":
+        raise ValueError("checkpoint must be a path, a URL or a Checkpoint, got an empty string.")
     scheme = _scheme(source)
     if scheme is None:
         return _local(source)
@@ -66,8 +68,11 @@ def is_handle(source: str | os.PathLike) -> bool:
 
 
 def arrives_unchecked(source: str | os.PathLike) -> bool:
-    """Tells whether `resolve` will download files of which no digest or checksum is known."""
-    return is_handle(source) and not hub_url.is_cached(source)
+    """Tells whether nothing has compared the files with a digest before `resolve` returns them.
+
+    What lies in the caches of tensorflow_hub and kagglehub may be half a download.
+    """
+    return is_handle(source) or _scheme(source) == "kaggle"
 
 
 def what_to_delete(source: str | os.PathLike, path: pathlib.Path) -> pathlib.Path | None:

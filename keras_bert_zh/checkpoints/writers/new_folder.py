@@ -101,8 +101,8 @@ def _check(folder: pathlib.Path, overwrite: bool) -> None:
         return
     if not overwrite:
         raise FileExistsError(
-            f"{folder} exists and is not empty. Pass overwrite=True to replace the checkpoint in "
-            "it, or name another folder."
+            f"{folder} exists and is not empty. Pass overwrite=True (--overwrite) to replace the "
+            "checkpoint in it, or name another folder."
         )
     strange = next(_strangers(folder), None)
     if strange:

@@ -5,11 +5,9 @@ import warnings
 from typing import Any
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
-from keras_bert_zh.checkpoints.readers.original import CONFIG
+from keras_bert_zh.checkpoints.readers.original import CONFIG, PREFIX
 from keras_bert_zh.checkpoints.schemes import TF1
 from keras_bert_zh.checkpoints.writers.parts import arrays, check_path, write_json, write_vocabulary
-
-PREFIX = "bert_model.ckpt"
 
 # What google-research/bert computes whatever `bert_config.json` says.
 _EPSILON = 1e-12

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow_hub
 
+from keras_bert_zh import BertPreprocess
 from keras_bert_zh.checkpoints import DEFAULT, load_checkpoint, open_checkpoint
 from keras_bert_zh.checkpoints.sources import published, resolve
 from tests.checkpoints.loopback import Answer, redirect, tar_gz
@@ -94,13 +95,11 @@ def test_a_download_is_checked_whole_even_where_no_tensor_is_asked_for(hub, modu
     assert caught.value.__notes__ == [f"Delete {folder} and load {handle} again."]
 
 
-def test_what_lay_in_the_cache_is_checked_when_its_tensors_are_read(copy_to):
+def test_what_lay_in_the_cache_is_checked_whole_even_for_its_vocabulary(copy_to):
     flip(copy_to(resolve._cache_folder(DEFAULT)))
-    checkpoint = open_checkpoint(DEFAULT)
-    with pytest.raises(ValueError, match="can't be read"):
-        checkpoint.weights.verify()
-    with pytest.raises(ValueError, match="can't be read"):
-        load_checkpoint(DEFAULT)
+    for load in (open_checkpoint, load_checkpoint, BertPreprocess):
+        with pytest.raises(ValueError, match="can't be read"):
+            load(DEFAULT)
 
 
 def test_the_default_module_is_published_elsewhere_too(server, monkeypatch, hub_cache):

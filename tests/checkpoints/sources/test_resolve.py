@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from keras_bert_zh.checkpoints import DEFAULT, load_checkpoint
-from keras_bert_zh.checkpoints.sources import hub_url, published, resolve
+from keras_bert_zh.checkpoints.sources import published, resolve
 from tests.checkpoints.loopback import Answer
 from tests.process import DATA
 
@@ -39,15 +39,6 @@ def test_other_schemes(source):
 def test_what_tensorflow_hub_resolves(source, by_hub):
     assert resolve.is_handle(source) == by_hub
     assert resolve.arrives_unchecked(source) == by_hub
-
-
-def test_what_is_in_its_cache_does_not_arrive(copy_to):
-    folder = resolve._cache_folder(DEFAULT)
-    folder.mkdir(parents=True)
-    assert resolve.arrives_unchecked(DEFAULT)
-    copy_to(folder)
-    assert not resolve.arrives_unchecked(DEFAULT)
-    assert hub_url.is_cached(DEFAULT)
 
 
 def test_a_local_path_is_left_as_it_is(tmp_path, monkeypatch):

@@ -38,6 +38,30 @@ def test_a_vocabulary_in_tokenizer_json_alone(folder, tiny):
     assert checkpoint.lowercase is True
 
 
+def test_a_normalizer_among_others(folder):
+    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": None}))
+    normalizers = [{"type": "NFC"}, {"type": "BertNormalizer", "lowercase": False}]
+    tokenizer = {"normalizer": {"type": "Sequence", "normalizers": normalizers}}
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    assert load_checkpoint(folder).lowercase is False
+
+
+def test_a_flag_that_is_no_flag(folder):
+    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": 1}))
+    with pytest.raises(ValueError, match="do_lower_case must be true or false, got 1"):
+        load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("file", ["added_tokens.json", "tokenizer.json"])
+def test_added_tokens(folder, pad, file):
+    pad(720)
+    tokens = {"[品牌]": 718, "[型号]": 719}
+    entries = [{"id": index, "content": token} for token, index in tokens.items()]
+    content = tokens if file == "added_tokens.json" else {"added_tokens": entries}
+    (folder / file).write_text(json.dumps(content))
+    assert load_checkpoint(folder).vocabulary[-2:] == ("[品牌]", "[型号]")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
