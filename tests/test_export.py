@@ -172,7 +172,7 @@ def test_paths(tiny, tmp_path, monkeypatch):
 def test_over_the_files_that_are_read(tiny, folder, format):
     save_checkpoint(variant(tiny, lowercase=False), folder, format)
     before = contents(folder)
-    with pytest.raises(FileExistsError, match=r"Pass overwrite=True \(--overwrite\) to replace the checkp"):
+    with pytest.raises(FileExistsError, match=r"Pass overwrite=True \(--overwrite\) to repl"):
         save_checkpoint(load_checkpoint(folder), folder, format)
     preprocess = BertPreprocess(tiny)
     save_checkpoint(load_checkpoint(folder), folder, format, preprocess=preprocess, overwrite=True)
