@@ -14,6 +14,7 @@ from keras_bert_zh.config import BertConfig
 from keras_bert_zh.layers.embeddings import BertEmbeddings
 from keras_bert_zh.layers.encoder_inputs import check_signature, check_values, complete
 from keras_bert_zh.layers.pooler import Pooler
+from keras_bert_zh.layers.token_layout import PaddedLayout, TokenLayout
 from keras_bert_zh.layers.transformer_block import TransformerBlock
 from keras_bert_zh.layers.with_mask import WithMask
 
@@ -88,6 +89,7 @@ class BertEncoder(keras.layers.Layer):
         output_key: str | None = "pooled_output",
         dropout: float | None = None,
         jit_compile: bool = False,
+        padding_free: bool | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -96,17 +98,14 @@ class BertEncoder(keras.layers.Layer):
                 f"output_key must be {', '.join(map(repr, OUTPUT_KEYS))} or None for the dict of "
                 f"both, got {output_key!r}."
             )
-        if jit_compile and keras.backend.backend() != "tensorflow":
-            raise ValueError(
-                "jit_compile=True is for the TensorFlow backend; on the "
-                f"{keras.backend.backend()} backend use model.compile(jit_compile=True)."
-            )
+        _check_computing(jit_compile, padding_free)
         loaded = _load(checkpoint, config)
         self.config = config if loaded is None else loaded.config
         if dropout is not None:
             self.config = self.config.with_dropout(dropout)
         self.output_key = output_key
         self.jit_compile = bool(jit_compile)
+        self.padding_free = padding_free
         self._make_layers(self.config.initializer_range if loaded is None else None)
         self.build()
         if not self.trainable:
@@ -179,7 +178,8 @@ class BertEncoder(keras.layers.Layer):
         }
         inputs = check_values(complete(inputs), sizes, self.config.max_position_embeddings)
         encode = self._compiled_encode if self.jit_compile else self._encode
-        outputs = encode(inputs, all_layers, bool(training))
+        only_pooled = self.output_key == "pooled_output" and not as_dict
+        outputs = encode(inputs, all_layers, only_pooled, bool(training))
         return self._select(outputs, inputs["input_mask"], as_dict)
 
     def _check_call(self, inputs, as_dict, all_layers):
@@ -190,14 +190,45 @@ class BertEncoder(keras.layers.Layer):
                 f"too, or build the encoder with output_key=None, not {self.output_key!r}."
             )
 
-    def _encode(self, inputs, all_layers, training):
-        hidden = self.embeddings(inputs["input_ids"], inputs["segment_ids"], training=training)
+    def _encode(self, inputs, all_layers, only_pooled, training):
+        layout = self._layout(inputs["input_mask"])
+        ids, segments = layout.pack(inputs["input_ids"]), layout.pack(inputs["segment_ids"])
+        hidden = self.embeddings(ids, segments, layout.positions, training=training)
         encoder_outputs = []
         for block in self.blocks:
-            hidden = block(hidden, inputs["input_mask"], training=training)
+            # Of the last block, the pooler sees the first tokens and nothing else.
+            only_first = only_pooled and block is self.blocks[-1]
+            hidden = block(hidden, layout=layout, only_first=only_first, training=training)
             encoder_outputs.append(hidden)
-        outputs = {"pooled_output": self.pooler(hidden), "sequence_output": hidden}
-        return outputs | ({"encoder_outputs": encoder_outputs} if all_layers else {})
+        if only_pooled:
+            return {"pooled_output": self.pooler(hidden)}
+        outputs = {
+            "pooled_output": self.pooler(layout.first(hidden)),
+            "sequence_output": layout.unpack(hidden),
+        }
+        if all_layers:
+            outputs["encoder_outputs"] = [layout.unpack(hidden) for hidden in encoder_outputs]
+        return outputs
+
+    def _layout(self, mask) -> TokenLayout:
+        if self._is_padding_free():
+            from keras_bert_zh.layers.packed_layout import PackedLayout
+
+            return PackedLayout(mask, self.config.num_attention_heads)
+        return PaddedLayout(mask, self.config.num_attention_heads)
+
+    def _is_padding_free(self) -> bool:
+        if self.padding_free is False or self.jit_compile or _backend() != "tensorflow":
+            return False
+        from keras_bert_zh.layers.tensorflow_placement import has_accelerator, in_xla
+
+        if self.padding_free and in_xla():
+            raise ValueError(
+                "BertEncoder(padding_free=True) can't be compiled by XLA, which needs shapes that "
+                "don't depend on the mask. Pass padding_free=None, or compile the model with "
+                "jit_compile=False."
+            )
+        return self.padding_free or not (in_xla() or has_accelerator())
 
     def _compiled_encode(self, *arguments):
         """`_encode`, compiled again when variables or dropout rates have been exchanged."""
@@ -226,7 +257,8 @@ class BertEncoder(keras.layers.Layer):
             outputs["encoder_outputs"] = [
                 self.with_mask((hidden, mask)) for hidden in outputs["encoder_outputs"]
             ]
-        outputs["sequence_output"] = self.with_mask((outputs["sequence_output"], mask))
+        if "sequence_output" in outputs:
+            outputs["sequence_output"] = self.with_mask((outputs["sequence_output"], mask))
         return outputs if as_dict or self.output_key is None else outputs[self.output_key]
 
     def compute_output_spec(self, inputs, as_dict=False, all_layers=False, training=None):
@@ -284,6 +316,7 @@ class BertEncoder(keras.layers.Layer):
             "config": self.config.to_dict(),
             "output_key": self.output_key,
             "jit_compile": self.jit_compile,
+            "padding_free": self.padding_free,
             "frozen": [name for name, part in self._parts().items() if not part.trainable],
         }
 
@@ -291,12 +324,32 @@ class BertEncoder(keras.layers.Layer):
     def from_config(cls, config: dict[str, Any]) -> "BertEncoder":
         config = {**config, "config": BertConfig(**config["config"])}
         frozen = config.pop("frozen", [])
-        if keras.backend.backend() != "tensorflow":
-            # How the layer is compiled is no part of what it computes.
-            config["jit_compile"] = False
+        if _backend() != "tensorflow":
+            # How it is computed is no part of what the layer is.
+            config |= {"jit_compile": False, "padding_free": None}
         encoder = cls(None, **config)
         encoder._freeze(frozen)
         return encoder
+
+
+def _backend() -> str:
+    return keras.backend.backend()
+
+
+def _check_computing(jit_compile, padding_free) -> None:
+    if padding_free not in (None, True, False):
+        raise ValueError(f"padding_free must be None, True or False, got {padding_free!r}.")
+    if jit_compile and padding_free:
+        raise ValueError(
+            "jit_compile=True and padding_free=True exclude each other: XLA needs shapes that "
+            "don't depend on the mask."
+        )
+    for name, value in (("jit_compile", jit_compile), ("padding_free", padding_free)):
+        if value and _backend() != "tensorflow":
+            raise ValueError(
+                f"{name}=True is for the TensorFlow backend; on the {_backend()} backend Keras "
+                "compiles the whole model, with padding: model.compile(jit_compile=True)."
+            )
 
 
 def _load(checkpoint, config) -> Checkpoint | None:

@@ -94,7 +94,10 @@ class _Network:
         with warnings.catch_warnings():
             # A fresh pooler is left out.
             warnings.filterwarnings("ignore", "The checkpoint has no weights for the pooler")
-            self._encoder = BertEncoder(checkpoint, output_key=None, dtype="float32")
+            # The old module computes padding, too, and custom gradients are no part of SavedModels.
+            self._encoder = BertEncoder(
+                checkpoint, output_key=None, dtype="float32", padding_free=False
+            )
         self._head = MaskedLM(
             vocab_size=config.vocab_size,
             hidden_size=config.hidden_size,

@@ -40,6 +40,8 @@ TENSORFLOW = (
     "hub_module.py",
     "layers/tensorflow_assertions.py",
     "layers/tensorflow_empty.py",
+    "layers/tensorflow_placement.py",
+    "layers/packed_layout.py",
 )
 
 

@@ -6,14 +6,12 @@ import keras
 from keras import ops
 
 from keras_bert_zh.layers.fresh_weights import fresh_weights
-
-# What the original adds to the score of a padding position.
-MASKED_SCORE = -10000.0
+from keras_bert_zh.layers.token_layout import as_layout
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class SelfAttention(keras.layers.Layer):
-    """Multi-head self-attention with its output projection; softmax in float32.
+    """Multi-head self-attention with its output projection; softmax sums in float32.
 
     Args:
         num_heads: int, N.
@@ -22,11 +20,12 @@ class SelfAttention(keras.layers.Layer):
         initializer_range: float, standard deviation of fresh weights.
 
     Call arguments:
-        hidden: `<float>[B, S, D]`.
-        mask: `<int32>[B, S]`, 0 where nobody looks.
+        hidden: `<float>[B, S, D]`, or of the shape that the layout has.
+        layout: `<int32>[B, S]`, the mask, 0 where nobody looks; or the TokenLayout of `hidden`.
+        only_first: bool, whether only the first token of each row looks at the others.
 
     Returns:
-        `<float>[B, S, D]`.
+        `<float>` of the shape of `hidden`; `<float>[B, D]` with `only_first`.
 
     Reference:
         `attention_layer` in google-research/bert `modeling.py`; Vaswani et al., Attention Is All
@@ -56,38 +55,30 @@ class SelfAttention(keras.layers.Layer):
         self.num_heads = num_heads
         self.hidden_size = hidden_size
 
-    def build(self, hidden_shape=None, mask_shape=None):
+    def build(self, hidden_shape=None, layout_shape=None):
         for dense in (self.query, self.key, self.value, self.projection):
             dense.build((None, None, self.hidden_size))
         self.dropout.build((None, self.num_heads, None, None))
 
-    def call(self, hidden, mask, training=None):
-        head_size = self.hidden_size // self.num_heads
+    def call(self, hidden, layout, only_first=False, training=None):
+        layout = as_layout(layout, self.num_heads)
+        if only_first:
+            queries = layout.split_first(self.query(layout.first(hidden)))
+        else:
+            queries = layout.split(self.query(hidden))
+        keys, values = layout.split(self.key(hidden)), layout.split(self.value(hidden))
+        groups = zip(queries, keys, values, layout.penalties(self.compute_dtype), strict=True)
+        contexts = [self._attend(*group, training) for group in groups]
+        return self.projection((layout.merge_first if only_first else layout.merge)(contexts))
+
+    def _attend(self, query, key, value, penalty, training):
         # Scaled before the product, which might overflow in float16.
-        query = self._split(self.query(hidden)) * (1 / math.sqrt(head_size))
-        key, value = self._split(self.key(hidden)), self._split(self.value(hidden))
+        query = query * (1 / math.sqrt(self.hidden_size // self.num_heads))
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
-        probabilities = ops.softmax(self._masked(scores, mask), axis=-1)
+        probabilities = ops.softmax(ops.cast(scores, penalty.dtype) + penalty, axis=-1)
         probabilities = ops.cast(probabilities, self.compute_dtype)
-        context = ops.matmul(self.dropout(probabilities, training=training), value)
-        return self.projection(self._merge(context))
+        return ops.matmul(self.dropout(probabilities, training=training), value)
 
-    def _masked(self, scores, mask):
-        scores = ops.cast(scores, keras.backend.result_type(self.compute_dtype, "float32"))
-        penalty = (1 - ops.cast(mask, scores.dtype)) * MASKED_SCORE
-        return scores + ops.expand_dims(penalty, (1, 2))
-
-    def _split(self, hidden):
-        """`[B, S, D]` -> `[B, N, S, H]`."""
-        batch, length = ops.shape(hidden)[:2]
-        heads = ops.reshape(hidden, (batch, length, self.num_heads, -1))
-        return ops.transpose(heads, (0, 2, 1, 3))
-
-    def _merge(self, context):
-        """`[B, N, S, H]` -> `[B, S, D]`."""
-        batch, _, length, _ = ops.shape(context)
-        merged = ops.transpose(context, (0, 2, 1, 3))
-        return ops.reshape(merged, (batch, length, self.hidden_size))
-
-    def compute_output_spec(self, hidden, mask, training=None):
-        return keras.KerasTensor(hidden.shape, self.compute_dtype)
+    def compute_output_spec(self, hidden, layout, only_first=False, training=None):
+        shape = (hidden.shape[0], *hidden.shape[-1:]) if only_first else hidden.shape
+        return keras.KerasTensor(shape, self.compute_dtype)

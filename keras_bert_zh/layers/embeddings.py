@@ -20,11 +20,12 @@ class BertEmbeddings(keras.layers.Layer):
         initializer_range: float, standard deviation of fresh weights.
 
     Call arguments:
-        input_ids: `<int32>[B, S]`.
-        segment_ids: `<int32>[B, S]`.
+        input_ids: `<int32>[B, S]`, or of another layout's shape.
+        segment_ids: `<int32>` of the same shape.
+        positions: `<int32>`, the place of each token in its row; `None` for `[0, S)`.
 
     Returns:
-        `<float>[B, S, D]` of the compute dtype.
+        `<float>[B, S, D]` of the compute dtype, or of that shape.
 
     Reference:
         `embedding_lookup` and `embedding_postprocessor` in google-research/bert `modeling.py`.
@@ -63,16 +64,17 @@ class BertEmbeddings(keras.layers.Layer):
         self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
         self.hidden_size = hidden_size
 
-    def build(self, input_ids_shape=None, segment_ids_shape=None):
+    def build(self, input_ids_shape=None, segment_ids_shape=None, positions_shape=None):
         for table in (self.word, self.position, self.segment):
             table.build()
         self.norm.build((None, None, self.hidden_size))
         self.dropout.build((None, None, self.hidden_size))
 
-    def call(self, input_ids, segment_ids, training=None):
-        positions = self.position(ops.arange(ops.shape(input_ids)[1], dtype="int32"))
-        hidden = self.word(input_ids) + self.segment(segment_ids) + positions
+    def call(self, input_ids, segment_ids, positions=None, training=None):
+        if positions is None:
+            positions = ops.arange(ops.shape(input_ids)[1], dtype="int32")
+        hidden = self.word(input_ids) + self.segment(segment_ids) + self.position(positions)
         return self.dropout(self.norm(hidden), training=training)
 
-    def compute_output_spec(self, input_ids, segment_ids, training=None):
+    def compute_output_spec(self, input_ids, segment_ids, positions=None, training=None):
         return keras.KerasTensor((*input_ids.shape, self.hidden_size), self.compute_dtype)

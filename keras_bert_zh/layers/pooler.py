@@ -1,7 +1,6 @@
 """One vector for the whole text."""
 
 import keras
-from keras import ops
 
 from keras_bert_zh.layers.fresh_weights import fresh_weights
 
@@ -15,7 +14,7 @@ class Pooler(keras.layers.Layer):
         initializer_range: float, standard deviation of fresh weights.
 
     Call arguments:
-        sequence: `<float>[B, S, D]`.
+        first: `<float>[B, D]`, the last hidden states of the first tokens.
 
     Returns:
         `<float>[B, D]`.
@@ -35,12 +34,11 @@ class Pooler(keras.layers.Layer):
         )
         self.hidden_size = hidden_size
 
-    def build(self, sequence_shape=None):
+    def build(self, first_shape=None):
         self.dense.build((None, self.hidden_size))
 
-    def call(self, sequence):
-        # Not sequence[:, 0]: a strided slice of a dynamic length is no LiteRT built-in.
-        return self.dense(ops.take(sequence, 0, axis=1))
+    def call(self, first):
+        return self.dense(first)
 
-    def compute_output_shape(self, sequence_shape):
-        return (sequence_shape[0], self.hidden_size)
+    def compute_output_shape(self, first_shape):
+        return first_shape

@@ -4,6 +4,7 @@ import keras
 
 from keras_bert_zh.layers.attention import SelfAttention
 from keras_bert_zh.layers.feed_forward import FeedForward
+from keras_bert_zh.layers.token_layout import as_layout
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
@@ -21,11 +22,12 @@ class TransformerBlock(keras.layers.Layer):
         initializer_range: float, standard deviation of fresh weights.
 
     Call arguments:
-        hidden: `<float>[B, S, D]`.
-        mask: `<int32>[B, S]`, 0 where nobody looks.
+        hidden: `<float>[B, S, D]`, or of the shape that the layout has.
+        layout: `<int32>[B, S]`, the mask, 0 where nobody looks; or the TokenLayout of `hidden`.
+        only_first: bool, whether only the first token of each row is computed.
 
     Returns:
-        `<float>[B, S, D]`.
+        `<float>` of the shape of `hidden`; `<float>[B, D]` with `only_first`.
 
     Reference:
         `transformer_model` in google-research/bert `modeling.py`.
@@ -66,7 +68,7 @@ class TransformerBlock(keras.layers.Layer):
         self.dropout = keras.layers.Dropout(dropout, dtype=dtype, name="dropout")
         self.hidden_size = hidden_size
 
-    def build(self, hidden_shape=None, mask_shape=None):
+    def build(self, hidden_shape=None, layout_shape=None):
         shape = (None, None, self.hidden_size)
         self.attention.build(shape)
         self.attention_norm.build(shape)
@@ -74,11 +76,14 @@ class TransformerBlock(keras.layers.Layer):
         self.feed_forward_norm.build(shape)
         self.dropout.build(shape)
 
-    def call(self, hidden, mask, training=None):
-        attended = self.attention(hidden, mask, training=training)
+    def call(self, hidden, layout, only_first=False, training=None):
+        layout = as_layout(layout, self.attention.num_heads)
+        attended = self.attention(hidden, layout=layout, only_first=only_first, training=training)
+        if only_first:
+            hidden = layout.first(hidden)
         hidden = self.attention_norm(hidden + self.dropout(attended, training=training))
         transformed = self.feed_forward(hidden)
         return self.feed_forward_norm(hidden + self.dropout(transformed, training=training))
 
-    def compute_output_spec(self, hidden, mask, training=None):
-        return keras.KerasTensor(hidden.shape, self.compute_dtype)
+    def compute_output_spec(self, hidden, layout, only_first=False, training=None):
+        return self.attention.compute_output_spec(hidden, layout, only_first)

@@ -24,6 +24,11 @@ def difference(a, b):
     return float(np.abs(np.asarray(a, "float64") - np.asarray(b, "float64")).max())
 
 
+def zeroed(sequence, mask):
+    """What there is of a sequence `[B, S, D]` where padding is left out."""
+    return np.asarray(sequence, "float64") * np.asarray(mask)[..., None]
+
+
 def report(route, key, largest):
     """Shown by `pytest -rP -k "parity or jit or jax"`."""
     print(f"{route}, {key}: largest difference to the original {largest:.2g}")

@@ -56,7 +56,7 @@ def test_config_round_trip_clone_and_pickle(tiny, inputs):
 
 def test_jax_backend(tiny, inputs, golden, tmp_path):
     pytest.importorskip("jax")
-    outputs = BertEncoder(tiny)(inputs, as_dict=True)
+    outputs = BertEncoder(tiny, padding_free=False)(inputs, as_dict=True)
     with open(tmp_path / "tiny.pickle", "wb") as file:
         pickle.dump(
             (tiny, inputs, {key: np.asarray(value) for key, value in outputs.items()}), file
@@ -83,6 +83,12 @@ try:
     BertEncoder(tiny, jit_compile=True)
 except ValueError as error:
     assert "TensorFlow backend" in str(error)
+else:
+    raise AssertionError("no error")
+try:
+    BertEncoder(tiny, padding_free=True)
+except ValueError as error:
+    assert "padding_free=True is for the TensorFlow backend" in str(error)
 else:
     raise AssertionError("no error")
 symbolic = {name: keras.Input((None,), dtype="int32", name=name) for name in inputs}

@@ -9,30 +9,52 @@ from keras import ops
 from keras_bert_zh import BertEncoder
 from keras_bert_zh.checkpoints.names import translation
 from keras_bert_zh.checkpoints.schemes import HUGGINGFACE
-from tests.encoder.common import SMALL, as_tensors, difference, randomized, report, small_inputs
-
-
-def test_parity_with_the_original_graph(tiny, inputs, golden):
-    outputs = BertEncoder(tiny)(inputs, as_dict=True)
-    for key in ("pooled_output", "sequence_output"):
-        report("tensorflow float32", key, difference(outputs[key], golden[key]))
-        assert difference(outputs[key], golden[key]) < 1e-5
-        # The bound tells something: a wrong GELU alone is 7e-4 off.
-        assert np.abs(golden[key]).max() > 0.1
-
-
-@pytest.mark.parametrize(
-    ("dtype", "bound"), [("mixed_bfloat16", 0.06), ("mixed_float16", 0.008), ("float64", 1e-5)]
+from tests.encoder.common import (
+    SMALL,
+    as_tensors,
+    difference,
+    randomized,
+    report,
+    small_inputs,
+    zeroed,
 )
-def test_parity_by_dtype_policy(tiny, inputs, golden, dtype, bound):
-    encoder = BertEncoder(tiny, dtype=dtype)
+
+LAYOUTS = pytest.mark.parametrize("padding_free", [True, False])
+
+
+@pytest.fixture
+def expected(golden, inputs):
+    """What the original made of the inputs, by whether what it left in padding is gone."""
+    sequence = zeroed(golden["sequence_output"], inputs["input_mask"])
+    return {False: golden, True: {**golden, "sequence_output": sequence}}
+
+
+@LAYOUTS
+def test_parity_with_the_original_graph(tiny, inputs, expected, padding_free):
+    outputs = BertEncoder(tiny, padding_free=padding_free)(inputs, as_dict=True)
+    for key in ("pooled_output", "sequence_output"):
+        largest = difference(outputs[key], expected[padding_free][key])
+        report(f"tensorflow float32, padding_free={padding_free}", key, largest)
+        assert largest < 1e-5
+        # The bound tells something: a wrong GELU alone is 7e-4 off.
+        assert np.abs(expected[padding_free][key]).max() > 0.1
+
+
+@LAYOUTS
+@pytest.mark.parametrize(
+    "policy",
+    [("mixed_bfloat16", 0.06), ("mixed_float16", 0.008), ("float64", 1e-5)],
+    ids=lambda policy: policy[0],
+)
+def test_parity_by_dtype_policy(tiny, inputs, expected, policy, padding_free):
+    dtype, bound = policy
+    encoder = BertEncoder(tiny, dtype=dtype, padding_free=padding_free)
     outputs = encoder(inputs, as_dict=True)
     for key in ("pooled_output", "sequence_output"):
         assert keras.backend.standardize_dtype(outputs[key].dtype) == encoder.compute_dtype
-        report(
-            f"tensorflow {dtype}", key, difference(ops.cast(outputs[key], "float64"), golden[key])
-        )
-        assert difference(ops.cast(outputs[key], "float64"), golden[key]) < bound
+        largest = difference(ops.cast(outputs[key], "float64"), expected[padding_free][key])
+        report(f"tensorflow {dtype}, padding_free={padding_free}", key, largest)
+        assert largest < bound
     assert {v.dtype for v in encoder.trainable_variables} == {encoder.variable_dtype}
 
 
@@ -47,13 +69,17 @@ def test_wrong_hyperparameters_would_be_seen(tiny, inputs, golden):
         assert difference(other, golden["pooled_output"]) > 2e-5
 
 
-def test_attention_by_hand():
+@LAYOUTS
+def test_attention_by_hand(padding_free):
     """The whole encoder once more, in NumPy and float64, padding holes and all."""
-    encoder = randomized(BertEncoder(None, config=SMALL, dtype="float64"))
+    encoder = BertEncoder(None, config=SMALL, dtype="float64", padding_free=padding_free)
+    randomized(encoder)
     inputs = small_inputs()
     weights = {name: np.asarray(v) for name, v in encoder.named_variables().items()}
     sequence, pooled = numpy_bert(weights, inputs, SMALL)
     outputs = encoder(inputs, as_dict=True)
+    if padding_free:
+        sequence = zeroed(sequence, inputs["input_mask"])
     # Not closer, since TensorFlow's GELU has its constants in float32.
     assert difference(outputs["sequence_output"], sequence) < 1e-8
     assert difference(outputs["pooled_output"], pooled) < 1e-8
@@ -100,7 +126,10 @@ def test_parity_with_transformers(tmp_path):
     ).double()
     theirs.eval()
     encoder = BertEncoder(
-        None, config=dataclasses.replace(SMALL, hidden_act="gelu_erf"), dtype="float64"
+        None,
+        config=dataclasses.replace(SMALL, hidden_act="gelu_erf"),
+        dtype="float64",
+        padding_free=False,
     )
     state = theirs.state_dict()
     theirs_by_ours = translation(HUGGINGFACE.names, SMALL.num_hidden_layers)
@@ -183,20 +212,20 @@ def test_empty_batch(tiny):
     assert outputs["sequence_output"].shape == (0, 16, 32)
 
 
-def test_output_key(tiny, inputs, golden):
+def test_output_key(tiny, inputs, expected):
     for key in ("pooled_output", "sequence_output"):
         encoder = BertEncoder(tiny, output_key=key)
-        assert difference(encoder(inputs), golden[key]) < 1e-5
+        assert difference(encoder(inputs), expected[True][key]) < 1e-5
         assert set(encoder(inputs, as_dict=True)) == {"pooled_output", "sequence_output"}
     assert set(BertEncoder(tiny, output_key=None)(inputs)) == {"pooled_output", "sequence_output"}
 
 
-def test_all_layers(tiny, inputs, golden):
+def test_all_layers(tiny, inputs, expected):
     encoder = BertEncoder(tiny)
     outputs = encoder(inputs, as_dict=True, all_layers=True)
     assert len(outputs["encoder_outputs"]) == 2
-    assert difference(outputs["encoder_outputs"][-1], golden["sequence_output"]) < 1e-5
-    assert difference(outputs["encoder_outputs"][0], golden["sequence_output"]) > 0.1
+    assert difference(outputs["encoder_outputs"][-1], expected[True]["sequence_output"]) < 1e-5
+    assert difference(outputs["encoder_outputs"][0], expected[True]["sequence_output"]) > 0.1
     mask = inputs["input_mask"][..., None]
     for hidden in outputs["encoder_outputs"]:
         average = (np.asarray(hidden) * mask).sum(1) / mask.sum(1)

@@ -27,7 +27,7 @@ def test_dropout_rates_are_those_of_the_original(tiny):
 
 def test_dropout_is_in_the_four_places_of_the_original(tiny, inputs, monkeypatch):
     """Every place draws once, on the tensor that the original drops out."""
-    encoder, seen = BertEncoder(tiny), []
+    encoder, seen = BertEncoder(tiny, padding_free=False, output_key=None), []
     call = keras.layers.Dropout.call
     monkeypatch.setattr(
         keras.layers.Dropout,
@@ -44,7 +44,8 @@ def test_dropout_is_in_the_four_places_of_the_original(tiny, inputs, monkeypatch
     for layer in {id(layer): layer for layer, _ in expected}.values():
         for other, _ in expected:
             other.rate = 0.5 if other is layer else 0.0
-        assert difference(encoder(inputs, training=True), encoder(inputs)) > 1e-4
+        dropped, whole = (encoder(inputs, training=on)["pooled_output"] for on in (True, False))
+        assert difference(dropped, whole) > 1e-4
 
 
 def test_every_parameter_has_a_gradient(tiny, inputs):

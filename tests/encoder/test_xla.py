@@ -8,7 +8,7 @@ from tests.encoder.common import as_tensors, difference, report
 
 
 def test_xla_inference_and_training_step_agree(tiny, inputs):
-    encoder = BertEncoder(tiny, dropout=0.0, output_key=None)
+    encoder = BertEncoder(tiny, dropout=0.0, output_key=None, padding_free=False)
 
     def step(batch):
         with tf.GradientTape() as tape:
@@ -34,7 +34,7 @@ def test_jit_compile_argument(tiny, inputs, golden):
     encoder(inputs, as_dict=True)
     (compiled,) = encoder._compiled.values()
     assert compiled.experimental_get_tracing_count() == 2  # One for each value of training.
-    ir = compiled.experimental_get_compiler_ir(as_tensors(inputs), False, False)
+    ir = compiled.experimental_get_compiler_ir(as_tensors(inputs), False, False, False)
     assert "HloModule" in ir("hlo")
 
 

@@ -1,0 +1,160 @@
+"""The layout without padding. TensorFlow only: its sizes depend on the mask."""
+
+import functools
+import itertools
+
+import tensorflow as tf
+
+from keras_bert_zh.layers.token_layout import MASKED_SCORE, TokenLayout
+
+# More groups waste less on padding within a group, and call more kernels on less.
+GROUPS = 4
+
+
+class PackedLayout(TokenLayout):
+    """The tokens of all rows one after the other: hidden states are `[T, D]`.
+
+    Rows stand in order of length, so that attention can compute groups of rows of like length,
+    each as long as its longest row. A row's first position is computed even where it is masked,
+    for the pooler; nobody looks at it then.
+
+    Args:
+        mask: `<int32>[B, S]`, 0 for positions that are left out.
+        num_heads: int, N.
+    """
+
+    def __init__(self, mask: tf.Tensor, num_heads: int):
+        self._mask = mask > 0
+        self._num_heads = num_heads
+        kept = self._mask | (tf.range(tf.shape(mask)[1]) == 0)
+        lengths = tf.reduce_sum(tf.cast(kept, tf.int32), 1)
+        self._order = tf.argsort(lengths, direction="DESCENDING", stable=True)
+        rows_and_columns = tf.cast(tf.where(tf.gather(kept, self._order)), tf.int32)
+        self.positions = rows_and_columns[:, 1]
+        rows = tf.gather(self._order, rows_and_columns[:, 0])
+        self._places = tf.stack([rows, self.positions], 1)
+
+        lengths = tf.gather(lengths, self._order)
+        starts = tf.cumsum(lengths, exclusive=True)
+        self._rank = tf.argsort(self._order)
+        self._first = tf.gather(starts, self._rank)
+        looked_at = tf.gather_nd(self._mask, self._places)
+        self._bounds = _bounds(mask)
+        self._groups = [
+            _Group(lengths[low:high], starts[low:high], looked_at, num_heads)
+            for low, high in self._bounds
+        ]
+
+    def pack(self, values):
+        return tf.gather_nd(values, self._places)
+
+    def unpack(self, hidden):
+        """As ever, with zeros in padding positions."""
+        shape = tf.concat([tf.shape(self._mask), tf.shape(hidden)[1:]], 0)
+        padded = tf.ensure_shape(
+            tf.scatter_nd(self._places, hidden, shape), (*self._mask.shape, hidden.shape[1])
+        )
+        return tf.where(self._mask[:, :, None], padded, tf.zeros([], hidden.dtype))
+
+    def first(self, hidden):
+        return tf.gather(hidden, self._first)
+
+    def split(self, hidden):
+        return _inverse_gradient(self._split, self._merge)(hidden)
+
+    def merge(self, groups):
+        return _inverse_gradient(self._merge, self._split_zero_padded)(*groups)
+
+    def split_first(self, first):
+        heads = tf.reshape(first, (-1, self._num_heads, 1, first.shape[1] // self._num_heads))
+        return [tf.gather(heads, self._order[low:high]) for low, high in self._bounds]
+
+    def merge_first(self, groups):
+        heads = tf.gather(tf.concat(groups, 0), self._rank)
+        return tf.reshape(heads, (-1, self._num_heads * heads.shape[3]))
+
+    def penalties(self, dtype):
+        if dtype == "float16" or (dtype == "bfloat16" and not _softmax_sums_in_float32()):
+            dtype = "float32"
+        return [tf.cast(group.penalty, dtype) for group in self._groups]
+
+    # What stands in the padding of a group is some token: nobody looks at it, and nobody reads
+    # what it sees. Only in gradients it would count.
+
+    def _split(self, hidden):
+        heads = tf.reshape(hidden, (-1, hidden.shape[1] // self._num_heads))
+        return [tf.gather(heads, group.from_tokens) for group in self._groups]
+
+    def _split_zero_padded(self, hidden):
+        zero = tf.zeros([], hidden.dtype)
+        rows = zip(self._split(hidden), self._groups, strict=True)
+        return [tf.where(group.real[:, None, :, None], part, zero) for part, group in rows]
+
+    def _merge(self, *groups):
+        size = groups[0].shape[3]
+        parts = [
+            tf.gather(tf.reshape(part, (-1, size)), group.from_rows)
+            for part, group in zip(groups, self._groups, strict=True)
+        ]
+        heads = tf.concat(parts, 0) if len(parts) > 1 else parts[0]
+        return tf.reshape(heads, (-1, self._num_heads * size))
+
+
+class _Group:
+    """Rows that attention computes together.
+
+    Args:
+        lengths: `<int32>[Bg]`, tokens of each row.
+        starts: `<int32>[Bg]`, the index of each row's first token.
+        looked_at: `<bool>[T]`, whether others look at a token.
+        num_heads: int, N.
+
+    Attributes:
+        real: `<bool>[Bg, Sg]`, whether there is a token.
+        penalty: `<float>[Bg, 1, 1, Sg]`, what is added to scores.
+        from_tokens: `<int32>[Bg, N, Sg]`, where in `[T * N]` each token's heads stand.
+        from_rows: `<int32>[Tg, N]`, where in `[Bg * N * Sg]` they stand.
+    """
+
+    def __init__(self, lengths, starts, looked_at, num_heads):
+        length = tf.reduce_max(tf.concat([lengths, [1]], 0))
+        column = tf.range(length)
+        self.real = column < lengths[:, None]
+        tokens = starts[:, None] + tf.minimum(column, lengths[:, None] - 1)
+        looked_at = self.real & tf.gather(looked_at, tokens)
+        self.penalty = (1 - tf.cast(looked_at, tf.float32)[:, None, None]) * MASKED_SCORE
+        head = tf.range(num_heads)
+        self.from_tokens = tokens[:, None] * num_heads + head[:, None]
+        row, column = tf.unstack(tf.cast(tf.where(self.real), tf.int32)[:, :, None], axis=1)
+        self.from_rows = (row * num_heads + head) * length + column
+
+
+def _inverse_gradient(function, inverse):
+    """Returns the function, which moves numbers, with its inverse as its gradient.
+
+    TensorFlow would make it a sum over indices, which runs on one core.
+    """
+
+    @tf.custom_gradient
+    def moved(*tensors):
+        return function(*tensors), inverse
+
+    return moved
+
+
+def _bounds(mask: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
+    """Returns the first row of each group, and the one after its last."""
+    count = min(GROUPS, mask.shape[0] or GROUPS)
+    batch = tf.shape(mask)[0]
+    bounds = [batch * index // count for index in range(count + 1)]
+    return list(itertools.pairwise(bounds))
+
+
+@functools.cache
+def _softmax_sums_in_float32() -> bool:
+    """Whether softmax is as exact in bfloat16 as that can be: it is with oneDNN, not without."""
+    with tf.init_scope(), tf.device("CPU"):
+        scores = tf.cast(tf.linspace(-3.0, 3.0, 2000), tf.bfloat16)
+        probabilities = tf.cast(tf.nn.softmax(scores), tf.float32)
+        exact = tf.nn.softmax(tf.cast(scores, tf.float32))
+        return bool(tf.reduce_max(tf.abs(probabilities / exact - 1)) < 2**-8)

@@ -1,0 +1,13 @@
+"""Where TensorFlow will run what is being computed or traced."""
+
+import tensorflow as tf
+from tensorflow.python.ops import control_flow_util
+
+
+def in_xla() -> bool:
+    """Whether XLA compiles the graph that is being traced, or a graph around it."""
+    return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+
+
+def has_accelerator() -> bool:
+    return any(device.device_type != "CPU" for device in tf.config.get_visible_devices())
