@@ -90,6 +90,7 @@ class BertEncoder(keras.layers.Layer):
         dropout: float | None = None,
         jit_compile: bool = False,
         padding_free: bool | None = None,
+        remat: bool = False,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -106,6 +107,7 @@ class BertEncoder(keras.layers.Layer):
         self.output_key = output_key
         self.jit_compile = bool(jit_compile)
         self.padding_free = padding_free
+        self.remat = bool(remat)
         self._make_layers(self.config.initializer_range if loaded is None else None)
         self.build()
         if not self.trainable:
@@ -150,6 +152,7 @@ class BertEncoder(keras.layers.Layer):
                 intermediate_size=config.intermediate_size,
                 activation=config.hidden_act,
                 attention_dropout=config.attention_probs_dropout_prob,
+                remat=self.remat,
                 name=f"block_{index}",
                 **inner,
             )
@@ -317,6 +320,7 @@ class BertEncoder(keras.layers.Layer):
             "output_key": self.output_key,
             "jit_compile": self.jit_compile,
             "padding_free": self.padding_free,
+            "remat": self.remat,
             "frozen": [name for name, part in self._parts().items() if not part.trainable],
         }
 

@@ -41,6 +41,7 @@ TENSORFLOW = (
     "layers/tensorflow_assertions.py",
     "layers/tensorflow_empty.py",
     "layers/tensorflow_placement.py",
+    "layers/tensorflow_gradients.py",
     "layers/packed_layout.py",
 )
 

@@ -1,10 +1,12 @@
 """Every token looks at every other."""
 
+import functools
 import math
 
 import keras
 from keras import ops
 
+from keras_bert_zh.layers.dropout import Dropout
 from keras_bert_zh.layers.fresh_weights import fresh_weights
 from keras_bert_zh.layers.token_layout import as_layout
 
@@ -23,6 +25,7 @@ class SelfAttention(keras.layers.Layer):
         hidden: `<float>[B, S, D]`, or of the shape that the layout has.
         layout: `<int32>[B, S]`, the mask, 0 where nobody looks; or the TokenLayout of `hidden`.
         only_first: bool, whether only the first token of each row looks at the others.
+        seed: a seed that `dropout.draw()` gave; `None` draws one.
 
     Returns:
         `<float>` of the shape of `hidden`; `<float>[B, D]` with `only_first`.
@@ -51,7 +54,7 @@ class SelfAttention(keras.layers.Layer):
 
         self.query, self.key, self.value = dense("query"), dense("key"), dense("value")
         self.projection = dense("projection")
-        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+        self.dropout = Dropout(dropout, dtype=self.dtype_policy, name="dropout")
         self.num_heads = num_heads
         self.hidden_size = hidden_size
 
@@ -60,7 +63,7 @@ class SelfAttention(keras.layers.Layer):
             dense.build((None, None, self.hidden_size))
         self.dropout.build((None, self.num_heads, None, None))
 
-    def call(self, hidden, layout, only_first=False, training=None):
+    def call(self, hidden, layout, only_first=False, seed=None, training=None):
         layout = as_layout(layout, self.num_heads)
         if only_first:
             queries = layout.split_first(self.query(layout.first(hidden)))
@@ -68,17 +71,30 @@ class SelfAttention(keras.layers.Layer):
             queries = layout.split(self.query(hidden))
         keys, values = layout.split(self.key(hidden)), layout.split(self.value(hidden))
         groups = zip(queries, keys, values, layout.penalties(self.compute_dtype), strict=True)
-        contexts = [self._attend(*group, training) for group in groups]
+        seed = self.dropout.draw() if training and seed is None else seed
+        recompute = layout.recomputes_attention and training
+        contexts = []
+        for index, group in enumerate(groups):
+            attend = functools.partial(self._attend, seed=_of_group(seed, index), training=training)
+            contexts.append((keras.remat(attend) if recompute else attend)(*group))
         return self.projection((layout.merge_first if only_first else layout.merge)(contexts))
 
-    def _attend(self, query, key, value, penalty, training):
+    def _attend(self, query, key, value, penalty, *, seed, training):
         # Scaled before the product, which might overflow in float16.
         query = query * (1 / math.sqrt(self.hidden_size // self.num_heads))
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         probabilities = ops.softmax(ops.cast(scores, penalty.dtype) + penalty, axis=-1)
         probabilities = ops.cast(probabilities, self.compute_dtype)
-        return ops.matmul(self.dropout(probabilities, training=training), value)
+        probabilities = self.dropout(probabilities, seed=seed, training=training)
+        return ops.matmul(probabilities, value)
 
-    def compute_output_spec(self, hidden, layout, only_first=False, training=None):
+    def compute_output_spec(self, hidden, layout, only_first=False, seed=None, training=None):
         shape = (hidden.shape[0], *hidden.shape[-1:]) if only_first else hidden.shape
         return keras.KerasTensor(shape, self.compute_dtype)
+
+
+def _of_group(seed, index):
+    """Returns another seed for each group, far from those that are drawn one after the other."""
+    return (
+        seed if seed is None or index == 0 else seed + ops.cast([index * 1_000_003, 0], seed.dtype)
+    )

@@ -3,7 +3,9 @@
 import keras
 from keras import ops
 
+from keras_bert_zh.layers.dropout import Dropout
 from keras_bert_zh.layers.fresh_weights import fresh_weights
+from keras_bert_zh.layers.normalization import LayerNorm
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
@@ -58,10 +60,8 @@ class BertEmbeddings(keras.layers.Layer):
         self.word = table(vocab_size, "word")
         self.position = table(max_positions, "position")
         self.segment = table(type_vocab_size, "segment")
-        self.norm = keras.layers.LayerNormalization(
-            epsilon=epsilon, dtype=self.dtype_policy, name="norm"
-        )
-        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+        self.norm = LayerNorm(epsilon=epsilon, dtype=self.dtype_policy, name="norm")
+        self.dropout = Dropout(dropout, dtype=self.dtype_policy, name="dropout")
         self.hidden_size = hidden_size
 
     def build(self, input_ids_shape=None, segment_ids_shape=None, positions_shape=None):

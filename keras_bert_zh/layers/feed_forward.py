@@ -7,11 +7,19 @@ from keras_bert_zh.layers.fresh_weights import fresh_weights
 
 def gelu_tanh(x):
     """GELU in its tanh approximation (https://arxiv.org/abs/1606.08415)."""
+    if keras.backend.backend() == "tensorflow":
+        from keras_bert_zh.layers import tensorflow_gradients
+
+        return tensorflow_gradients.gelu_tanh(x)
     return keras.ops.gelu(x, approximate=True)
 
 
 def gelu_erf(x):
     """GELU by the error function (https://arxiv.org/abs/1606.08415)."""
+    if keras.backend.backend() == "tensorflow":
+        from keras_bert_zh.layers import tensorflow_gradients
+
+        return tensorflow_gradients.gelu_erf(x)
     return keras.ops.gelu(x, approximate=False)
 
 

@@ -23,6 +23,8 @@ class PackedLayout(TokenLayout):
         num_heads: int, N.
     """
 
+    recomputes_attention = True
+
     def __init__(self, mask: tf.Tensor, num_heads: int):
         self._mask = mask > 0
         self._num_heads = num_heads
@@ -57,7 +59,10 @@ class PackedLayout(TokenLayout):
         return tf.where(self._mask[:, :, None], padded, tf.zeros([], hidden.dtype))
 
     def first(self, hidden):
-        return tf.gather(hidden, self._first)
+        def put_back(first):
+            return tf.scatter_nd(self._first[:, None], first, tf.shape(hidden))
+
+        return _inverse_gradient(lambda hidden: tf.gather(hidden, self._first), put_back)(hidden)
 
     def split(self, hidden):
         return _inverse_gradient(self._split, self._merge)(hidden)
@@ -66,17 +71,23 @@ class PackedLayout(TokenLayout):
         return _inverse_gradient(self._merge, self._split_zero_padded)(*groups)
 
     def split_first(self, first):
-        heads = tf.reshape(first, (-1, self._num_heads, 1, first.shape[1] // self._num_heads))
-        return [tf.gather(heads, self._order[low:high]) for low, high in self._bounds]
+        return _inverse_gradient(self._split_first, self._merge_first)(first)
 
     def merge_first(self, groups):
-        heads = tf.gather(tf.concat(groups, 0), self._rank)
-        return tf.reshape(heads, (-1, self._num_heads * heads.shape[3]))
+        return _inverse_gradient(self._merge_first, self._split_first)(*groups)
 
     def penalties(self, dtype):
         if dtype == "float16" or (dtype == "bfloat16" and not _softmax_sums_in_float32()):
             dtype = "float32"
         return [tf.cast(group.penalty, dtype) for group in self._groups]
+
+    def _split_first(self, first):
+        heads = tf.reshape(first, (-1, self._num_heads, 1, first.shape[1] // self._num_heads))
+        return [tf.gather(heads, self._order[low:high]) for low, high in self._bounds]
+
+    def _merge_first(self, *groups):
+        heads = tf.gather(tf.concat(groups, 0), self._rank)
+        return tf.reshape(heads, (-1, self._num_heads * heads.shape[3]))
 
     # What stands in the padding of a group is some token: nobody looks at it, and nobody reads
     # what it sees. Only in gradients it would count.
@@ -132,7 +143,7 @@ class _Group:
 def _inverse_gradient(function, inverse):
     """Returns the function, which moves numbers, with its inverse as its gradient.
 
-    TensorFlow would make it a sum over indices, which runs on one core.
+    TensorFlow's gradient would sum over indices, on one core, or leave that to whoever takes it.
     """
 
     @tf.custom_gradient

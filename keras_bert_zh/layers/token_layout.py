@@ -18,9 +18,12 @@ class TokenLayout(abc.ABC):
 
     Attributes:
         positions: `<int32>[...]`, the place of each token in its row.
+        recomputes_attention: bool, whether training computes attention again for the gradients,
+            which takes little time, rather than keep the probabilities, which take much memory.
     """
 
     positions: Any
+    recomputes_attention = False
 
     @abc.abstractmethod
     def pack(self, values: Any) -> Any:

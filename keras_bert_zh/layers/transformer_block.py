@@ -3,7 +3,9 @@
 import keras
 
 from keras_bert_zh.layers.attention import SelfAttention
+from keras_bert_zh.layers.dropout import Dropout
 from keras_bert_zh.layers.feed_forward import FeedForward
+from keras_bert_zh.layers.normalization import LayerNorm
 from keras_bert_zh.layers.token_layout import as_layout
 
 
@@ -20,6 +22,8 @@ class TransformerBlock(keras.layers.Layer):
         attention_dropout: float, rate on the attention probabilities.
         epsilon: float, added to the variance in the normalisations.
         initializer_range: float, standard deviation of fresh weights.
+        remat: bool, whether training keeps the block's input alone and computes the rest again
+            for the gradients: less memory, more time.
 
     Call arguments:
         hidden: `<float>[B, S, D]`, or of the shape that the layout has.
@@ -44,6 +48,7 @@ class TransformerBlock(keras.layers.Layer):
         attention_dropout: float = 0.1,
         epsilon: float = 1e-12,
         initializer_range: float = 0.02,
+        remat: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -52,9 +57,7 @@ class TransformerBlock(keras.layers.Layer):
         self.attention = SelfAttention(
             num_heads=num_heads, dropout=attention_dropout, dtype=dtype, name="attention", **shared
         )
-        self.attention_norm = keras.layers.LayerNormalization(
-            epsilon=epsilon, dtype=dtype, name="attention_norm"
-        )
+        self.attention_norm = LayerNorm(epsilon=epsilon, dtype=dtype, name="attention_norm")
         self.feed_forward = FeedForward(
             intermediate_size=intermediate_size,
             activation=activation,
@@ -62,11 +65,10 @@ class TransformerBlock(keras.layers.Layer):
             name="feed_forward",
             **shared,
         )
-        self.feed_forward_norm = keras.layers.LayerNormalization(
-            epsilon=epsilon, dtype=dtype, name="feed_forward_norm"
-        )
-        self.dropout = keras.layers.Dropout(dropout, dtype=dtype, name="dropout")
+        self.feed_forward_norm = LayerNorm(epsilon=epsilon, dtype=dtype, name="feed_forward_norm")
+        self.dropout = Dropout(dropout, dtype=dtype, name="dropout")
         self.hidden_size = hidden_size
+        self.remat = remat
 
     def build(self, hidden_shape=None, layout_shape=None):
         shape = (None, None, self.hidden_size)
@@ -78,12 +80,26 @@ class TransformerBlock(keras.layers.Layer):
 
     def call(self, hidden, layout, only_first=False, training=None):
         layout = as_layout(layout, self.attention.num_heads)
-        attended = self.attention(hidden, layout=layout, only_first=only_first, training=training)
+        # Drawn outside of what is computed again, which would draw others.
+        layers = (self.attention.dropout, self.dropout, self.dropout)
+        seeds = [layer.draw() if training else None for layer in layers]
+
+        def compute(hidden):
+            return self._compute(hidden, layout, only_first, seeds, training)
+
+        return (keras.remat(compute) if self.remat and training else compute)(hidden)
+
+    def _compute(self, hidden, layout, only_first, seeds, training):
+        attended = self.attention(
+            hidden, layout=layout, only_first=only_first, seed=seeds[0], training=training
+        )
         if only_first:
             hidden = layout.first(hidden)
-        hidden = self.attention_norm(hidden + self.dropout(attended, training=training))
+        attended = self.dropout(attended, seed=seeds[1], training=training)
+        hidden = self.attention_norm(hidden + attended)
         transformed = self.feed_forward(hidden)
-        return self.feed_forward_norm(hidden + self.dropout(transformed, training=training))
+        transformed = self.dropout(transformed, seed=seeds[2], training=training)
+        return self.feed_forward_norm(hidden + transformed)
 
     def compute_output_spec(self, hidden, layout, only_first=False, training=None):
         return self.attention.compute_output_spec(hidden, layout, only_first)

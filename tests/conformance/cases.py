@@ -14,8 +14,10 @@ import keras_bert_zh
 from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess
 from keras_bert_zh.heads.masked_lm import MaskedLM
 from keras_bert_zh.layers.attention import SelfAttention
+from keras_bert_zh.layers.dropout import Dropout
 from keras_bert_zh.layers.embeddings import BertEmbeddings
 from keras_bert_zh.layers.feed_forward import FeedForward
+from keras_bert_zh.layers.normalization import LayerNorm
 from keras_bert_zh.layers.pooler import Pooler
 from keras_bert_zh.layers.transformer_block import TransformerBlock
 from keras_bert_zh.layers.with_mask import WithMask
@@ -86,7 +88,10 @@ CASES = {
         ),
         (HIDDEN, MASK),
     ),
-    Pooler: Case(lambda **kwargs: Pooler(hidden_size=12, **kwargs), (HIDDEN,)),
+    LayerNorm: Case(lambda **kwargs: LayerNorm(epsilon=1e-12, **kwargs), (HIDDEN,)),
+    # One that drops nothing: its random numbers depend on the route.
+    Dropout: Case(lambda **kwargs: Dropout(0.0, **kwargs), (HIDDEN,)),
+    Pooler: Case(lambda **kwargs: Pooler(hidden_size=12, **kwargs), (HIDDEN[:, 0],)),
     MaskedLM: Case(
         lambda **kwargs: MaskedLM(vocab_size=3, hidden_size=12, **kwargs),
         (HIDDEN, POSITIONS, TABLE),

@@ -117,9 +117,9 @@ def computed(monkeypatch):
         shapes["feed_forward"].append(tuple(hidden.shape))
         return feed_forward(self, hidden)
 
-    def spy_on_attention(self, query, key, *rest):
+    def spy_on_attention(self, query, key, *rest, **kwargs):
         shapes["scores"].append((query.shape[0], query.shape[2], key.shape[2]))
-        return attend(self, query, key, *rest)
+        return attend(self, query, key, *rest, **kwargs)
 
     monkeypatch.setattr(FeedForward, "call", spy_on_feed_forward)
     monkeypatch.setattr(SelfAttention, "_attend", spy_on_attention)

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from keras_bert_zh import BertEncoder, BertPreprocess
+from keras_bert_zh.layers.dropout import Dropout
 from tests.encoder.common import SMALL, difference, randomized, small_inputs
 
 
@@ -28,12 +29,13 @@ def test_dropout_rates_are_those_of_the_original(tiny):
 def test_dropout_is_in_the_four_places_of_the_original(tiny, inputs, monkeypatch):
     """Every place draws once, on the tensor that the original drops out."""
     encoder, seen = BertEncoder(tiny, padding_free=False, output_key=None), []
-    call = keras.layers.Dropout.call
-    monkeypatch.setattr(
-        keras.layers.Dropout,
-        "call",
-        lambda self, x, training=False: seen.append((self, x.shape)) or call(self, x, training),
-    )
+    call = Dropout.call
+
+    def spy(self, inputs, seed=None, training=False):
+        seen.append((self, inputs.shape))
+        return call(self, inputs, seed, training)
+
+    monkeypatch.setattr(Dropout, "call", spy)
     encoder(inputs, training=True)
     hidden, scores = (3, 16, 32), (3, 4, 16, 16)
     expected = [(encoder.embeddings.dropout, hidden)]
