@@ -6,6 +6,7 @@ from keras_bert_zh import quiet
 if quiet.is_program():
     quiet.import_quietly()
 
+from keras_bert_zh.batching import batch_by_length
 from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint
 from keras_bert_zh.config import BertConfig
 from keras_bert_zh.encoder import BertEncoder
@@ -19,6 +20,7 @@ __all__ = [
     "BertEncoder",
     "BertPreprocess",
     "Checkpoint",
+    "batch_by_length",
     "load_checkpoint",
     "save_checkpoint",
 ]

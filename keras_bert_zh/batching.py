@@ -1,0 +1,143 @@
+"""Batches of texts of like length, for models whose shapes must not change."""
+
+import itertools
+import numbers
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from keras_bert_zh.preprocess import BertPreprocess
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+# The tokeniser is many times faster on a batch than on one text after the other.
+_TOKENIZED_AT_ONCE = 256
+
+
+def batch_by_length(
+    dataset: "tf.data.Dataset",
+    preprocess: BertPreprocess,
+    batch_size: int,
+    *,
+    lengths: Sequence[int] | None = None,
+    drop_remainder: bool = False,
+) -> "tf.data.Dataset":
+    """Tokenises texts, and batches each with others of like length, padded no further than that.
+
+    XLA, and so JAX and TPUs, compile a model anew for each shape. Here there are at most two for
+    each of `lengths`: whole batches, and the last one. With `drop_remainder=True` there is one,
+    `[batch_size, S]`. Each text has the tokens that `preprocess` gives it, and goes into the
+    shortest length that holds them. Texts of one length stay in their order; a batch comes as soon
+    as it is full, and the last ones at the end. Memory does not grow with the dataset.
+
+    Shuffle `dataset` itself. Where each of several hosts reads its own part of the data, the
+    lengths of one step would differ among them: batch with padding to `max_length` there.
+
+    Args:
+        dataset: `tf.data.Dataset` of single elements, such as `Dataset.from_tensor_slices` makes
+            of lists: `text`, `(text, label)` or `(text, label, weight)`. A text is `<string>[]`,
+            ragged `<string>[(words)]`, or a pair of these as a tuple or as a dict of `text_a` and
+            `text_b`. A tuple of two strings is a pair. Labels and weights can be any structure of
+            tensors whose shapes do not vary.
+        preprocess: BertPreprocess, whose `max_length` cuts the texts.
+        batch_size: int, B.
+        lengths: the values that S may have, rising, up to `preprocess.max_length`. `None` stands
+            for 16, 32, 64 and so on.
+        drop_remainder: bool, whether the last batch of each length is left out where it is not
+            whole. To train on every text all the same, pass `dataset.shuffle(...).repeat()`, and
+            `steps_per_epoch` to `fit`.
+
+    Returns:
+        `tf.data.Dataset` of batches, in the structure of `dataset`, with the dict of `preprocess`
+        in place of the text, each of its tensors `<int32>[B, S]`. B is static with
+        `drop_remainder=True`. How many batches there are shows at the end of an epoch, where Keras
+        warns that the data ran out; it trains on all of them.
+
+    Raises:
+        TypeError: if `dataset` is no `tf.data.Dataset`.
+        ValueError: if the texts are batched already or no strings, a label is a string,
+            `lengths` do not rise to `preprocess.max_length`, or `batch_size` is no positive int.
+
+    Example:
+
+    >>> import tensorflow as tf
+    >>> from keras_bert_zh import BertPreprocess, batch_by_length
+    >>> data = tf.data.Dataset.from_tensor_slices((["好" * 30, "好", "很好"], [0, 1, 2]))
+    >>> for inputs, labels in batch_by_length(data, BertPreprocess(None, max_length=64), 2):
+    ...     print(inputs["input_ids"].shape, labels.numpy())
+    (2, 16) [1 2]
+    (1, 32) [0]
+
+    Reference:
+        `tf.data.Dataset.bucket_by_sequence_length`.
+    """
+    import tensorflow as tf
+
+    if not isinstance(dataset, tf.data.Dataset):
+        raise TypeError(
+            f"dataset must be a tf.data.Dataset, got {type(dataset).__name__}. Make one of lists "
+            "or arrays with tf.data.Dataset.from_tensor_slices((texts, labels))."
+        )
+    if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
+        raise ValueError(f"batch_size must be an int of at least 1, got {batch_size!r}.")
+    lengths = _check_lengths(lengths, preprocess.max_length)
+    has_labels = isinstance(dataset.element_spec, tuple) and not _is_pair(dataset.element_spec)
+    _check_elements(dataset.element_spec, has_labels)
+
+    def tokenize(*elements):
+        if has_labels:
+            return (preprocess(elements[0]), *elements[1:])
+        return (preprocess(elements if len(elements) == 2 else elements[0]),)
+
+    def index_of_length(inputs, *_):
+        return tf.math.count_nonzero(tf.reduce_sum(inputs["input_mask"]) > lengths)
+
+    def batch(index, elements):
+        def cut(inputs, *labels):
+            length = tf.gather(lengths, index)
+            inputs = {name: value[:, :length] for name, value in inputs.items()}
+            return (inputs, *labels) if has_labels else inputs
+
+        return elements.batch(batch_size, drop_remainder=drop_remainder).map(cut)
+
+    tokenized = dataset.batch(_TOKENIZED_AT_ONCE).map(tokenize, tf.data.AUTOTUNE).unbatch()
+    return tokenized.group_by_window(index_of_length, batch, window_size=batch_size)
+
+
+def _check_lengths(lengths: Sequence[int] | None, max_length: int) -> list[int]:
+    if lengths is None:
+        doubled = (16 << power for power in itertools.count())
+        return [*itertools.takewhile(lambda length: length < max_length, doubled), max_length]
+    lengths = list(lengths)
+    are_ints = all(isinstance(length, numbers.Integral) for length in lengths)
+    if not are_ints or lengths[-1:] != [max_length] or sorted({0, *lengths}) != [0, *lengths]:
+        raise ValueError(
+            f"lengths must be ints that rise from at least 1 to {max_length}, the max_length of "
+            f"preprocess, got {lengths}."
+        )
+    return list(map(int, lengths))
+
+
+def _is_pair(spec: tuple) -> bool:
+    return len(spec) == 2 and all(map(_is_string, spec))
+
+
+def _is_string(spec: Any) -> bool:
+    return getattr(spec, "dtype", None) == "string"
+
+
+def _check_elements(spec: Any, has_labels: bool) -> None:
+    import tensorflow as tf
+
+    if has_labels and any(map(_is_string, spec[1:])):
+        raise ValueError(
+            f"A label or weight can't be a string, got elements of {spec}. A pair of texts that "
+            "has a label is one text: ((text_a, text_b), label)."
+        )
+    for text in tf.nest.flatten(spec[0] if has_labels else spec):
+        rank = 1 if isinstance(text, tf.RaggedTensorSpec) else 0
+        if not _is_string(text) or text.shape.rank != rank:
+            raise ValueError(
+                "The texts of dataset must be single strings or ragged words, in tuples of (text, "
+                f"label, weight), got {text}. If dataset is batched, pass dataset.unbatch()."
+            )
