@@ -40,6 +40,7 @@ TENSORFLOW = (
     "checkpoints/readers/tf2_graph.py",
     "hub_module.py",
     "layers/tensorflow_assertions.py",
+    "layers/tensorflow_dropout.py",
     "layers/tensorflow_empty.py",
     "layers/tensorflow_placement.py",
     "layers/tensorflow_gradients.py",

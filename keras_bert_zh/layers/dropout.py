@@ -28,6 +28,10 @@ class Dropout(keras.layers.Dropout):
         if not training or self.rate == 0:
             return inputs
         seed = self.draw() if seed is None else seed
+        if keras.backend.backend() == "tensorflow":
+            from keras_bert_zh.layers.tensorflow_dropout import dropout
+
+            return dropout(inputs, self.rate, seed)
         return keras.random.dropout(inputs, self.rate, seed=_Drawn(seed))
 
 
