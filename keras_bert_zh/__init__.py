@@ -11,6 +11,7 @@ from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint
 from keras_bert_zh.config import BertConfig
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.export import save_checkpoint
+from keras_bert_zh.frozen import FrozenModel
 from keras_bert_zh.preprocess import BertPreprocess
 
 __version__ = "0.1.0"
@@ -20,6 +21,7 @@ __all__ = [
     "BertEncoder",
     "BertPreprocess",
     "Checkpoint",
+    "FrozenModel",
     "batch_by_length",
     "load_checkpoint",
     "save_checkpoint",

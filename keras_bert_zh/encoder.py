@@ -3,7 +3,7 @@
 import functools
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -174,16 +174,21 @@ class BertEncoder(keras.layers.Layer):
 
     def call(self, inputs, as_dict=False, all_layers=False, training=None):
         self._check_call(inputs, as_dict, all_layers)
+        inputs = self.complete_inputs(inputs)
+        encode = self._compiled_encode if self.jit_compile else self._encode
+        only_pooled = self.output_key == "pooled_output" and not as_dict
+        outputs = encode(inputs, all_layers, only_pooled, bool(training))
+        return self._select(outputs, inputs["input_mask"], as_dict)
+
+    def complete_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns all three inputs as int32, checked as the call checks them."""
+        check_signature(inputs, self.config.max_position_embeddings)
         sizes = {
             "input_ids": self.config.vocab_size,
             "input_mask": 2,
             "segment_ids": self.config.type_vocab_size,
         }
-        inputs = check_values(complete(inputs), sizes, self.config.max_position_embeddings)
-        encode = self._compiled_encode if self.jit_compile else self._encode
-        only_pooled = self.output_key == "pooled_output" and not as_dict
-        outputs = encode(inputs, all_layers, only_pooled, bool(training))
-        return self._select(outputs, inputs["input_mask"], as_dict)
+        return check_values(complete(inputs), sizes, self.config.max_position_embeddings)
 
     def _check_call(self, inputs, as_dict, all_layers):
         check_signature(inputs, self.config.max_position_embeddings)

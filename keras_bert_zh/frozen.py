@@ -1,0 +1,145 @@
+"""A model for prediction alone, with its weights inside the graph."""
+
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_bert_zh.checkpoints.freed_memory import give_back
+from keras_bert_zh.checkpoints.writers.new_folder import new_folder
+from keras_bert_zh.encoder import BertEncoder
+from keras_bert_zh.layers.encoder_inputs import INPUT_KEYS
+from keras_bert_zh.preprocess import BertPreprocess
+
+
+class FrozenModel:
+    """A model as one graph that holds its weights as constants, for a few texts at a time.
+
+    On a CPU, TensorFlow lays weights out for its matrix products before each of them. Of constants
+    it does so once, and with few tokens that is half of the time. With many it makes no difference.
+    The price is memory, several times that of the weights, and seconds for making it and for its
+    first call. The weights stay what they were when it was made. TensorFlow backend only.
+
+    Args:
+        model: BertEncoder, functional `keras.Model`, or `keras.Sequential` that begins with
+            BertPreprocess or BertEncoder.
+
+    Call arguments:
+        inputs: what the model takes: for BertPreprocess a list, array or tensor of texts,
+            `<string>[B]`; for BertEncoder the dict of its inputs, `<int32>[B, S]`; else tensors or
+            arrays in the structure of the model's inputs.
+
+    Returns:
+        What the model returns when `training` is False: tensors.
+
+    Raises:
+        TypeError: if `model` is something else.
+        ValueError: on another backend than TensorFlow, or, when called, for inputs that the model
+            does not take.
+
+    Example:
+
+    >>> import keras
+    >>> from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess, FrozenModel
+    >>> config = BertConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=4)
+    >>> encoder = BertEncoder(None, config=config)
+    >>> model = keras.Sequential([BertPreprocess(None), encoder, keras.layers.Dense(2)])
+    >>> frozen = FrozenModel(model)
+    >>> frozen(["今天天气很好"]).shape
+    TensorShape([1, 2])
+
+    Reference:
+        `convert_variables_to_constants_v2` in TensorFlow's
+        `python/framework/convert_to_constants.py`.
+    """
+
+    def __init__(self, model: keras.Model | BertEncoder):
+        if keras.backend.backend() != "tensorflow":
+            raise ValueError(
+                "FrozenModel is for the TensorFlow backend: set KERAS_BACKEND=tensorflow. Keras "
+                f"runs on {keras.backend.backend()}."
+            )
+        # Imported here: the package can be used without TensorFlow where no string is.
+        import tensorflow as tf
+        from tensorflow.python.framework.convert_to_constants import (
+            convert_variables_to_constants_v2,
+        )
+
+        first = model.layers[0] if isinstance(model, keras.Sequential) and model.layers else model
+        self._encoder = first if isinstance(first, BertEncoder) else None
+        signature = [_signature(model, first)]
+        traced = tf.function(
+            lambda inputs: model(inputs, training=False), input_signature=signature, autograph=False
+        ).get_concrete_function()
+        constant = convert_variables_to_constants_v2(traced)
+
+        def serve(inputs):
+            outputs = constant(*tf.nest.flatten(inputs))
+            return tf.nest.pack_sequence_as(traced.structured_outputs, tf.nest.flatten(outputs))
+
+        self._serve = tf.function(serve, input_signature=signature, autograph=False)
+        self._serve.get_concrete_function()
+        give_back()
+
+    def __call__(self, inputs: Any) -> Any:
+        if self._encoder is not None:
+            if isinstance(inputs, Mapping):
+                inputs = {name: ops.convert_to_tensor(value) for name, value in inputs.items()}
+            inputs = self._encoder.complete_inputs(inputs)
+        return self._serve(inputs)
+
+    def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> pathlib.Path:
+        """Writes a SavedModel, which runs without this package.
+
+        `tf.saved_model.load(folder).serve(inputs)` is what calling this is; models that take texts
+        need `import tensorflow_text` before. The folder appears whole or not at all.
+
+        Args:
+            folder: the path to write to.
+            overwrite: bool, whether to replace a folder that holds a SavedModel and nothing else.
+
+        Returns:
+            The folder.
+
+        Raises:
+            FileExistsError: if the folder is not empty and `overwrite` is not set.
+            OSError: if it can't be written.
+        """
+        import tensorflow as tf
+
+        folder = pathlib.Path(folder)
+        module = tf.Module()
+        module.serve = self._serve
+        # Nothing is trained there, and gradients would be looked for in vain.
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        with new_folder(folder, overwrite=overwrite) as new:
+            tf.saved_model.save(module, str(new), options=options)
+        return folder
+
+
+def _signature(model: Any, first: Any) -> Any:
+    """Returns the TensorSpecs of what the model takes, with open batch size and length."""
+    import tensorflow as tf
+
+    if isinstance(first, BertPreprocess):
+        return tf.TensorSpec([None], tf.string, name="texts")
+    if isinstance(first, BertEncoder):
+        return {name: tf.TensorSpec([None, None], tf.int32, name=name) for name in INPUT_KEYS}
+    functional = isinstance(model, keras.Model) and not isinstance(model, keras.Sequential)
+    if functional and getattr(model, "inputs", None):
+        return keras.tree.map_structure(
+            lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name), model.input
+        )
+    raise TypeError(
+        "FrozenModel takes a BertEncoder, a functional keras.Model, or a keras.Sequential that "
+        f"begins with BertPreprocess or BertEncoder; got {_describe(model)}."
+    )
+
+
+def _describe(model: Any) -> str:
+    if isinstance(model, keras.Sequential) and model.layers:
+        return f"a Sequential that begins with {type(model.layers[0]).__name__}"
+    return type(model).__name__

@@ -1,0 +1,160 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess, FrozenModel
+from tests.conformance.cases import CONFIG, INPUTS
+from tests.encoder.common import difference, randomized
+from tests.process import run_python
+
+TEXTS = ["今天天气很好", "Keras，好", ""]
+
+
+def encoder_of(**kwargs):
+    return randomized(BertEncoder(None, config=CONFIG, **kwargs))
+
+
+def classifier(*inputs):
+    config = BertConfig(hidden_size=12, num_hidden_layers=1, num_attention_heads=3)
+    encoder = randomized(BertEncoder(None, config=config), scale=0.1)
+    layers = [BertPreprocess(None, max_length=9), encoder, keras.layers.Dense(2)]
+    if not inputs:
+        return keras.Sequential(layers)
+    hidden = inputs if len(inputs) > 1 else inputs[0]
+    for layer in layers:
+        hidden = layer(hidden)
+    return keras.Model(list(inputs), hidden)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "mixed_bfloat16"])
+@pytest.mark.parametrize("padding_free", [None, False])
+def test_an_encoder(dtype, padding_free):
+    encoder = encoder_of(output_key=None, dtype=dtype, padding_free=padding_free)
+    frozen = FrozenModel(encoder)
+    expected, outputs = encoder(INPUTS), frozen(INPUTS)
+    bound = 1e-5 if dtype == "float32" else 0.05
+    for key, value in expected.items():
+        assert outputs[key].dtype == value.dtype
+        assert difference(*(tf.cast(v, "float64") for v in (outputs[key], value))) < bound
+    # Another batch size and length, and what may be missing.
+    ids = INPUTS["input_ids"][:2, :4]
+    assert (
+        difference(
+            *(
+                tf.cast(call({"input_ids": ids.astype("int64")})["pooled_output"], "float64")
+                for call in (encoder, frozen)
+            )
+        )
+        < bound
+    )
+
+
+def test_weights_are_constants_that_stay():
+    encoder = encoder_of()
+    frozen = FrozenModel(encoder)
+    before = frozen(INPUTS)
+    graph = frozen._serve.get_concrete_function().graph
+    held = [function.definition.node_def for function in graph._functions.values()]
+    operations = {node.op for nodes in held for node in nodes}
+    assert "MatMul" in operations
+    assert not operations & {"ReadVariableOp", "ResourceGather"}
+    assert frozen._serve.get_concrete_function().variables == ()
+    randomized(encoder, seed=1)
+    assert difference(frozen(INPUTS), before) == 0
+    assert difference(encoder(INPUTS), before) > 0.1
+
+
+def test_dropout_is_off():
+    encoder = BertEncoder(None, config=CONFIG, dropout=0.5)
+    frozen = FrozenModel(encoder)
+    assert difference(frozen(INPUTS), frozen(INPUTS)) == 0
+
+
+@pytest.mark.parametrize(
+    "texts", [TEXTS, np.array(TEXTS, dtype=object), tf.constant(TEXTS)], ids=["list", "array", "tf"]
+)
+def test_texts(texts):
+    model = classifier()
+    expected = model(tf.constant(TEXTS))
+    assert difference(FrozenModel(model)(texts), expected) < 1e-5
+
+
+def test_functional_models():
+    one, other = (keras.Input((), dtype="string", name=name) for name in ("one", "other"))
+    texts = tf.constant(TEXTS)
+    model = classifier(one)
+    assert difference(FrozenModel(model)([texts]), model([texts])) < 1e-5
+    model = classifier(one, other)
+    assert difference(FrozenModel(model)([texts, texts[::-1]]), model([texts, texts[::-1]])) < 1e-5
+    symbolic = {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
+    model = keras.Model(symbolic, encoder_of()(symbolic))
+    assert difference(FrozenModel(model)(INPUTS), model(INPUTS)) < 1e-5
+
+
+def test_one_trace_for_all_shapes():
+    frozen = FrozenModel(encoder_of())
+    for rows, columns in ((1, 3), (2, 7), (3, 5)):
+        frozen({name: value[:rows, :columns] for name, value in INPUTS.items()})
+    assert frozen._serve.experimental_get_tracing_count() == 1
+
+
+def test_a_saved_one_runs_without_this_package(tmp_path):
+    model = classifier()
+    frozen = FrozenModel(model)
+    expected = frozen(TEXTS)
+    folder = frozen.save(tmp_path / "frozen")
+    np.save(tmp_path / "expected.npy", expected)
+    run_python(
+        f"""
+import sys, numpy as np, tensorflow as tf, tensorflow_text
+model = tf.saved_model.load({str(folder)!r})
+outputs = model.serve(tf.constant({TEXTS!r}))
+assert np.abs(outputs - np.load({str(tmp_path / "expected.npy")!r})).max() < 1e-6
+named = model.signatures["serving_default"](tf.constant({TEXTS!r}))
+assert [value.shape for value in named.values()] == [(3, 2)], named
+assert "keras_bert_zh" not in sys.modules
+"""
+    )
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        frozen.save(folder)
+    assert frozen.save(folder, overwrite=True) == folder
+
+
+def test_jax_is_refused():
+    run_python(
+        """
+from keras_bert_zh import BertEncoder, FrozenModel
+from tests.conformance.cases import CONFIG
+try:
+    FrozenModel(BertEncoder(None, config=CONFIG))
+except ValueError as error:
+    assert "set KERAS_BACKEND=tensorflow. Keras runs on jax" in str(error), error
+else:
+    raise AssertionError
+""",
+        KERAS_BACKEND="jax",
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (keras.layers.Dense(2), "functional keras.Model, or a keras.Sequential .* got Dense"),
+        (keras.Sequential([keras.layers.Dense(2)]), "got a Sequential that begins with Dense"),
+        (keras.Sequential(), "got Sequential"),
+    ],
+)
+def test_other_models(model, message):
+    with pytest.raises(TypeError, match=message):
+        FrozenModel(model)
+
+
+def test_bad_inputs():
+    frozen = FrozenModel(encoder_of())
+    with pytest.raises(ValueError, match=r"input_ids must be in \[0, 53\).*got 53"):
+        frozen({"input_ids": [[1, 53]]})
+    with pytest.raises(ValueError, match="12 long, and the encoder has 11 positions"):
+        frozen({"input_ids": [[1] * 12]})
+    with pytest.raises(ValueError, match=r"takes a dict of input_ids.* got list"):
+        frozen([[1, 2]])
