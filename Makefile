@@ -1,8 +1,9 @@
 # Everything runs inside .venv, which the first command creates.
 PYTHON ?= python3
 BIN := .venv/bin
+PEERS := .venv-peers/bin
 
-.PHONY: demo test lint bench peers clean
+.PHONY: demo test lint bench bench-peers peers clean
 
 demo: .venv/examples
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python examples/classify_reviews.py
@@ -14,16 +15,29 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-bench: .venv/dev
+bench: .venv/dev bench-peers
 	$(BIN)/python -m benchmarks.preprocess
 	$(BIN)/python -m benchmarks.loading
+	$(BIN)/python -m benchmarks.profile
+	$(PEERS)/python -m benchmarks.encoder
+	$(PEERS)/python -m benchmarks.finetune
+	$(PEERS)/python -m benchmarks.growth
+
+# Several gigabytes, in an environment of their own: they must not move what the tests run with.
+bench-peers: .venv-peers/installed
+
+.venv-peers/installed: benchmarks/peers.txt setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv-peers
+	$(PEERS)/python -m pip install --quiet --upgrade pip
+	$(PEERS)/python -m pip install --quiet --editable . --requirement benchmarks/peers.txt
+	touch $@
 
 # Beside the tests' own packages: what is written is read by PyTorch and Transformers, too.
 peers: .venv/test
 	$(BIN)/python -m pip install --quiet torch transformers 'setuptools<82'
 
 clean:
-	rm -rf .venv build dist out *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .venv-peers build dist out *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage
 
 $(BIN)/python:
 	$(PYTHON) -m venv .venv

@@ -20,6 +20,12 @@ def circumstances(packages: Iterable[str]) -> str:
     return f"{machine}; {', '.join(versions)}; {datetime.now(UTC):%Y-%m-%d}."
 
 
+def installed(packages: Iterable[str]) -> list[str]:
+    """Returns those of the packages that are installed."""
+    there = {distribution.name.lower() for distribution in metadata.distributions()}
+    return [package for package in packages if package in there]
+
+
 def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """Returns a Markdown table, all columns but the first to the right."""
     header = list(header)

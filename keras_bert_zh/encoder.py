@@ -25,8 +25,9 @@ OUTPUT_KEYS = ("pooled_output", "sequence_output")
 class BertEncoder(keras.layers.Layer):
     """The encoder of BERT, with all its parameters trainable.
 
-    Computes what `google/bert_chinese_L-12_H-768_A-12` computes, to within rounding. As there,
-    padding positions of the sequence output hold values without meaning.
+    Computes what `google/bert_chinese_L-12_H-768_A-12` computes, to within rounding, with zeros at
+    the positions that `input_mask` leaves out, where the original leaves values without meaning.
+    On a CPU these positions take next to no time.
 
     Args:
         checkpoint: where architecture and weights come from: anything that `load_checkpoint`
@@ -37,8 +38,17 @@ class BertEncoder(keras.layers.Layer):
             for the dict of both.
         dropout: float in [0, 1), instead of both dropout rates of the checkpoint or config.
         jit_compile: bool, whether XLA compiles this layer alone, so that it can stand behind a
-            layer of strings. Each new shape is compiled once. On a CPU it slows training with
-            dropout down. TensorFlow backend only; under JAX, Keras compiles the whole model.
+            layer of strings. Each new shape is compiled once. TensorFlow backend only; under
+            JAX, Keras compiles the whole model.
+        padding_free: bool, whether only real tokens are computed, wherever they stand in a row.
+            `None` chooses when it is called or traced: padding-free on the TensorFlow backend on a
+            CPU; with padding where XLA compiles, which needs shapes that don't depend on the mask,
+            on accelerators, and on other backends. `True` is for the TensorFlow backend only, and
+            an error inside XLA. `False` computes padding and leaves it in the outputs, as the
+            original does.
+        remat: bool, whether training keeps each block's input alone and computes the rest again
+            for the gradients, under dropout with the same numbers dropped: less memory, a third
+            more time.
         **kwargs: `name`, `dtype` (a dtype policy such as `"mixed_bfloat16"`) and `trainable`, as
             for every Keras layer.
 
@@ -58,9 +68,9 @@ class BertEncoder(keras.layers.Layer):
 
     Raises:
         ValueError: if `config` and another checkpoint than the default are given, or neither,
-            `output_key` is not known, or the inputs are not as described: missing or unknown
-            keys, ids that are not integers or out of range, shapes that differ, or more positions
-            than the encoder has.
+            `output_key` or `padding_free` is not known, `jit_compile` and `padding_free` are both
+            set, or the inputs are not as described: missing or unknown keys, ids that are not
+            integers or out of range, shapes that differ, or more positions than the encoder has.
             Inside a TensorFlow graph, ranges raise `tf.errors.InvalidArgumentError` instead.
         OSError: if the checkpoint can't be found or downloaded.
 
@@ -181,8 +191,7 @@ class BertEncoder(keras.layers.Layer):
         return self._select(outputs, inputs["input_mask"], as_dict)
 
     def complete_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns all three inputs as int32, checked as the call checks them."""
-        check_signature(inputs, self.config.max_position_embeddings)
+        """Returns all three inputs as int32, with their values checked."""
         sizes = {
             "input_ids": self.config.vocab_size,
             "input_mask": 2,
@@ -223,7 +232,9 @@ class BertEncoder(keras.layers.Layer):
             from keras_bert_zh.layers.packed_layout import PackedLayout
 
             return PackedLayout(mask, self.config.num_attention_heads)
-        return PaddedLayout(mask, self.config.num_attention_heads)
+        return PaddedLayout(
+            mask, self.config.num_attention_heads, keep_padding=self.padding_free is False
+        )
 
     def _is_padding_free(self) -> bool:
         if self.padding_free is False or self.jit_compile or _backend() != "tensorflow":
@@ -346,7 +357,7 @@ def _backend() -> str:
 
 
 def _check_computing(jit_compile, padding_free) -> None:
-    if padding_free not in (None, True, False):
+    if not any(padding_free is known for known in (None, True, False)):
         raise ValueError(f"padding_free must be None, True or False, got {padding_free!r}.")
     if jit_compile and padding_free:
         raise ValueError(

@@ -11,7 +11,7 @@ from keras import ops
 from keras_bert_zh.checkpoints.freed_memory import give_back
 from keras_bert_zh.checkpoints.writers.new_folder import new_folder
 from keras_bert_zh.encoder import BertEncoder
-from keras_bert_zh.layers.encoder_inputs import INPUT_KEYS
+from keras_bert_zh.layers.encoder_inputs import INPUT_KEYS, check_signature
 from keras_bert_zh.preprocess import BertPreprocess
 
 
@@ -28,7 +28,7 @@ class FrozenModel:
             BertPreprocess or BertEncoder.
 
     Call arguments:
-        inputs: what the model takes: for BertPreprocess a list, array or tensor of texts,
+        inputs: what the model takes: for BertPreprocess a list, array or tensor of single texts,
             `<string>[B]`; for BertEncoder the dict of its inputs, `<int32>[B, S]`; else tensors or
             arrays in the structure of the model's inputs.
 
@@ -37,8 +37,9 @@ class FrozenModel:
 
     Raises:
         TypeError: if `model` is something else.
-        ValueError: on another backend than TensorFlow, or, when called, for inputs that the model
-            does not take.
+        ValueError: on another backend than TensorFlow, or for inputs that BertEncoder does not
+            take; TensorFlow's own TypeError for inputs of another structure or dtype than the
+            model's.
 
     Example:
 
@@ -88,6 +89,7 @@ class FrozenModel:
         if self._encoder is not None:
             if isinstance(inputs, Mapping):
                 inputs = {name: ops.convert_to_tensor(value) for name, value in inputs.items()}
+            check_signature(inputs, self._encoder.config.max_position_embeddings)
             inputs = self._encoder.complete_inputs(inputs)
         return self._serve(inputs)
 

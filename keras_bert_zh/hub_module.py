@@ -94,7 +94,7 @@ class _Network:
         with warnings.catch_warnings():
             # A fresh pooler is left out.
             warnings.filterwarnings("ignore", "The checkpoint has no weights for the pooler")
-            # The old module computes padding, too, and custom gradients are no part of SavedModels.
+            # The old module computes padding, too, and its users may compile it with XLA.
             self._encoder = BertEncoder(
                 checkpoint, output_key=None, dtype="float32", padding_free=False
             )

@@ -30,7 +30,7 @@ def compute(folder, arrays):
 
 def main(folder, arrays, output):
     tf.disable_v2_behavior()
-    _restore_contrib()
+    restore_contrib()
     from bert import modeling
 
     config = modeling.BertConfig.from_json_file(os.path.join(folder, "bert_config.json"))
@@ -96,7 +96,7 @@ def _restore(session, prefix):
 LOADERS = {"init_from_checkpoint": _init_from_checkpoint, "restore": _restore}
 
 
-def _restore_contrib():
+def restore_contrib():
     """Lets `from tensorflow.contrib import layers` work, which TensorFlow 2 has no more."""
     contrib = types.ModuleType("tensorflow.contrib")
     contrib.layers = types.SimpleNamespace(layer_norm=_layer_norm)

@@ -25,7 +25,7 @@ class SelfAttention(keras.layers.Layer):
         hidden: `<float>[B, S, D]`, or of the shape that the layout has.
         layout: `<int32>[B, S]`, the mask, 0 where nobody looks; or the TokenLayout of `hidden`.
         only_first: bool, whether only the first token of each row looks at the others.
-        seed: a seed that `dropout.draw()` gave; `None` draws one.
+        draw: what `dropout.draw()` gave; `None` draws.
 
     Returns:
         `<float>` of the shape of `hidden`; `<float>[B, D]` with `only_first`.
@@ -63,7 +63,7 @@ class SelfAttention(keras.layers.Layer):
             dense.build((None, None, self.hidden_size))
         self.dropout.build((None, self.num_heads, None, None))
 
-    def call(self, hidden, layout, only_first=False, seed=None, training=None):
+    def call(self, hidden, layout, only_first=False, draw=None, training=None):
         layout = as_layout(layout, self.num_heads)
         if only_first:
             queries = layout.split_first(self.query(layout.first(hidden)))
@@ -71,30 +71,24 @@ class SelfAttention(keras.layers.Layer):
             queries = layout.split(self.query(hidden))
         keys, values = layout.split(self.key(hidden)), layout.split(self.value(hidden))
         groups = zip(queries, keys, values, layout.penalties(self.compute_dtype), strict=True)
-        seed = self.dropout.draw() if training and seed is None else seed
-        recompute = layout.recomputes_attention and training
+        draw = self.dropout.draw() if training and draw is None else draw
+        attend = self._attend
+        if layout.recomputes_attention and training:
+            from keras_bert_zh.layers.tensorflow_gradients import attention as attend
+        # Scaled before the product, which might overflow in float16.
+        scale = 1 / math.sqrt(self.hidden_size // self.num_heads)
         contexts = []
-        for index, group in enumerate(groups):
-            attend = functools.partial(self._attend, seed=_of_group(seed, index), training=training)
-            contexts.append((keras.remat(attend) if recompute else attend)(*group))
+        for index, (query, key, value, penalty) in enumerate(groups):
+            drawn = draw and draw.of_group(index)
+            drop = functools.partial(self.dropout, draw=drawn, training=training)
+            contexts.append(attend(query * scale, key, value, penalty, drop))
         return self.projection((layout.merge_first if only_first else layout.merge)(contexts))
 
-    def _attend(self, query, key, value, penalty, *, seed, training):
-        # Scaled before the product, which might overflow in float16.
-        query = query * (1 / math.sqrt(self.hidden_size // self.num_heads))
+    def _attend(self, query, key, value, penalty, drop):
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         probabilities = ops.softmax(ops.cast(scores, penalty.dtype) + penalty, axis=-1)
-        probabilities = ops.cast(probabilities, self.compute_dtype)
-        probabilities = self.dropout(probabilities, seed=seed, training=training)
-        return ops.matmul(probabilities, value)
+        return ops.matmul(drop(ops.cast(probabilities, self.compute_dtype)), value)
 
-    def compute_output_spec(self, hidden, layout, only_first=False, seed=None, training=None):
+    def compute_output_spec(self, hidden, layout, only_first=False, draw=None, training=None):
         shape = (hidden.shape[0], *hidden.shape[-1:]) if only_first else hidden.shape
         return keras.KerasTensor(shape, self.compute_dtype)
-
-
-def _of_group(seed, index):
-    """Returns another seed for each group, far from those that are drawn one after the other."""
-    return (
-        seed if seed is None or index == 0 else seed + ops.cast([index * 1_000_003, 0], seed.dtype)
-    )

@@ -1,38 +1,73 @@
 """Dropout whose random numbers can be drawn again."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
+from keras import ops
+
+
+class Draw(NamedTuple):
+    """What decides which numbers are dropped.
+
+    Args:
+        seed: `<int>[2]`.
+        algorithm: what makes random numbers of it, as TensorFlow names it. It is part of the draw,
+            since a gradient that draws again may be traced outside of the XLA that compiled the
+            first time.
+    """
+
+    seed: Any
+    algorithm: str | None = None
+
+    def of_group(self, index: int) -> "Draw":
+        """Returns another draw for each index, far from those that are drawn in a row."""
+        offset = ops.cast([index * 1_000_003, 0], self.seed.dtype)
+        return self if index == 0 else self._replace(seed=self.seed + offset)
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class Dropout(keras.layers.Dropout):
-    """Keras's dropout, which also takes its seed.
+    """Keras's dropout, which also takes what it draws.
 
     A block that is computed twice, to save memory, must drop the same numbers twice.
 
+    Args:
+        rate: float in [0, 1), the share that is dropped.
+        **kwargs: `seed`, `name` and `dtype`, as for Keras's.
+
     Call arguments:
         inputs: `<float>[...]`.
-        seed: what `draw` returned; `None` draws.
+        draw: what `draw` returned; `None` draws.
         training: bool, whether anything is dropped.
 
     Returns:
         `<float>[...]`.
     """
 
-    def draw(self) -> Any:
-        """Returns a new seed, which changes the state of the seed generator."""
-        return self.seed_generator.next() if self.rate > 0 else None
+    def __init__(self, rate: float, **kwargs: Any):
+        super().__init__(rate, **kwargs)
+        if rate == 1 or self.noise_shape is not None:
+            raise ValueError(f"Dropout takes a rate in [0, 1) and no noise_shape, got {rate}.")
 
-    def call(self, inputs, seed=None, training=False):
+    def draw(self) -> Draw | None:
+        """Returns a new draw, which changes the state of the seed generator."""
+        if self.rate == 0:
+            return None
+        if keras.backend.backend() != "tensorflow":
+            return Draw(self.seed_generator.next())
+        from keras_bert_zh.layers.tensorflow_dropout import algorithm
+
+        return Draw(self.seed_generator.next(), algorithm())
+
+    def call(self, inputs, draw=None, training=False):
         if not training or self.rate == 0:
             return inputs
-        seed = self.draw() if seed is None else seed
+        draw = self.draw() if draw is None else draw
         if keras.backend.backend() == "tensorflow":
             from keras_bert_zh.layers.tensorflow_dropout import dropout
 
-            return dropout(inputs, self.rate, seed)
-        return keras.random.dropout(inputs, self.rate, seed=_Drawn(seed))
+            return dropout(inputs, self.rate, draw.seed, draw.algorithm)
+        return keras.random.dropout(inputs, self.rate, seed=_Drawn(draw.seed))
 
 
 class _Drawn(keras.random.SeedGenerator):

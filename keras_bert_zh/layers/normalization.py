@@ -10,6 +10,9 @@ class LayerNorm(keras.layers.LayerNormalization):
 
     On TensorFlow it takes fewer passes over memory than Keras's, and keeps less for the gradients.
 
+    Args:
+        **kwargs: `epsilon`, `name` and `dtype`, as for Keras's.
+
     Call arguments:
         inputs: `<float>[..., D]`.
 
@@ -19,6 +22,13 @@ class LayerNorm(keras.layers.LayerNormalization):
     Reference:
         Ba et al., Layer Normalization, 2016 (https://arxiv.org/abs/1607.06450).
     """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        if self.axis not in (-1, [-1]) or not (self.center and self.scale) or self.rms_scaling:
+            raise ValueError(
+                "LayerNorm normalises the last axis, with gamma and beta, and no other."
+            )
 
     def call(self, inputs):
         if keras.backend.backend() != "tensorflow":

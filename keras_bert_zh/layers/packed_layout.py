@@ -51,7 +51,7 @@ class PackedLayout(TokenLayout):
         return tf.gather_nd(values, self._places)
 
     def unpack(self, hidden):
-        """As ever, with zeros in padding positions."""
+        """As `TokenLayout.unpack`, with zeros in padding positions."""
         shape = tf.concat([tf.shape(self._mask), tf.shape(hidden)[1:]], 0)
         padded = tf.ensure_shape(
             tf.scatter_nd(self._places, hidden, shape), (*self._mask.shape, hidden.shape[1])
@@ -133,7 +133,9 @@ class _Group:
         self.real = column < lengths[:, None]
         tokens = starts[:, None] + tf.minimum(column, lengths[:, None] - 1)
         looked_at = self.real & tf.gather(looked_at, tokens)
-        self.penalty = (1 - tf.cast(looked_at, tf.float32)[:, None, None]) * MASKED_SCORE
+        # Twice for what is no token: where nobody is looked at, all look at the first position.
+        left_out = 2 - tf.cast(self.real, tf.float32) - tf.cast(looked_at, tf.float32)
+        self.penalty = left_out[:, None, None] * MASKED_SCORE
         head = tf.range(num_heads)
         self.from_tokens = tokens[:, None] * num_heads + head[:, None]
         row, column = tf.unstack(tf.cast(tf.where(self.real), tf.int32)[:, :, None], axis=1)

@@ -64,10 +64,12 @@ class PaddedLayout(TokenLayout):
     Args:
         mask: `<int32>[B, S]`, 0 where nobody looks.
         num_heads: int, N.
+        keep_padding: bool, whether `unpack` leaves what was computed for padding, not zeros.
     """
 
-    def __init__(self, mask: Any, num_heads: int):
+    def __init__(self, mask: Any, num_heads: int, *, keep_padding: bool = True):
         self._mask = mask
+        self._keep_padding = keep_padding
         self._num_heads = num_heads
         self.positions = ops.arange(ops.shape(mask)[1], dtype="int32")
 
@@ -75,7 +77,9 @@ class PaddedLayout(TokenLayout):
         return values
 
     def unpack(self, hidden):
-        return hidden
+        if self._keep_padding:
+            return hidden
+        return ops.where(ops.expand_dims(self._mask > 0, -1), hidden, ops.zeros((), hidden.dtype))
 
     def first(self, hidden):
         # Not hidden[:, 0]: a strided slice of a dynamic length is no LiteRT built-in.

@@ -82,23 +82,23 @@ class TransformerBlock(keras.layers.Layer):
         layout = as_layout(layout, self.attention.num_heads)
         # Drawn outside of what is computed again, which would draw others.
         layers = (self.attention.dropout, self.dropout, self.dropout)
-        seeds = [layer.draw() if training else None for layer in layers]
+        draws = [layer.draw() if training else None for layer in layers]
 
         def compute(hidden):
-            return self._compute(hidden, layout, only_first, seeds, training)
+            return self._compute(hidden, layout, only_first, draws, training)
 
         return (keras.remat(compute) if self.remat and training else compute)(hidden)
 
-    def _compute(self, hidden, layout, only_first, seeds, training):
+    def _compute(self, hidden, layout, only_first, draws, training):
         attended = self.attention(
-            hidden, layout=layout, only_first=only_first, seed=seeds[0], training=training
+            hidden, layout=layout, only_first=only_first, draw=draws[0], training=training
         )
         if only_first:
             hidden = layout.first(hidden)
-        attended = self.dropout(attended, seed=seeds[1], training=training)
+        attended = self.dropout(attended, draw=draws[1], training=training)
         hidden = self.attention_norm(hidden + attended)
         transformed = self.feed_forward(hidden)
-        transformed = self.dropout(transformed, seed=seeds[2], training=training)
+        transformed = self.dropout(transformed, draw=draws[2], training=training)
         return self.feed_forward_norm(hidden + transformed)
 
     def compute_output_spec(self, hidden, layout, only_first=False, training=None):

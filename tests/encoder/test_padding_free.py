@@ -17,6 +17,7 @@ _ROWS = {
     "first masked": [[0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0], [1, 1] + [0] * 9, [0] * 10 + [1]],
     "one row": [[1] * 5 + [0] * 6],
     "full": [[1] * 11] * 3,
+    "two tokens": [[1, 1] + [0] * 9] * 2,
     "many rows": np.tril(np.ones((11, 11), int)).tolist() * 2,
 }
 MASKS = pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def pair(**kwargs):
     [("float32", 1e-5), ("float64", 1e-12), ("mixed_bfloat16", 0.1), ("mixed_float16", 0.01)],
 )
 def test_outputs(mask, training, dtype, bound):
-    packed, padded = (encoder for encoder in pair(dtype=dtype, dropout=0.0))
+    packed, padded = pair(dtype=dtype, dropout=0.0)
     inputs = inputs_of(mask)
     ours, theirs = (
         encoder(inputs, as_dict=True, all_layers=True, training=training)
@@ -91,6 +92,104 @@ def test_gradients(mask):
             else:
                 assert difference(*map(tf.convert_to_tensor, pair_of_gradients)) < 1e-9
         assert max(np.abs(tf.convert_to_tensor(g)).max() for g in gradients[0] if g is not None) > 1
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-4), ("mixed_bfloat16", 0.1)])
+def test_gradients_in_a_graph(dtype, bound):
+    inputs = inputs_of(np.array(_ROWS["holes"], "int32"))
+    gradients = []
+    for encoder in pair(dtype=dtype, dropout=0.0):
+
+        @tf.function
+        def step(inputs, encoder=encoder):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_sum(tf.sin(tf.cast(encoder(inputs, training=True), "float32")))
+            return list(map(tf.convert_to_tensor, tape.gradient(loss, encoder.trainable_variables)))
+
+        gradients.append(step(as_tensors(inputs)))
+    largest = max(np.abs(gradient).max() for gradient in gradients[1])
+    assert max(map(difference, *gradients)) < bound * largest
+
+
+def slope_and_gradient(encoder, inputs, around):
+    """Returns a loss's slope in a random direction under dropout, and what its gradient says."""
+    states = [v for v in encoder.non_trainable_variables if "seed" in v.path]
+    start = [np.asarray(state) for state in states]
+    kernels = [encoder.blocks[0].attention.key.kernel, encoder.blocks[0].feed_forward.inner.kernel]
+
+    def loss(inputs):
+        return tf.reduce_sum(tf.sin(3 * encoder(inputs, training=True)))
+
+    def loss_and_gradients(inputs):
+        with tf.GradientTape() as tape:
+            value = loss(inputs)
+        return value, tape.gradient(value, [kernel.value for kernel in kernels])
+
+    loss, loss_and_gradients = around(loss), around(loss_and_gradients)
+
+    def from_the_start(function):
+        for state, value in zip(states, start, strict=True):
+            state.assign(value)
+        return function(inputs)
+
+    _, gradients = from_the_start(loss_and_gradients)
+    rng = np.random.default_rng(0)
+    directions = [rng.normal(size=kernel.shape) for kernel in kernels]
+    originals, ends = [np.asarray(kernel) for kernel in kernels], []
+    for sign in (1, -1):
+        for kernel, original, direction in zip(kernels, originals, directions, strict=True):
+            kernel.assign(original + sign * 1e-5 * direction)
+        ends.append(float(from_the_start(loss)))
+    expected = sum(np.sum(g * d) for g, d in zip(gradients, directions, strict=True))
+    return (ends[0] - ends[1]) / 2e-5, expected
+
+
+@pytest.mark.parametrize("around", [lambda f: f, tf.function], ids=["eager", "graph"])
+@pytest.mark.parametrize("remat", [False, True])
+@pytest.mark.parametrize("padding_free", [False, True])
+@pytest.mark.parametrize("rows", ["holes", "many rows"])
+def test_gradients_under_dropout_are_slopes(rows, padding_free, remat, around):
+    encoder = BertEncoder(
+        None, config=SMALL, dropout=0.3, remat=remat, padding_free=padding_free, dtype="float64"
+    )
+    inputs = as_tensors(inputs_of(np.array(_ROWS[rows], "int32")))
+    slope, gradient = slope_and_gradient(randomized(encoder, scale=0.2), inputs, around)
+    assert abs(gradient) > 1e-3
+    assert slope == pytest.approx(gradient, rel=1e-4)
+
+
+def test_gradients_of_a_compiled_encoder_in_a_graph_are_slopes():
+    """XLA compiles the forward pass there; the gradients are traced outside of it."""
+    for remat in (False, True):
+        encoder = BertEncoder(
+            None, config=SMALL, dropout=0.3, remat=remat, jit_compile=True, dtype="float64"
+        )
+        inputs = as_tensors(inputs_of(np.array(_ROWS["tails"], "int32")))
+        slope, gradient = slope_and_gradient(randomized(encoder, scale=0.2), inputs, tf.function)
+        assert slope == pytest.approx(gradient, rel=1e-4)
+
+
+def test_a_row_without_tokens_looks_at_its_first_position():
+    encoder = randomized(
+        BertEncoder(None, config=SMALL, dropout=0.0, padding_free=True, dtype="float64")
+    )
+    mask = np.array([[0] * 11, [1] * 9 + [0] * 2], "int32")
+    slope, gradient = slope_and_gradient(encoder, as_tensors(inputs_of(mask)), lambda f: f)
+    assert slope == pytest.approx(gradient, rel=1e-4)
+
+
+def test_gradients_of_gradients():
+    inputs = inputs_of(np.array(_ROWS["tails"], "int32"))
+    results = []
+    for encoder in pair(dtype="float64", dropout=0.0):
+        kernel = encoder.blocks[0].attention.query.kernel.value
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as inner:
+                loss = tf.reduce_sum(tf.sin(encoder(inputs, training=True)))
+            loss = tf.reduce_sum(tf.sin(inner.gradient(loss, kernel)))
+        results.append(outer.gradient(loss, kernel))
+    assert np.abs(results[0]).max() > 1e-3
+    assert difference(*results) < 1e-9
 
 
 def test_graphs_of_open_and_closed_shapes():
@@ -155,12 +254,15 @@ def test_padding_is_kept_where_asked_and_inside_xla(computed):
     mask = np.array(_ROWS["tails"], "int32")
     inputs = as_tensors(inputs_of(mask))
     _, padded = pair(output_key="sequence_output")
-    expected = padded(inputs)
+    raw = padded(inputs)
     assert computed["feed_forward"] == [(5, 11, 12)] * 2
+    assert np.abs(raw[1, 3:]).max() > 0
+    # Zeros in padding by every route, unless padding was asked for.
+    expected = zeroed(raw, mask)
     default = BertEncoder(None, config=SMALL, output_key="sequence_output")
     default.set_weights(padded.get_weights())
     compiled = tf.function(default, jit_compile=True)
-    assert difference(compiled(inputs), expected) < 1e-5  # In padding, too.
+    assert difference(compiled(inputs), expected) < 1e-5
 
     @tf.function(jit_compile=True)
     def around(inputs):
@@ -190,8 +292,9 @@ def test_models_are_saved_and_exported(tmp_path):
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="padding_free must be None, True or False, got 'yes'"):
-        BertEncoder(None, config=SMALL, padding_free="yes")
+    for value in ("yes", 0, np.False_):
+        with pytest.raises(ValueError, match="padding_free must be None, True or False, got "):
+            BertEncoder(None, config=SMALL, padding_free=value)
     with pytest.raises(ValueError, match="jit_compile=True and padding_free=True exclude"):
         BertEncoder(None, config=SMALL, padding_free=True, jit_compile=True)
     encoder = BertEncoder(None, config=SMALL, padding_free=True)

@@ -1,0 +1,30 @@
+"""OpenVINO on the exported graph; imported in processes of its own."""
+
+import pathlib
+import time
+
+import numpy as np
+import openvino
+
+from benchmarks.contest import cores
+from benchmarks.in_turn import Encoder, onnx_arguments
+from benchmarks.workloads import ONNX
+
+
+class OpenVino(Encoder):
+    """A compiled model, for all shapes."""
+
+    def __init__(self, place: str, precision: str):
+        super().__init__()
+        start = time.perf_counter()
+        options = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": cores()}
+        path = str(pathlib.Path(place, ONNX))
+        self._model = openvino.Core().compile_model(path, "CPU", options)
+        self._compiled = time.perf_counter() - start
+        self.ways = {way: self._caller(f"{way}_output") for way in ("pooled", "sequence")}
+
+    def _caller(self, output: str):
+        return lambda inputs: self._model(onnx_arguments(inputs))[output]
+
+    def trace(self, way: str, inputs: dict[str, np.ndarray]) -> dict[str, float]:
+        return {"compile": self._compiled}

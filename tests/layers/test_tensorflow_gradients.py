@@ -1,0 +1,130 @@
+"""Values, gradients and gradients of gradients are those that TensorFlow derives."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_bert_zh.layers.normalization import LayerNorm
+from keras_bert_zh.layers.tensorflow_gradients import attention, gelu_erf, gelu_tanh, layer_norm
+
+RNG = np.random.default_rng(0)
+AROUND = pytest.mark.parametrize("around", [lambda f: f, tf.function], ids=["eager", "graph"])
+
+
+def array(*shape, dtype="float64"):
+    return tf.cast(RNG.normal(size=shape), dtype)
+
+
+def derivatives(function, arguments, around):
+    """Returns the value, its gradients, and their gradients in turn."""
+
+    def compute(*arguments):
+        with tf.GradientTape() as outer:
+            outer.watch(arguments)
+            with tf.GradientTape() as inner:
+                inner.watch(arguments)
+                value = function(*arguments)
+                loss = tf.reduce_sum(tf.sin(value))
+            gradients = inner.gradient(loss, arguments)
+            loss = tf.add_n([tf.reduce_sum(tf.cos(gradient)) for gradient in gradients])
+        return value, gradients, outer.gradient(loss, arguments)
+
+    return tf.nest.flatten(around(compute)(*arguments))
+
+
+def assert_same(ours, theirs, arguments, around, bound=1e-9):
+    pairs = zip(
+        derivatives(ours, arguments, around), derivatives(theirs, arguments, around), strict=True
+    )
+    for our, their in pairs:
+        assert our.dtype == their.dtype
+        np.testing.assert_allclose(our, their, atol=bound, rtol=bound)
+        assert np.abs(their).max() > 0
+
+
+@AROUND
+@pytest.mark.parametrize(("ours", "approximate"), [(gelu_tanh, True), (gelu_erf, False)])
+def test_gelu(ours, approximate, around):
+    assert_same(ours, lambda x: tf.nn.gelu(x, approximate=approximate), (array(5, 7) * 3,), around)
+
+
+@pytest.mark.parametrize(("ours", "approximate"), [(gelu_tanh, True), (gelu_erf, False)])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_gelu_in_half_precision(ours, approximate, dtype):
+    x = tf.cast(tf.linspace(-6.0, 6.0, 500), dtype)
+    wide = tf.cast(x, "float32")
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch((x, wide))
+        half, whole = ours(x), tf.nn.gelu(wide, approximate=approximate)
+    slope = tape.gradient(half, x)
+    assert slope.dtype == dtype
+    # One rounding, where TensorFlow's own has one an operation.
+    step = 2**-8 if dtype == "bfloat16" else 2**-10
+    assert np.abs(tf.cast(slope, "float32") - tape.gradient(whole, wide)).max() < step
+
+
+@AROUND
+def test_layer_norm(around):
+    def derived(x, gamma, beta):
+        mean, variance = tf.nn.moments(x, -1, keepdims=True)
+        return (x - mean) / tf.sqrt(variance + 1e-3) * gamma + beta
+
+    def ours(x, gamma, beta):
+        return layer_norm(x, gamma, beta, 1e-3)
+
+    assert_same(ours, derived, (array(4, 3, 7), array(7), array(7)), around)
+
+
+def test_layer_norm_of_half_precision_keeps_the_dtypes_of_its_weights():
+    x, gamma, beta = array(4, 7, dtype="bfloat16"), array(7, dtype="float32"), tf.zeros(7)
+    with tf.GradientTape() as tape:
+        tape.watch((x, gamma, beta))
+        output = layer_norm(x, gamma, beta, 1e-12)
+    gradients = tape.gradient(output, (x, gamma, beta))
+    assert [g.dtype for g in gradients] == ["bfloat16", "float32", "float32"]
+    assert output.dtype == "bfloat16"
+
+
+@pytest.mark.parametrize("arguments", [{"axis": 1}, {"center": False}, {"scale": False}])
+def test_layer_norm_is_of_one_kind(arguments):
+    with pytest.raises(ValueError, match="over the last axis alone, with gamma and beta"):
+        LayerNorm(**arguments)
+
+
+@AROUND
+@pytest.mark.parametrize("drops", [False, True])
+def test_attention(drops, around):
+    penalty = tf.constant([[[[0.0, -5, 0, -10000, 0]]]], "float64")
+    noise = tf.cast(RNG.random((2, 3, 4, 5)) < 0.7, "float64") / 0.7
+
+    def drop(probabilities):
+        return probabilities * noise if drops else probabilities
+
+    def derived(query, key, value):
+        scores = tf.matmul(query, key, transpose_b=True) + penalty
+        return tf.matmul(drop(tf.nn.softmax(scores)), value)
+
+    def ours(query, key, value):
+        return attention(query, key, value, penalty, drop)
+
+    arguments = (array(2, 3, 4, 6), array(2, 3, 5, 6), array(2, 3, 5, 6))
+    assert_same(ours, derived, arguments, around)
+
+
+def test_attention_computes_again_when_gradients_come():
+    """Or TensorFlow would keep the probabilities of the first time."""
+    penalty = tf.zeros((1, 1, 1, 5))
+
+    @tf.function
+    def step(query):
+        with tf.GradientTape() as tape:
+            tape.watch(query)
+            output = attention(query, query, query, penalty, lambda x: x)
+        return tape.gradient(output, query)
+
+    operations = step.get_concrete_function(
+        array(2, 3, 5, 6, dtype="float32")
+    ).graph.get_operations()
+    first, second = (op for op in operations if op.type == "Softmax")
+    assert not first.inputs[0].op.inputs[0].op.control_inputs
+    assert second.control_inputs or second.inputs[0].op.control_inputs
