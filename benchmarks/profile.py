@@ -139,16 +139,22 @@ def _profile(title: str, call: Callable[[], Any], floor: float) -> Profile:
         start = time.perf_counter()
         call()
         seconds.append(time.perf_counter() - start)
+    return Profile(title, float(np.median(seconds)), _by_kind(call), floor)
+
+
+def count_kinds(call: Callable[[], Any]) -> dict[str, float]:
+    """Returns how many operations of each kind a call runs, after TensorFlow's optimisations."""
+    call()
+    return {kind: number for kind, (_, number) in _by_kind(call).items()}
+
+
+def _by_kind(call: Callable[[], Any]) -> dict[str, tuple[float, float]]:
     with tempfile.TemporaryDirectory() as place:
         with tf.profiler.experimental.Profile(place):
             for _ in range(REPEATS):
                 call()
         (path,) = pathlib.Path(place).rglob("*.xplane.pb")
         space = xplane_pb2.XSpace.FromString(path.read_bytes())
-    return Profile(title, float(np.median(seconds)), _by_kind(space), floor)
-
-
-def _by_kind(space: xplane_pb2.XSpace) -> dict[str, tuple[float, float]]:
     seconds, numbers = collections.Counter(), collections.Counter()
     for plane in space.planes:
         for line in plane.lines:

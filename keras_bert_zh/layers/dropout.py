@@ -1,15 +1,19 @@
 """Dropout whose random numbers can be drawn again."""
 
-from typing import Any, NamedTuple
+import dataclasses
+from typing import Any
 
 import keras
 from keras import ops
 
 
-class Draw(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Draw:
     """What decides which numbers are dropped.
 
-    Args:
+    Not a tuple, which Keras would take apart among a layer's arguments.
+
+    Attributes:
         seed: `<int>[2]`.
         algorithm: what makes random numbers of it, as TensorFlow names it. It is part of the draw,
             since a gradient that draws again may be traced outside of the XLA that compiled the
@@ -22,7 +26,7 @@ class Draw(NamedTuple):
     def of_group(self, index: int) -> "Draw":
         """Returns another draw for each index, far from those that are drawn in a row."""
         offset = ops.cast([index * 1_000_003, 0], self.seed.dtype)
-        return self if index == 0 else self._replace(seed=self.seed + offset)
+        return self if index == 0 else dataclasses.replace(self, seed=self.seed + offset)
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")

@@ -26,9 +26,7 @@ class LayerNorm(keras.layers.LayerNormalization):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         if self.axis not in (-1, [-1]) or not (self.center and self.scale) or self.rms_scaling:
-            raise ValueError(
-                "LayerNorm normalises the last axis, with gamma and beta, and no other."
-            )
+            raise ValueError("LayerNorm is over the last axis alone, with gamma and beta.")
 
     def call(self, inputs):
         if keras.backend.backend() != "tensorflow":

@@ -76,7 +76,9 @@ def attention(
     @tf.custom_gradient
     def attend(query, key, value):
         def look():
-            scores = tf.matmul(query, key, transpose_b=True)
+            # Not transpose_b: with the sum after it, oneDNN makes one kernel of that, whose results
+            # are wrong where rows are as long as heads are wide (TensorFlow 2.21).
+            scores = tf.matmul(query, tf.transpose(key, (0, 1, 3, 2)))
             probabilities = tf.nn.softmax(tf.cast(scores, penalty.dtype) + penalty)
             return tf.cast(probabilities, query.dtype)
 
@@ -98,7 +100,7 @@ def attention(
 
 
 def layer_norm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tf.Tensor:
-    """Layer normalisation over the last axis in the dtype of gamma; keeps the normalised `x`.
+    """Layer normalisation over the last axis in the dtype of gamma; keeps `x` alone.
 
     Args:
         x: `<float>[..., D]`.
@@ -111,12 +113,16 @@ def layer_norm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) 
 
     @tf.custom_gradient
     def normalize(x, gamma, beta):
-        centred = tf.cast(x, gamma.dtype)
-        centred -= tf.reduce_mean(centred, -1, keepdims=True)
-        inverse = tf.math.rsqrt(tf.reduce_mean(tf.square(centred), -1, keepdims=True) + epsilon)
-        normal = centred * inverse
+        def normal_and_scale():
+            centred = tf.cast(x, gamma.dtype)
+            centred -= tf.reduce_mean(centred, -1, keepdims=True)
+            variance = tf.reduce_mean(tf.square(centred), -1, keepdims=True)
+            inverse = tf.math.rsqrt(variance + epsilon)
+            return centred * inverse, inverse
 
         def gradient(upstream):
+            # Of `x`, and not from above, for the sake of gradients of this gradient.
+            normal, inverse = normal_and_scale()
             upstream = tf.cast(upstream, gamma.dtype)
             product = upstream * normal
             others = list(range(upstream.shape.rank - 1))
@@ -126,6 +132,7 @@ def layer_norm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) 
             inner = tf.cast((scaled - mean - normal * slope) * inverse, x.dtype)
             return inner, tf.reduce_sum(product, others), tf.reduce_sum(upstream, others)
 
+        normal, _ = normal_and_scale()
         return tf.cast(tf.nn.bias_add(normal * gamma, beta), x.dtype), gradient
 
     return normalize(x, gamma, beta)

@@ -31,9 +31,9 @@ def test_dropout_is_in_the_four_places_of_the_original(tiny, inputs, monkeypatch
     encoder, seen = BertEncoder(tiny, padding_free=False, output_key=None), []
     call = Dropout.call
 
-    def spy(self, inputs, seed=None, training=False):
+    def spy(self, inputs, draw=None, training=False):
         seen.append((self, inputs.shape))
-        return call(self, inputs, seed, training)
+        return call(self, inputs, draw, training)
 
     monkeypatch.setattr(Dropout, "call", spy)
     encoder(inputs, training=True)

@@ -25,7 +25,7 @@ def test_xla_inference_and_training_step_agree(tiny, inputs):
 
 
 def test_jit_compile_argument(tiny, inputs, golden):
-    encoder = BertEncoder(tiny, jit_compile=True, dropout=0.0)
+    encoder = BertEncoder(tiny, jit_compile=True, dropout=0.0, padding_free=False)
     for training in (False, True):
         outputs = encoder(inputs, as_dict=True, training=training)
         for key in ("pooled_output", "sequence_output"):
