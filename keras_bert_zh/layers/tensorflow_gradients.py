@@ -75,7 +75,7 @@ def attention(
 
     @tf.custom_gradient
     def attend(query, key, value):
-        def look():
+        def look(query, key):
             # Not transpose_b: with the sum after it, oneDNN makes one kernel of that, whose results
             # are wrong where rows are as long as heads are wide (TensorFlow 2.21).
             scores = tf.matmul(query, tf.transpose(key, (0, 1, 3, 2)))
@@ -85,7 +85,7 @@ def attention(
         def gradient(upstream):
             # Not before there is something to do with it, or it would be kept all the same.
             with tf.control_dependencies([upstream]):
-                probabilities = look()
+                probabilities = look(tf.identity(query), tf.identity(key))
                 noise = drop(tf.ones_like(probabilities))
             to_value = tf.matmul(probabilities * noise, upstream, transpose_a=True)
             slope = _widened(tf.matmul(upstream, value, transpose_b=True) * noise)
@@ -94,7 +94,7 @@ def attention(
             slope = tf.cast(slope, query.dtype)
             return tf.matmul(slope, key), tf.matmul(slope, query, transpose_a=True), to_value
 
-        return tf.matmul(drop(look()), value), gradient
+        return tf.matmul(drop(look(query, key)), value), gradient
 
     return attend(query, key, value)
 
