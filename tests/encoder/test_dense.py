@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks.profile import count_kinds as profiled
+from benchmarks.profile import count_kinds
 from keras_bert_zh import BertEncoder
 from tests.encoder.common import SMALL, as_tensors, difference, randomized, small_inputs, zeroed
 
@@ -40,7 +40,7 @@ def test_each_product_is_followed_by_its_bias_alone(padding_free, dtype):
 def test_product_bias_and_gelu_are_one_kernel():
     encoder = BertEncoder(None, config=SMALL, padding_free=True, output_key="sequence_output")
     function, inputs = tf.function(encoder), as_tensors(small_inputs())
-    kinds = profiled(lambda: function(inputs))
+    kinds = count_kinds(lambda: function(inputs))
     fused = sum(number for kind, number in kinds.items() if kind.endswith("FusedMatMul"))
     assert round(fused) == 6 * SMALL.num_hidden_layers, kinds
     assert not {"Tanh", "Pow", "MatMul", "_MklMatMul"} & kinds.keys(), kinds
