@@ -65,23 +65,22 @@ class SelfAttention(keras.layers.Layer):
 
     def call(self, hidden, layout, only_first=False, draw=None, training=None):
         layout = as_layout(layout, self.num_heads)
-        if only_first:
-            queries = layout.split_first(self.query(layout.first(hidden)))
-        else:
-            queries = layout.split(self.query(hidden))
+        query = self.query(layout.first(hidden) if only_first else hidden)
+        # Scaled before the product, which might overflow in float16; and before heads are split:
+        # TensorFlow 2.21 fuses a scale next to the product, and may mix up the groups.
+        query = query * (1 / math.sqrt(self.hidden_size // self.num_heads))
+        queries = (layout.split_first if only_first else layout.split)(query)
         keys, values = layout.split(self.key(hidden)), layout.split(self.value(hidden))
         groups = zip(queries, keys, values, layout.penalties(self.compute_dtype), strict=True)
         draw = self.dropout.draw() if training and draw is None else draw
         attend = self._attend
         if layout.recomputes_attention and training:
             from keras_bert_zh.layers.tensorflow_gradients import attention as attend
-        # Scaled before the product, which might overflow in float16.
-        scale = 1 / math.sqrt(self.hidden_size // self.num_heads)
         contexts = []
         for index, (query, key, value, penalty) in enumerate(groups):
             drawn = draw and draw.of_group(index)
             drop = functools.partial(self.dropout, draw=drawn, training=training)
-            contexts.append(attend(query * scale, key, value, penalty, drop))
+            contexts.append(attend(query, key, value, penalty, drop))
         return self.projection((layout.merge_first if only_first else layout.merge)(contexts))
 
     def _attend(self, query, key, value, penalty, drop):

@@ -76,9 +76,7 @@ def attention(
     @tf.custom_gradient
     def attend(query, key, value):
         def look(query, key):
-            # Not transpose_b: with the sum after it, oneDNN makes one kernel of that, whose results
-            # are wrong where rows are as long as heads are wide (TensorFlow 2.21).
-            scores = tf.matmul(query, tf.transpose(key, (0, 1, 3, 2)))
+            scores = tf.matmul(query, key, transpose_b=True)
             probabilities = tf.nn.softmax(tf.cast(scores, penalty.dtype) + penalty)
             return tf.cast(probabilities, query.dtype)
 

@@ -18,6 +18,7 @@ _ROWS = {
     "one row": [[1] * 5 + [0] * 6],
     "full": [[1] * 11] * 3,
     "two tokens": [[1, 1] + [0] * 9] * 2,
+    "groups": [[1] * 7 + [0] * 4, [1] * 3 + [0] * 8, [1] * 4 + [0] * 7],
     "many rows": np.tril(np.ones((11, 11), int)).tolist() * 2,
 }
 MASKS = pytest.mark.parametrize(
@@ -94,19 +95,27 @@ def test_gradients(mask):
         assert max(np.abs(tf.convert_to_tensor(g)).max() for g in gradients[0] if g is not None) > 1
 
 
+@MASKS
 @pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-4), ("mixed_bfloat16", 0.1)])
-def test_gradients_in_a_graph(dtype, bound):
-    inputs = inputs_of(np.array(_ROWS["holes"], "int32"))
-    gradients = []
+def test_outputs_and_gradients_in_a_graph(mask, dtype, bound):
+    inputs = inputs_of(mask)
+    outputs, gradients = [], []
     for encoder in pair(dtype=dtype, dropout=0.0):
 
         @tf.function
         def step(inputs, encoder=encoder):
             with tf.GradientTape() as tape:
-                loss = tf.reduce_sum(tf.sin(tf.cast(encoder(inputs, training=True), "float32")))
-            return list(map(tf.convert_to_tensor, tape.gradient(loss, encoder.trainable_variables)))
+                output = tf.cast(encoder(inputs, training=True), "float32")
+                loss = tf.reduce_sum(tf.sin(output))
+            gradients = tape.gradient(loss, encoder.trainable_variables)
+            return output, list(map(tf.convert_to_tensor, gradients))
 
-        gradients.append(step(as_tensors(inputs)))
+        trained, of_encoder = step(as_tensors(inputs))
+        predicted = tf.cast(tf.function(encoder)(as_tensors(inputs)), "float32")
+        outputs += [trained, predicted]
+        gradients.append(of_encoder)
+    for output in outputs:
+        assert difference(output, outputs[-1]) < (1e-5 if dtype == "float32" else bound)
     largest = max(np.abs(gradient).max() for gradient in gradients[1])
     assert max(map(difference, *gradients)) < bound * largest
 
