@@ -47,8 +47,8 @@ class BertEncoder(keras.layers.Layer):
             an error inside XLA. `False` computes padding and leaves it in the outputs, as the
             original does.
         remat: bool, whether training keeps each block's input alone and computes the rest again
-            for the gradients, under dropout with the same numbers dropped: less memory, a third
-            more time.
+            for the gradients, under dropout with the same numbers dropped: less memory, a quarter
+            to a half more time. Gradients of gradients need `remat=False`.
         **kwargs: `name`, `dtype` (a dtype policy such as `"mixed_bfloat16"`) and `trainable`, as
             for every Keras layer.
 
