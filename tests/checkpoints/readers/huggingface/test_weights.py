@@ -15,7 +15,7 @@ POOLER = ("bert.pooler.dense.weight", "bert.pooler.dense.bias")
 
 
 def test_parity_with_the_original_graph(data, inputs, golden):
-    outputs = BertEncoder(data / "tiny_huggingface")(inputs, as_dict=True)
+    outputs = BertEncoder(data / "tiny_huggingface", padding_free=False)(inputs, as_dict=True)
     for key in outputs:
         assert difference(outputs[key], golden[key]) < 1e-5
 
@@ -180,7 +180,7 @@ def test_no_pooler(folder, raw, save, inputs, golden):
     checkpoint = load_checkpoint(folder)
     assert checkpoint.missing == ("lowercase", "pooler")
     with pytest.warns(UserWarning, match="no weights for the pooler: pooled_output comes from fre"):
-        encoder = BertEncoder(checkpoint)
+        encoder = BertEncoder(checkpoint, padding_free=False)
     outputs = encoder(inputs, as_dict=True)
     assert difference(outputs["sequence_output"], golden["sequence_output"]) < 1e-5
     assert difference(outputs["pooled_output"], golden["pooled_output"]) > 1e-3
