@@ -25,8 +25,10 @@ class Draw:
 
     def of_group(self, index: int) -> "Draw":
         """Returns another draw for each index, far from those that are drawn in a row."""
+        if index == 0:
+            return self
         offset = ops.cast([index * 1_000_003, 0], self.seed.dtype)
-        return self if index == 0 else dataclasses.replace(self, seed=self.seed + offset)
+        return dataclasses.replace(self, seed=self.seed + offset)
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
