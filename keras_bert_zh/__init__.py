@@ -12,7 +12,9 @@ from keras_bert_zh.config import BertConfig
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.export import save_checkpoint
 from keras_bert_zh.frozen import FrozenModel
+from keras_bert_zh.heads.masked_lm import MaskedLM
 from keras_bert_zh.preprocess import BertPreprocess
+from keras_bert_zh.training import MaskTokens, PackedText, TrainingState, adamw
 
 __version__ = "0.1.0"
 
@@ -22,6 +24,11 @@ __all__ = [
     "BertPreprocess",
     "Checkpoint",
     "FrozenModel",
+    "MaskTokens",
+    "MaskedLM",
+    "PackedText",
+    "TrainingState",
+    "adamw",
     "batch_by_length",
     "load_checkpoint",
     "save_checkpoint",

@@ -17,6 +17,7 @@ from keras_bert_zh.checkpoints.writers import original as write_original
 from keras_bert_zh.checkpoints.writers.new_folder import new_folder
 from keras_bert_zh.checkpoints.writers.parts import heads
 from keras_bert_zh.encoder import BertEncoder
+from keras_bert_zh.heads.masked_lm import MaskedLM
 from keras_bert_zh.preprocess import BertPreprocess
 
 
@@ -36,27 +37,28 @@ FORMATS = tuple(WRITERS)
 
 
 def save_checkpoint(
-    source: BertEncoder | Checkpoint,
+    source: BertEncoder | MaskedLM | Checkpoint,
     folder: str | os.PathLike,
     format: str = "huggingface",
     *,
     preprocess: BertPreprocess | None = None,
     overwrite: bool = False,
 ) -> pathlib.Path:
-    """Writes an encoder, or a checkpoint in another format, to a folder of its own.
+    """Writes an encoder, with or without its heads, or a checkpoint to a folder of its own.
 
     The folder appears whole or not at all: an error, a full disk or a killed process leaves what
     was there before. Weights are written as float32, those of LoRA merged into their kernels.
-    A checkpoint keeps its heads; its other tensors (`Checkpoint.leftovers`) are not written. The
-    pooler of an encoder is written as it is, also where it was drawn at random and not trained.
+    A checkpoint keeps its heads, and so does a MaskedLM; a checkpoint's other tensors
+    (`Checkpoint.leftovers`) are not written. Pooler and heads of a model are written as they are,
+    also where they were drawn at random and not trained.
 
     Args:
-        source: a BertEncoder, or what `load_checkpoint` returned.
+        source: a BertEncoder, a MaskedLM, or what `load_checkpoint` returned.
         folder: the path to write to, beside which there must be room for the new files.
         format: `"huggingface"`, which Transformers loads; `"original"`, which the code of
             google-research/bert loads; or `"hub"`, which TensorFlow runs in place of the
             TF1 Hub module. `load_checkpoint` reads them all.
-        preprocess: BertPreprocess, whose vocabulary and `lowercase` are written. An encoder has
+        preprocess: BertPreprocess, whose vocabulary and `lowercase` are written. A model has
             none of its own; without it, a checkpoint's are.
         overwrite: bool, whether to replace a folder that holds a checkpoint and nothing else.
 
@@ -93,32 +95,36 @@ def save_checkpoint(
     return folder
 
 
-def _checkpoint(source: BertEncoder | Checkpoint) -> Checkpoint:
+def _checkpoint(source: BertEncoder | MaskedLM | Checkpoint) -> Checkpoint:
     if isinstance(source, Checkpoint):
         return source
-    if not isinstance(source, BertEncoder):
+    if not isinstance(source, BertEncoder | MaskedLM):
         raise TypeError(
-            "source must be a BertEncoder (of a whole model, pass the layer that is one) or a "
-            f"Checkpoint (of a path, what load_checkpoint returns), got {source!r}."
+            "source must be a BertEncoder or MaskedLM (of a whole model, pass the layer that is "
+            "one) or a Checkpoint (of a path, what load_checkpoint returns), got "
+            f"{source!r}."
         )
     variables = source.named_variables()
     kinds = {name: keras.backend.standardize_dtype(v.dtype) for name, v in variables.items()}
     quantised = [f"{name} is {kind}" for name, kind in kinds.items() if kind not in FLOATS]
     if quantised:
         raise ValueError(
-            f"{len(quantised)} weights of the encoder are quantised ({quantised[0]}), and no "
-            "checkpoint format holds such weights. Save the encoder before it is quantised."
+            f"{len(quantised)} weights of the {type(source).__name__} are quantised "
+            f"({quantised[0]}), and no checkpoint format holds such weights. Save it before it is "
+            "quantised."
         )
     tensors = {
         name: Tensor(tuple(variable.shape), "float32", functools.partial(_read, source, name))
         for name, variable in variables.items()
     }
-    return Checkpoint(source.config, None, None, Weights(tensors))
+    encoder = source.encoder if isinstance(source, MaskedLM) else source
+    return Checkpoint(encoder.config, None, None, Weights(tensors))
 
 
-def _read(encoder: BertEncoder, name: str) -> np.ndarray:
+def _read(source: BertEncoder | MaskedLM, name: str) -> np.ndarray:
     *path, kind = name.split(".")
-    layer = encoder
+    is_head = names.head_of(name) not in (None, "pooler")
+    layer = source if is_head or isinstance(source, BertEncoder) else source.encoder
     for part in path:
         layer = layer[int(part)] if part.isdigit() else getattr(layer, part)
     if not hasattr(layer, f"lora_{kind}_a"):

@@ -13,7 +13,7 @@ from keras_bert_zh.checkpoints import Checkpoint, names
 from keras_bert_zh.checkpoints.schemes import TF1
 from keras_bert_zh.checkpoints.writers.parts import check_path, finite, heads, write_vocabulary
 from keras_bert_zh.encoder import OUTPUT_KEYS, BertEncoder
-from keras_bert_zh.heads.masked_lm import MaskedLM
+from keras_bert_zh.heads.masked_lm_head import MaskedLMHead
 from keras_bert_zh.vocabulary import is_lowercase
 
 Tensors = dict[str, tf.Tensor]
@@ -98,7 +98,7 @@ class _Network:
             self._encoder = BertEncoder(
                 checkpoint, output_key=None, dtype="float32", padding_free=False
             )
-        self._head = MaskedLM(
+        self._head = MaskedLMHead(
             vocab_size=config.vocab_size,
             hidden_size=config.hidden_size,
             activation=config.hidden_act,

@@ -9,7 +9,14 @@ import keras
 import numpy as np
 import pytest
 
-from keras_bert_zh import BertEncoder, BertPreprocess, Checkpoint, load_checkpoint, save_checkpoint
+from keras_bert_zh import (
+    BertEncoder,
+    BertPreprocess,
+    Checkpoint,
+    MaskedLM,
+    load_checkpoint,
+    save_checkpoint,
+)
 from keras_bert_zh.checkpoints.tensors import Tensor, Weights
 from keras_bert_zh.export import FORMATS
 from tests.checkpoints.writers.variants import assert_same, variant
@@ -32,8 +39,8 @@ def encoder():
     return randomized(BertEncoder(None, config=SMALL))
 
 
-def weights(encoder):
-    return {name: np.asarray(v) for name, v in encoder.named_variables().items()}
+def weights(model):
+    return {name: np.asarray(v) for name, v in model.named_variables().items()}
 
 
 @pytest.mark.parametrize("format", BOTH)
@@ -43,6 +50,20 @@ def test_an_encoder_is_read_back(encoder, folder, format):
     again = BertEncoder(folder)(small_inputs(), as_dict=True)
     for key, output in encoder(small_inputs(), as_dict=True).items():
         np.testing.assert_array_equal(again[key], output)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("next_sentence", [False, True])
+def test_a_masked_lm_is_read_back_with_its_heads(encoder, folder, format, next_sentence):
+    model = randomized(MaskedLM(encoder, next_sentence=next_sentence), seed=1)
+    save_checkpoint(model, folder, format)
+    checkpoint = load_checkpoint(folder)
+    assert ("next_sentence" in checkpoint.missing) != next_sentence
+    assert_same(checkpoint, Checkpoint(SMALL, None, None, weights(model)))
+    again = MaskedLM(BertEncoder(folder), folder, next_sentence=next_sentence)
+    outputs, read = (keras.tree.flatten(m(small_inputs())) for m in (model, again))
+    for output, other in zip(outputs, read, strict=True):
+        np.testing.assert_array_equal(output, other)
 
 
 @pytest.mark.parametrize("format", BOTH)
@@ -98,6 +119,20 @@ def test_lora_is_merged(folder, policy):
             assert difference(outputs[key], output) < 1e-4
 
 
+def test_lora_of_a_head_is_merged(encoder, folder):
+    model = randomized(MaskedLM(encoder), seed=1)
+    before = weights(model)
+    dense = model.masked_lm.dense
+    dense.enable_lora(2)
+    dense.lora_kernel_b.assign(np.ones(dense.lora_kernel_b.shape))
+    merged = load_checkpoint(save_checkpoint(model, folder)).weights
+    change = dense.lora_kernel_a.numpy() @ dense.lora_kernel_b.numpy()
+    for name, weight in before.items():
+        expected = weight + change if name == "masked_lm.dense.kernel" else weight
+        assert difference(merged[name], expected) < 1e-5, name
+    assert np.abs(change).max() > 0.1
+
+
 @pytest.mark.parametrize("format", BOTH)
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_reduced_precision_is_written_as_float32(folder, dtype, format):
@@ -114,8 +149,19 @@ def test_reduced_precision_is_written_as_float32(folder, dtype, format):
 def test_quantised_weights_are_refused(encoder, folder):
     inputs = keras.Input((7,), dtype="int32")
     keras.Model(inputs, encoder({"input_ids": inputs})).quantize("int8")
-    with pytest.raises(ValueError, match=r"16 weights of the encoder are quantised \(embed"):
+    with pytest.raises(ValueError, match=r"16 weights of the BertEncoder are quantised \(em"):
         save_checkpoint(encoder, folder)
+    assert not folder.exists()
+
+
+def test_a_quantised_head_is_refused(encoder, folder):
+    model = MaskedLM(encoder)
+    model.masked_lm.dense.quantize("int8")
+    message = (
+        r"1 weights of the MaskedLM are quantised \(masked_lm\.dense\.kernel is int8\), and no"
+    )
+    with pytest.raises(ValueError, match=message):
+        save_checkpoint(model, folder)
     assert not folder.exists()
 
 
@@ -149,7 +195,7 @@ def test_arguments_that_are_something_else(tiny, encoder, folder):
     with pytest.raises(ValueError, match=r"format must be 'huggingface' or 'original'.*, got 'h5'"):
         save_checkpoint(tiny, folder, "h5")
     for source in ("path", keras.Sequential([encoder])):
-        with pytest.raises(TypeError, match=r"source must be a BertEncoder \(of a whole model, p"):
+        with pytest.raises(TypeError, match=r"source must be a BertEncoder or MaskedLM \(of a w"):
             save_checkpoint(source, folder)
     with pytest.raises(TypeError, match=r"preprocess must be a BertPreprocess, got \['a'\]"):
         save_checkpoint(tiny, folder, preprocess=["a"])

@@ -18,10 +18,11 @@ ALLOWED = {
     "preprocess": {"text", "checkpoints", "vocabulary"},
     "batching": {"preprocess"},
     "encoder": {"config", "layers", "checkpoints"},
-    "heads": {"layers"},
+    "heads": {"checkpoints", "config", "encoder", "layers"},
     "hub_module": {"checkpoints", "encoder", "heads", "vocabulary"},
-    "export": {"checkpoints", "encoder", "hub_module", "preprocess"},
+    "export": {"checkpoints", "encoder", "heads", "hub_module", "preprocess"},
     "frozen": {"checkpoints", "encoder", "layers", "preprocess"},
+    "training": {"checkpoints", "preprocess", "text"},
     "quiet": set(),
     "__init__": {
         "batching",
@@ -30,8 +31,10 @@ ALLOWED = {
         "encoder",
         "export",
         "frozen",
+        "heads",
         "preprocess",
         "quiet",
+        "training",
     },
     "commands": {"checkpoints", "encoder", "export"},
     "__main__": {"__init__", "commands"},
@@ -55,6 +58,7 @@ TENSORFLOW = (
     "layers/tensorflow_placement.py",
     "layers/tensorflow_gradients.py",
     "layers/packed_layout.py",
+    "training/word_choice.py",
 )
 
 

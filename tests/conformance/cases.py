@@ -11,8 +11,8 @@ import keras
 import numpy as np
 
 import keras_bert_zh
-from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess
-from keras_bert_zh.heads.masked_lm import MaskedLM
+from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess, MaskedLM
+from keras_bert_zh.heads.masked_lm_head import MaskedLMHead
 from keras_bert_zh.layers.attention import SelfAttention
 from keras_bert_zh.layers.dropout import Dropout
 from keras_bert_zh.layers.embeddings import BertEmbeddings
@@ -93,7 +93,13 @@ CASES = {
     Dropout: Case(lambda **kwargs: Dropout(0.0, **kwargs), (HIDDEN,)),
     Pooler: Case(lambda **kwargs: Pooler(hidden_size=12, **kwargs), (HIDDEN[:, 0],)),
     MaskedLM: Case(
-        lambda **kwargs: MaskedLM(vocab_size=3, hidden_size=12, **kwargs),
+        lambda dtype=None, **kwargs: MaskedLM(
+            BertEncoder(None, config=CONFIG, dropout=0.0, dtype=dtype), next_sentence=True, **kwargs
+        ),
+        (INPUTS | {"mlm_positions": POSITIONS},),
+    ),
+    MaskedLMHead: Case(
+        lambda **kwargs: MaskedLMHead(vocab_size=3, hidden_size=12, **kwargs),
         (HIDDEN, POSITIONS, TABLE),
     ),
     WithMask: Case(WithMask, ((HIDDEN, MASK),)),

@@ -1,7 +1,7 @@
 """What the tests of the heads share; it runs on any backend of Keras."""
 
 from keras_bert_zh.checkpoints import assign, names
-from keras_bert_zh.heads.masked_lm import MaskedLM
+from keras_bert_zh.heads.masked_lm_head import MaskedLMHead
 
 
 def weights_of(head):
@@ -18,7 +18,7 @@ def weights_of(head):
 
 def loaded(tiny, **kwargs):
     config = tiny.config
-    head = MaskedLM(
+    head = MaskedLMHead(
         vocab_size=config.vocab_size,
         hidden_size=config.hidden_size,
         activation=config.hidden_act,

@@ -1,0 +1,176 @@
+"""Goes on pre-training BERT on your own text, or begins from scratch.
+
+    pip install 'keras-bert-zh[examples]'
+    python examples/pretrain_masked_lm.py TEXT.txt MORE.txt.xz
+
+Text files are plain, .xz or .gz, of any size, a paragraph a line; blank lines part documents. They
+are packed once into rows of 128 tokens, of which every hundredth is held out. Then the masked
+language model is trained on them, with a progress bar of loss and masked accuracy. The output
+folder gets
+
+    text/               the packed rows
+    state.safetensors   all that a killed run needs to go on, every ten minutes
+    logs/               curves for `tensorboard --logdir out/pretrain_masked_lm/logs`
+    checkpoint/         the result, for `load_checkpoint` and Hugging Face Transformers
+
+Run the same command again, and it goes on where it stopped: the result is the same as without the
+stop. KERAS_BACKEND=jax runs it under JAX, on GPUs and TPUs too.
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+from collections.abc import Sequence
+
+import keras
+
+from keras_bert_zh import (
+    BertConfig,
+    BertEncoder,
+    BertPreprocess,
+    MaskedLM,
+    MaskTokens,
+    PackedText,
+    TrainingState,
+    adamw,
+    load_checkpoint,
+    save_checkpoint,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parse(arguments)
+    keras.utils.set_random_seed(options.seed)
+    checkpoint = None if options.scratch else load_checkpoint(options.checkpoint)
+    preprocess = BertPreprocess(checkpoint)
+    text = packed_text(options, preprocess)
+    remember(options)
+    print(f"{text.rows('train'):,} rows to learn from, {text.rows('held_out'):,} held out.")
+
+    model = build(options, checkpoint)
+    state = TrainingState(options.output / "state.safetensors", options.save_minutes)
+    mask = MaskTokens(preprocess, seed=options.seed, max_predictions=places(options))
+    train(model, text, mask, state, options)
+
+    folder = options.output / "checkpoint"
+    save_checkpoint(model, folder, preprocess=preprocess, overwrite=True)
+    print(f"Wrote {folder}.")
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("files", nargs="+", type=pathlib.Path, help="text: plain, .xz or .gz")
+    parser.add_argument("--checkpoint", default="small", help="weights to start from")
+    parser.add_argument("--scratch", metavar="4x256", type=architecture, help="fresh weights")
+    parser.add_argument("--output", type=pathlib.Path, default="out/pretrain_masked_lm")
+    parser.add_argument("--steps", type=int, default=10_000)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--sequence-length", type=int, default=128)
+    parser.add_argument("--learning-rate", type=float, default=3e-4)
+    parser.add_argument("--whole-words", action="store_true", help="mask words, not characters")
+    parser.add_argument("--mixed-precision", action="store_true", help="products in bfloat16")
+    parser.add_argument("--evaluate-every", type=int, default=500, help="steps")
+    parser.add_argument("--save-minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    for name in ("steps", "batch_size", "evaluate_every"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name.replace('_', '-')} must be at least 1")
+    return options
+
+
+def architecture(text: str) -> BertConfig:
+    layers, width = map(int, text.split("x"))
+    return BertConfig(
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=width // 32,
+        intermediate_size=4 * width,
+    )
+
+
+def remember(options: argparse.Namespace) -> None:
+    """Writes what the run depends on into its folder, or compares: it must go on as it began."""
+    free = ("output", "save_minutes")
+    new = {name: str(value) for name, value in vars(options).items() if name not in free}
+    file = options.output / "options.json"
+    if not file.exists():
+        options.output.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(new, indent=2, ensure_ascii=False), encoding="utf-8")
+        return
+    old = json.loads(file.read_text(encoding="utf-8"))
+    changed = [f"{name} was {old.get(name)}" for name in new if new[name] != old.get(name)]
+    if changed:
+        sys.exit(
+            f"{options.output} holds a run with other options: {', '.join(changed)}. Repeat "
+            "those to go on with it, or name another --output."
+        )
+
+
+def packed_text(options: argparse.Namespace, preprocess: BertPreprocess) -> PackedText:
+    """Returns the text of the files in rows, packing it the first time."""
+    folder = options.output / "text"
+    if folder.exists():
+        return PackedText(folder, preprocess)
+    return PackedText.write(
+        options.files,
+        folder,
+        preprocess,
+        sequence_length=options.sequence_length,
+        whole_words=options.whole_words,
+    )
+
+
+def build(options: argparse.Namespace, checkpoint) -> MaskedLM:
+    dtype = "mixed_bfloat16" if options.mixed_precision else "float32"
+    encoder = BertEncoder(checkpoint, config=options.scratch, dtype=dtype)
+    model = MaskedLM(encoder, checkpoint)
+    model.compile(
+        optimizer=adamw(options.learning_rate, options.steps),
+        loss=keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True, reduction="mean_with_sample_weight"
+        ),
+        weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+    )
+    return model
+
+
+def places(options: argparse.Namespace) -> int:
+    """Returns how many tokens of a row are masked at most: 20 of 128."""
+    return -(-options.sequence_length * 20 // 128)
+
+
+def train(
+    model: MaskedLM,
+    text: PackedText,
+    mask: MaskTokens,
+    state: TrainingState,
+    options: argparse.Namespace,
+) -> None:
+    """Trains up to the last step, with an epoch ending at every evaluation."""
+    step = state.restore(model)
+    if step:
+        print(f"Going on after step {step:,}.")
+    held_out = text.batches(options.batch_size, part="held_out").map(mask).cache()
+    callbacks = [state, keras.callbacks.TensorBoard(options.output / "logs", profile_batch=0)]
+    while step < options.steps:
+        epoch = step // options.evaluate_every
+        end = min((epoch + 1) * options.evaluate_every, options.steps)
+        batches = text.batches(
+            options.batch_size, seed=options.seed, start=step, count=end - step
+        ).map(mask)
+        model.fit(
+            batches.prefetch(4),
+            steps_per_epoch=end - step,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            validation_data=held_out,
+            callbacks=callbacks,
+            verbose=1 if sys.stdout.isatty() else 2,  # a bar, or a line an epoch in a log
+        )
+        step = end
+
+
+if __name__ == "__main__":
+    main()

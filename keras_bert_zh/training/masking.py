@@ -1,0 +1,177 @@
+"""MaskTokens: hides tokens, for a model to learn to find them."""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_bert_zh.preprocess import OUTPUT_KEYS, BertPreprocess
+from keras_bert_zh.training.checks import check_int, check_share
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+_UNUSED = re.compile(r"\[unused\d+\]")
+
+
+class MaskTokens:
+    """Masks tokens anew at each step, as BERT is trained to find them again.
+
+    In each row `rate` of the tokens are chosen, at random and all alike: the nearest whole number,
+    at least one, at most `max_predictions`. Of these, `mask_share` become `[MASK]`, `random_share`
+    another token of the vocabulary, and the rest stay as they are. Special tokens, `[UNK]` among
+    them, and padding are never chosen; special tokens and `[unused1]` and so on never put in.
+
+    Where the inputs hold `word_starts`, words are chosen whole, and what becomes of each of their
+    tokens is drawn for itself. A row then has more or fewer than `rate`, and on average just that,
+    unless `max_predictions` leaves no room: a word that would go beyond it is left out.
+
+    Random numbers depend on `(seed, step)` and on the shape of the batch alone. A dataset that
+    counts its batches over all epochs, as those of `PackedText` do, is masked anew in each epoch,
+    and a run that goes on where it stopped sees the masks that it would have seen. Of other
+    datasets: `dataset.repeat().enumerate().map(lambda step, inputs: mask(inputs, step))`.
+
+    Args:
+        preprocess: BertPreprocess, whose vocabulary the ids are of.
+        rate: float, the share of the tokens that are chosen.
+        max_predictions: int, P. 20 is enough for rows of 128; take 80 for 512.
+        mask_share: float, the share of the chosen that become `[MASK]`.
+        random_share: float, the share of the chosen that become a random token.
+        seed: int.
+
+    Call arguments:
+        inputs: dict of `input_ids`, `input_mask` and `segment_ids`, each `<int32>[B, S]`, and, for
+            whole words, `word_starts` `<int32>` or `<bool>` `[B, S]`, 1 where a word begins.
+        step: `<int64>[]`, any int, another one for each batch.
+
+    Returns:
+        A tuple as `fit` takes it: the dict of the three inputs, masked, and `mlm_positions`
+        `<int32>[B, P]`, which rise; the ids that stood there `<int32>[B, P]`; and
+        their weights `<float32>[B, P]`. Where fewer than P are chosen, positions, ids and weights
+        are 0 at the end. Compiled by XLA the random numbers are others.
+
+    Raises:
+        TypeError: if `preprocess` is something else, or `step` no int.
+        ValueError: if the vocabulary lacks `[MASK]`, a number is out of range, or the inputs are
+            not as described.
+
+    Example:
+
+    >>> from keras_bert_zh import BertPreprocess, MaskTokens
+    >>> preprocess = BertPreprocess(None, max_length=16)
+    >>> mask = MaskTokens(preprocess, max_predictions=3, mask_share=1, random_share=0)
+    >>> inputs, labels, weights = mask(preprocess(["今天天气很好我们去公园吧"]), step=3)
+    >>> preprocess.detokenize(inputs["input_ids"]).numpy()[0].decode()
+    '今天天[MASK]很好我们[MASK]公园吧'
+    >>> inputs["mlm_positions"].numpy(), preprocess.detokenize(labels).numpy()[0].decode()
+    (array([[4, 9, 0]], dtype=int32), '气去')
+    >>> weights.numpy()
+    array([[1., 1., 0.]], dtype=float32)
+
+    Reference:
+        `create_masked_lm_predictions` in google-research/bert `create_pretraining_data.py`.
+    """
+
+    def __init__(
+        self,
+        preprocess: BertPreprocess,
+        *,
+        rate: float = 0.15,
+        max_predictions: int = 20,
+        mask_share: float = 0.8,
+        random_share: float = 0.1,
+        seed: int = 0,
+    ):
+        if not isinstance(preprocess, BertPreprocess):
+            raise TypeError(f"preprocess must be a BertPreprocess, got {preprocess!r}.")
+        special = preprocess.special_ids
+        if "[MASK]" not in special:
+            raise ValueError(
+                f"The vocabulary of preprocess has no [MASK] among its {len(preprocess.vocabulary)}"
+                " tokens. Take the vocabulary of a checkpoint, or add [MASK] to your own."
+            )
+        self.rate = check_share("rate", rate, above_zero=True)
+        self.max_predictions = check_int("max_predictions", max_predictions, 1)
+        self.mask_share = check_share("mask_share", mask_share)
+        self.random_share = check_share("random_share", random_share)
+        if self.mask_share + self.random_share > 1:
+            raise ValueError(
+                "mask_share and random_share are shares of the same tokens and must not be more "
+                f"than 1 together, got {mask_share} and {random_share}."
+            )
+        self.seed = check_int("seed", seed)
+        self._mask_id = special["[MASK]"]
+        vocabulary = preprocess.vocabulary
+        self._is_special = np.isin(np.arange(len(vocabulary)), list(special.values()))
+        unused = np.array([bool(_UNUSED.fullmatch(token)) for token in vocabulary])
+        self._ordinary = np.flatnonzero(~self._is_special & ~unused).astype(np.int32)
+
+    def __call__(
+        self, inputs: Mapping[str, Any], step: Any
+    ) -> tuple[dict[str, "tf.Tensor"], "tf.Tensor", "tf.Tensor"]:
+        # Imported here: the package can be used without TensorFlow where no string is.
+        import tensorflow as tf
+
+        from keras_bert_zh.training.word_choice import choose, places
+
+        inputs = _to_tensors(inputs)
+        ids = inputs["input_ids"]
+        scores, edges, fates, draws = tf.unstack(
+            tf.random.stateless_uniform(
+                tf.concat([[4], tf.shape(ids)], 0), self._random_seed(step), alg="philox"
+            )
+        )
+        chosen = choose(
+            (inputs["input_mask"] == 1) & ~tf.gather(self._is_special, ids),
+            inputs.pop("word_starts", tf.ones_like(ids)),
+            scores,
+            edges,
+            rate=self.rate,
+            limit=self.max_predictions,
+        )
+        others = tf.gather(self._ordinary, tf.cast(draws * len(self._ordinary), tf.int32))
+        masked = tf.where(fates < self.mask_share + self.random_share, others, ids)
+        masked = tf.where(fates < self.mask_share, self._mask_id, masked)
+        positions, used = places(chosen, self.max_predictions)
+        labels = tf.where(used, tf.gather(ids, positions, batch_dims=1), 0)
+        inputs |= {"input_ids": tf.where(chosen, masked, ids), "mlm_positions": positions}
+        return inputs, labels, tf.cast(used, tf.float32)
+
+    def _random_seed(self, step: Any) -> "tf.Tensor":
+        import tensorflow as tf
+
+        step = tf.convert_to_tensor(step)
+        if not step.dtype.is_integer or step.shape.rank != 0:
+            raise TypeError(
+                f"step must be one int for the whole batch, got {step.dtype.name} of shape "
+                f"{step.shape}. Number the batches: dataset.repeat().enumerate()."
+            )
+        return tf.stack([tf.constant(self.seed, tf.int64), tf.cast(step, tf.int64)])
+
+
+def _to_tensors(inputs: Any) -> dict[str, "tf.Tensor"]:
+    """Returns a new dict of `<int32>[B, S]`."""
+    import tensorflow as tf
+
+    keys = set(inputs) if isinstance(inputs, Mapping) else None
+    if keys is None or keys - {"word_starts"} != set(OUTPUT_KEYS):
+        given = type(inputs).__name__ if keys is None else f"keys {sorted(keys)}"
+        raise ValueError(
+            f"MaskTokens takes a dict of {', '.join(OUTPUT_KEYS)} and, optionally, word_starts, "
+            f"each int32 [batch, sequence]; got {given}."
+        )
+    tensors = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
+    for name, tensor in tensors.items():
+        known = tensor.dtype.is_integer or (tensor.dtype.is_bool and name != "input_ids")
+        if not known or tensor.shape.rank != 2:
+            raise ValueError(
+                f"{name} must be int32 [batch, sequence], got {tensor.dtype.name} of shape "
+                f"{tensor.shape}. Mask batches, not single texts: dataset.batch(...) comes first."
+            )
+        if not tensor.shape.is_compatible_with(tensors["input_ids"].shape):
+            raise ValueError(
+                f"{name} must have the shape of input_ids, {tensors['input_ids'].shape}; got "
+                f"{tensor.shape}."
+            )
+    return {name: tf.cast(tensor, tf.int32) for name, tensor in tensors.items()}

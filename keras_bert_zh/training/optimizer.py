@@ -1,0 +1,72 @@
+"""The optimiser that BERT is trained with."""
+
+import keras
+
+from keras_bert_zh.training.checks import check_int, check_share
+
+# Keras searches this in `bias`, or under TensorFlow in `layer/bias:0`: anchored, since else a layer
+# whose name holds one of these words would not decay there.
+_NOT_DECAYED = r"(^|[/_])(bias|gamma|beta)(:\d+)?$"
+
+
+def adamw(
+    learning_rate: float,
+    steps: int,
+    *,
+    warmup: float = 0.1,
+    weight_decay: float = 0.01,
+    clipnorm: float | None = 1.0,
+) -> keras.optimizers.AdamW:
+    """Returns AdamW that warms up, then decays to nothing, with no weight decay for biases.
+
+    The learning rate rises in a straight line to `learning_rate`, and falls along half a cosine to
+    0 at `steps`; the original falls in a straight line. Biases and the scales and offsets of
+    normalisations are left out of weight decay, told by their names: `bias`, `gamma`, `beta`, or
+    something that ends in `_bias` and so on. Keras does not save that: a model that is read back
+    and trained on has to be compiled with a new optimiser, else these decay, too.
+
+    Args:
+        learning_rate: float, the highest one.
+        steps: int, the number of steps, that is of batches, in all epochs together.
+        warmup: float in [0, 1], the share of the steps in which the learning rate rises, rounded
+            down, and at least one step; 0 for none.
+        weight_decay: float.
+        clipnorm: float, the largest norm that the gradient of a variable may have; `None` for any.
+            (The original limits that of all gradients together.)
+
+    Returns:
+        `keras.optimizers.AdamW`, which has no variables yet.
+
+    Raises:
+        ValueError: if `steps` is no positive int, or `warmup` not in [0, 1].
+
+    Example:
+
+    >>> from keras_bert_zh import adamw
+    >>> optimizer = adamw(1e-3, steps=1000)
+    >>> for step in (0, 50, 100, 550, 1000):
+    ...     _ = optimizer.iterations.assign(step)
+    ...     print(f"{float(optimizer.learning_rate):.5f}")
+    0.00000
+    0.00050
+    0.00100
+    0.00050
+    0.00000
+
+    Reference:
+        Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2017
+        (https://arxiv.org/abs/1711.05101); `create_optimizer` in google-research/bert
+        `optimization.py`.
+    """
+    steps, share = check_int("steps", steps, 1), check_share("warmup", warmup)
+    rising = max(int(share * steps), 1) if share else 0
+    falling = max(steps - rising, 1)
+    if rising:
+        schedule = keras.optimizers.schedules.CosineDecay(
+            0.0, falling, warmup_target=learning_rate, warmup_steps=rising
+        )
+    else:
+        schedule = keras.optimizers.schedules.CosineDecay(learning_rate, falling)
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay, clipnorm=clipnorm)
+    optimizer.exclude_from_weight_decay(var_names=[_NOT_DECAYED])
+    return optimizer

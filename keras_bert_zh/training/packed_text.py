@@ -1,0 +1,233 @@
+"""PackedText: much text, tokenised once and read by rows."""
+
+import hashlib
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_bert_zh.checkpoints.writers.new_folder import new_folder
+from keras_bert_zh.preprocess import BertPreprocess
+from keras_bert_zh.training.checks import check_int
+from keras_bert_zh.training.row_files import Facts, open_rows, read_facts, write_rows
+from keras_bert_zh.training.shuffle import shuffled
+from keras_bert_zh.training.token_rows import sizes_of, token_rows
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+PARTS = ("train", "held_out")
+
+# Row 99 is held out, row 199, and so on.
+_HELD_OUT_EVERY = 100
+
+
+class PackedText:
+    """Rows of tokens from text files, for pre-training: no padding, no tokenising, any size.
+
+    `PackedText.write` makes a folder of text files, once. `PackedText(folder, preprocess)` opens
+    it. Rows are read from the disk as they are needed, so that memory does not grow with the text.
+
+    Args:
+        folder: what `write` made.
+        preprocess: BertPreprocess with the vocabulary that it was made with.
+
+    Attributes:
+        sequence_length: int, S.
+        whole_words: bool, whether the rows say where words begin.
+        files: the names and sizes in bytes of the text files, a list of pairs.
+
+    Raises:
+        FileNotFoundError: if the folder holds no packed text.
+        ValueError: if a file in it is damaged, or the vocabulary is another one.
+        TypeError: if `preprocess` is something else.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> from keras_bert_zh import BertPreprocess, MaskTokens, PackedText
+    >>> preprocess = BertPreprocess(None)
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     text = pathlib.Path(place, "text.txt")
+    ...     _ = text.write_text("今天天气很好\\n我们去公园吧\\n" * 100, encoding="utf-8")
+    ...     packed = PackedText.write([text], f"{place}/packed", preprocess, sequence_length=10)
+    ...     print(packed.rows("train"), packed.rows("held_out"))
+    ...     batches = packed.batches(32).map(MaskTokens(preprocess, max_predictions=2))
+    ...     inputs, labels, weights = next(iter(batches))
+    149 1
+    >>> inputs["input_ids"].shape, labels.shape
+    (TensorShape([32, 10]), TensorShape([32, 2]))
+
+    Reference:
+        `create_pretraining_data.py` in google-research/bert, which writes masked copies.
+    """
+
+    def __init__(self, folder: str | os.PathLike, preprocess: BertPreprocess):
+        self._folder = pathlib.Path(folder)
+        self._facts = read_facts(self._folder)
+        if self._facts.vocabulary != _digest(preprocess):
+            raise ValueError(
+                f"{folder} was made with another vocabulary than that of preprocess. Pass the "
+                "BertPreprocess it was made with, or write it again to another folder."
+            )
+        self._arrays = open_rows(self._folder, self._facts)
+        self.sequence_length = self._facts.sequence_length
+        self.whole_words = self._facts.whole_words
+        self.files = [tuple(file) for file in self._facts.files]
+
+    @classmethod
+    def write(
+        cls,
+        files: str | os.PathLike | Sequence[str | os.PathLike],
+        folder: str | os.PathLike,
+        preprocess: BertPreprocess,
+        *,
+        sequence_length: int = 128,
+        whole_words: bool = False,
+        progress: Callable[[int, int], Any] | None = None,
+    ) -> "PackedText":
+        """Tokenises text files into a folder of rows, each `[CLS] tokens [SEP]` and full.
+
+        The tokens of one line follow those of the line before. A blank line ends a document, and
+        so does a file: between two documents stands a `[SEP]`. Rows are cut off this stream
+        wherever they are full; the last tokens, too few for a row, are dropped. The folder appears
+        whole or not at all. It takes 2 bytes a token, 3 with words; memory is that of a block of
+        lines, and of the longest line.
+
+        Args:
+            files: paths of text files in UTF-8, plain, or compressed and ending in `.xz` or `.gz`.
+            folder: the path to write to, which must not exist yet or be empty.
+            preprocess: BertPreprocess, which tokenises.
+            sequence_length: int, S, at least 3.
+            whole_words: bool, whether to find the words of Chinese text, for `MaskTokens` to
+                choose them whole. Needs the extra `words`.
+            progress: called after each block of lines with the bytes of the files, as they are
+                stored, that have been read, and with those of all.
+
+        Returns:
+            The PackedText.
+
+        Raises:
+            FileNotFoundError: if a text file is missing.
+            FileExistsError: if the folder is not empty.
+            ValueError: if the files hold too few tokens for a row, or a compressed one is damaged.
+            ModuleNotFoundError: if the package that finds words is not installed.
+        """
+        files = [files] if isinstance(files, (str, os.PathLike)) else files
+        files = [pathlib.Path(file) for file in files]
+        sizes = sizes_of(files)
+        folder = pathlib.Path(folder)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise FileExistsError(
+                f"{folder} is a file, or a folder that is not empty. What was written there is "
+                "opened with PackedText(folder, preprocess); else name another folder."
+            )
+        facts = Facts(
+            vocabulary=_digest(preprocess),
+            rows=0,
+            sequence_length=check_int("sequence_length", sequence_length, 3),
+            dtype="<u2" if len(preprocess.vocabulary) <= 1 << 16 else "<i4",
+            whole_words=bool(whole_words),
+            files=[(file.name, size) for file, size in zip(files, sizes, strict=True)],
+        )
+        blocks = token_rows(
+            files,
+            preprocess,
+            sequence_length=facts.sequence_length,
+            whole_words=facts.whole_words,
+            progress=lambda read: progress and progress(read, sum(sizes)),
+        )
+        with new_folder(folder, overwrite=False) as new:
+            write_rows(new, facts, blocks)
+        return cls(folder, preprocess)
+
+    def rows(self, part: str = "train") -> int:
+        """Returns how many rows a part has.
+
+        Args:
+            part: `"train"`, or `"held_out"`: every hundredth row.
+
+        Raises:
+            ValueError: if it is something else.
+        """
+        if part not in PARTS:
+            raise ValueError(f"part must be {' or '.join(map(repr, PARTS))}, got {part!r}.")
+        held_out = self._facts.rows // _HELD_OUT_EVERY
+        return held_out if part == "held_out" else self._facts.rows - held_out
+
+    def batches(
+        self,
+        batch_size: int,
+        *,
+        part: str = "train",
+        seed: int = 0,
+        start: int = 0,
+        count: int | None = None,
+    ) -> "tf.data.Dataset":
+        """Returns batches with their numbers, as `MaskTokens` takes them.
+
+        Rows to train on come in random order, another one in each epoch, each once an epoch, and
+        without end; a batch may hold the end of one epoch and the beginning of the next. Which
+        ones a batch holds depends on its number, `batch_size` and `seed` alone, so that a run that
+        stopped after N batches goes on with `start=N`. Rows held out come in their order, once.
+
+        Args:
+            batch_size: int, B.
+            part: `"train"` or `"held_out"`.
+            seed: int, which order rows to train on come in.
+            start: int, the number of the first batch.
+            count: int, how many batches; `None` for all that are held out, or without end.
+
+        Returns:
+            `tf.data.Dataset` of `(inputs, step)`: dict of `input_ids`, `input_mask` (ones),
+            `segment_ids` (zeros) and, with `whole_words`, `word_starts`, each `<int32>[B, S]`; and
+            the number of the batch, `<int64>[]`. The last batch that is held out may be smaller.
+
+        Raises:
+            ValueError: if an argument is not as described, or no row is held out, of fewer than
+                100.
+        """
+        import tensorflow as tf
+
+        batch_size, seed = check_int("batch_size", batch_size, 1), check_int("seed", seed)
+        start = check_int("start", start, 0)
+        count = None if count is None else check_int("count", count, 0)
+        rows = self.rows(part)
+        if not rows:
+            raise ValueError(
+                f"{self._folder} has {self._facts.rows} rows, and one in {_HELD_OUT_EVERY} is held "
+                "out: there is none."
+            )
+
+        def read(step: np.ndarray) -> list[np.ndarray]:
+            positions = step * batch_size + np.arange(batch_size)
+            if part == "train":
+                numbers = shuffled(positions, rows, seed)
+                numbers += numbers // (_HELD_OUT_EVERY - 1)
+            else:
+                numbers = (positions[positions < rows] + 1) * _HELD_OUT_EVERY - 1
+            return [array[numbers].astype(np.int32) for array in self._arrays]
+
+        def to_inputs(step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+            arrays = tf.numpy_function(read, [step], [tf.int32] * len(self._arrays), stateful=False)
+            size = batch_size if part == "train" or rows % batch_size == 0 else None
+            ids, *words = (tf.ensure_shape(array, [size, self.sequence_length]) for array in arrays)
+            inputs = {
+                "input_ids": ids,
+                "input_mask": tf.ones_like(ids),
+                "segment_ids": tf.zeros_like(ids),
+            }
+            return (inputs | {"word_starts": words[0]} if words else inputs), step
+
+        steps = tf.data.Dataset.counter(start)
+        if part == "held_out":
+            steps = steps.take(max(-(-rows // batch_size) - start, 0))
+        return (steps if count is None else steps.take(count)).map(to_inputs)
+
+
+def _digest(preprocess: BertPreprocess) -> str:
+    if not isinstance(preprocess, BertPreprocess):
+        raise TypeError(f"preprocess must be a BertPreprocess, got {preprocess!r}.")
+    return hashlib.sha256("\n".join(preprocess.vocabulary).encode()).hexdigest()

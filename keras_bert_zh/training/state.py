@@ -1,0 +1,179 @@
+"""TrainingState: all that a run needs to go on where it stopped."""
+
+import os
+import pathlib
+import time
+from typing import Any
+
+import keras
+import numpy as np
+
+
+class TrainingState(keras.callbacks.Callback):
+    """Saves the whole state of a training run every few minutes, and restores it exactly.
+
+    Weights, the optimiser's moments and count of steps, and the states of random seeds are in one
+    file, which is always whole: it is written under another name and renamed. A run that was
+    killed goes on from it as if nothing had happened, if its data does not depend on anything but
+    the number of the step, as the batches of `PackedText` and the masks of `MaskTokens` do:
+
+        step = state.restore(model)
+        batches = packed.batches(32, start=step).map(mask)
+        model.fit(batches, steps_per_epoch=steps - step, callbacks=[state])
+
+    On several threads sums are rounded as the threads come: the resumed run is equal bit for bit
+    where two uninterrupted ones are, as after `tf.config.experimental.enable_op_determinism()`.
+
+    Args:
+        file: path of the file, whose folder is made if it is not there.
+        minutes: float, how many minutes pass from one save to the next; 0 saves after every step.
+            The end of `fit` saves, too.
+
+    Raises:
+        ValueError: if `minutes` is negative.
+
+    Example:
+
+    >>> import keras, numpy as np, tempfile
+    >>> from keras_bert_zh import TrainingState
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    >>> model.compile("adam", "mse")
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     state = TrainingState(f"{place}/state.safetensors", minutes=10)
+    ...     before = state.restore(model)
+    ...     data = np.ones((8, 3)), np.ones(8)
+    ...     _ = model.fit(*data, batch_size=2, verbose=0, callbacks=[state])
+    ...     before, state.restore(model)
+    (0, 4)
+
+    Reference:
+        `keras.callbacks.BackupAndRestore`, which goes on from the beginning of an epoch.
+    """
+
+    def __init__(self, file: str | os.PathLike, minutes: float = 10):
+        super().__init__()
+        if not minutes >= 0:
+            raise ValueError(f"minutes must be a number from 0 on, got {minutes!r}.")
+        self.file = pathlib.Path(file)
+        self.minutes = minutes
+        self._saved_at = 0.0
+        self._saved_step = None
+
+    def restore(self, model: keras.Model) -> int:
+        """Puts the saved state into a compiled model; without a file, leaves it as it is.
+
+        Args:
+            model: keras.Model, made and compiled as the one that was saved.
+
+        Returns:
+            The number of steps that it was trained for: 0 without a file.
+
+        Raises:
+            ValueError: if the model is not compiled or built, or the file is damaged or of
+                another model or optimiser. Nothing was changed then.
+        """
+        variables = _variables(model)
+        if not self.file.exists():
+            return _step(model)
+        arrays = _read(self.file)
+        problems = _differences(variables, arrays)
+        if problems:
+            raise ValueError(
+                f"{self.file} is the state of another model or optimiser. {len(problems)} found:\n"
+                "  " + "\n  ".join(problems) + "\nMake and compile the model as it was, or name "
+                "another file to begin anew."
+            )
+        for name, variable in variables.items():
+            variable.assign(arrays[name])
+        return _step(model)
+
+    def save(self) -> None:
+        """Saves the state of the model that is being trained.
+
+        Raises:
+            OSError: if the file can't be written; the one before stays as it is.
+        """
+        model = self.model  # Under JAX, asking for it fetches what was trained.
+        _write(self.file, _variables(model))
+        self._saved_at = time.monotonic()
+        self._saved_step = _step(model)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._saved_at = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if time.monotonic() - self._saved_at >= 60 * self.minutes:
+            self.save()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self._saved_step != _step(self.model):
+            self.save()
+
+
+def _variables(model: keras.Model) -> dict[str, keras.Variable]:
+    """Returns the variables by their places: names count the models that were made before."""
+    if not model.built or getattr(model, "optimizer", None) is None:
+        raise ValueError(
+            f"{model.name} has no state yet: compile it, and call it once if it has no weights."
+        )
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    groups = {"model": model.variables, "optimizer": model.optimizer.variables}
+    return {
+        f"{group}/{index}": variable
+        for group, variables in groups.items()
+        for index, variable in enumerate(_without_metrics(model, variables))
+    }
+
+
+def _without_metrics(model: keras.Model, variables: list) -> list:
+    # Metrics begin anew in each epoch, and some are made by the first call of `fit` alone.
+    metrics = {id(variable) for variable in model.metrics_variables}
+    return [variable for variable in variables if id(variable) not in metrics]
+
+
+def _step(model: keras.Model) -> int:
+    return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+
+
+def _differences(variables: dict[str, keras.Variable], arrays: dict[str, np.ndarray]) -> list[str]:
+    missing = [f"missing: {name}" for name in variables if name not in arrays]
+    unexpected = [f"unexpected: {name}" for name in arrays if name not in variables]
+    misshapen = [
+        f"misshapen: {name} is {list(arrays[name].shape)}, expected {list(variable.shape)}"
+        for name, variable in variables.items()
+        if name in arrays and tuple(variable.shape) != arrays[name].shape
+    ]
+    return missing + unexpected + misshapen
+
+
+def _read(file: pathlib.Path) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise ValueError(
+            f"{file} is no state of a training run, or damaged: {error}. Delete it to begin anew."
+        ) from error
+
+
+def _write(file: pathlib.Path, variables: dict[str, keras.Variable]) -> None:
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    # Contiguous, because save_file writes views as they lie in memory.
+    arrays = {
+        name: np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).reshape(variable.shape)
+        for name, variable in variables.items()
+    }
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(f"unfinished-{file.name}")
+    try:
+        save_file(arrays, unfinished)
+    except SafetensorError as error:
+        raise OSError(f"{file} can't be written: {error}") from error
+    with open(unfinished, "rb") as written:
+        os.fsync(written.fileno())
+    os.replace(unfinished, file)

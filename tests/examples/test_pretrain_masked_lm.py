@@ -1,0 +1,135 @@
+"""examples/pretrain_masked_lm.py: killed and resumed, on both backends."""
+
+import lzma
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from keras_bert_zh import BertEncoder, MaskedLM, load_checkpoint
+
+EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "pretrain_masked_lm.py"
+SMALL = ["--scratch", "1x32", "--batch-size", "4", "--sequence-length", "16"]
+SCHEDULE = ["--steps", "8", "--evaluate-every", "5", "--learning-rate", "0.01"]
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    """Two files, one of them compressed, with enough text for a row to be held out."""
+    folder = tmp_path_factory.mktemp("text")
+    lines = [f"第{number}天，今天天气很好，我们去公园吧。" for number in range(200)]
+    (folder / "one.txt").write_text("\n".join(lines[:100]), encoding="utf-8")
+    with lzma.open(folder / "two.txt.xz", "wt", encoding="utf-8") as file:
+        file.write("\n".join(lines[100:]))
+    return [folder / "one.txt", folder / "two.txt.xz"]
+
+
+def start(*arguments, backend="tensorflow"):
+    return subprocess.Popen(
+        [sys.executable, EXAMPLE, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+
+
+def finish(process, code=0):
+    printed, errors = process.communicate(timeout=300)
+    assert process.returncode == code, errors[-3000:]
+    return printed if code == 0 else errors
+
+
+def kill_after(process, file, steps):
+    """Kills the process as soon as its file says that it has gone so many steps."""
+    deadline = time.monotonic() + 240
+    while steps_in(file) < steps:
+        assert process.poll() is None, process.communicate()[1][-3000:]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.communicate()
+    return steps_in(file)
+
+
+def steps_in(file):
+    return int(load_file(file)["optimizer/0"]) if file.exists() else 0
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_killed_and_resumed_equals_uninterrupted(text, tmp_path, backend):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    common = [*text, *SMALL, *SCHEDULE]
+    printed = finish(start(*common, "--output", whole, backend=backend))
+    assert re.search(r"\d+ rows to learn from, \d held out\.", printed)
+    assert (
+        len(re.findall(r" accuracy: \S+ - loss: \S+ - val_accuracy: \S+ - val_loss", printed)) == 2
+    )
+
+    options = [*common, "--output", parts, "--save-minutes", "0"]
+    at = kill_after(start(*options, backend=backend), parts / "state.safetensors", 2)
+    assert 2 <= at < 8
+    assert not (parts / "checkpoint").exists()
+    resumed = finish(start(*options, backend=backend))
+    assert f"Going on after step {at}." in resumed
+
+    expected, found = (
+        load_file(place / "checkpoint" / "model.safetensors") for place in (whole, parts)
+    )
+    assert expected.keys() == found.keys()
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-6, err_msg=name)
+    last = [re.findall(r"val_loss: (\S+)", output)[-1] for output in (printed, resumed)]
+    assert last[0] == last[1]
+
+    assert sorted(entry.name for entry in whole.iterdir()) == [
+        "checkpoint",
+        "logs",
+        "options.json",
+        "state.safetensors",
+        "text",
+    ]
+    assert list((whole / "logs").rglob("events*"))
+    checkpoint = load_checkpoint(whole / "checkpoint")
+    assert checkpoint.missing == ("next_sentence",)
+    MaskedLM(BertEncoder(checkpoint), checkpoint)
+
+
+def test_it_learns_from_a_checkpoint_with_whole_words(text, tmp_path, tiny_module):
+    printed = finish(
+        start(
+            *text,
+            *("--checkpoint", tiny_module, "--whole-words", "--mixed-precision"),
+            *("--batch-size", "16", "--sequence-length", "32", "--learning-rate", "0.01"),
+            *("--steps", "40", "--evaluate-every", "4", "--output", tmp_path),
+        )
+    )
+    first, *_, last = map(float, re.findall(r"val_loss: (\S+)", printed))
+    assert last < first - 1
+    assert load_checkpoint(tmp_path / "checkpoint").config.num_hidden_layers == 2
+
+
+def test_other_options_do_not_go_on_with_a_run(text, tmp_path):
+    common = [*text, *SMALL, "--steps", "1", "--output", tmp_path]
+    finish(start(*common))
+    error = finish(start(*common, "--batch-size", "5"), code=1)
+    assert "holds a run with other options: batch_size was 4. Repeat those" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--steps", "0"], "--steps must be at least 1"),
+        (["--scratch", "big"], "argument --scratch: "),
+    ],
+)
+def test_bad_arguments(text, arguments, message):
+    assert message in finish(start(*text, *arguments), code=2)

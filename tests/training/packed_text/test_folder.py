@@ -1,0 +1,154 @@
+import gzip
+import json
+import lzma
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from keras_bert_zh import BertPreprocess, PackedText
+from keras_bert_zh.training import token_rows
+from tests.folders import contents
+from tests.process import ROOT
+from tests.training.packed_text.common import LENGTH, VOCABULARY, batches_of, in_file, same
+
+
+class TestFolder:
+    def test_it_opens_what_was_written(self, packed, preprocess):
+        again = PackedText(str(packed._folder), preprocess)
+        assert again.sequence_length == LENGTH
+        assert again.whole_words is False
+        assert again.files == packed.files
+        assert same(batches_of(again.batches(16, count=9)), batches_of(packed.batches(16, count=9)))
+        assert sorted(contents(packed._folder)) == ["ids.bin", "packed_text.json"]
+
+    def test_another_vocabulary(self, packed):
+        other = BertPreprocess(vocabulary=VOCABULARY[:-2] + VOCABULARY[:-3:-1])
+        with pytest.raises(ValueError, match="rows was made with another vocabulary than that of"):
+            PackedText(packed._folder, other)
+
+    def test_nothing_there(self, tmp_path, preprocess):
+        message = r"holds no packed text: there is no packed_text.json.*PackedText.write\(files"
+        for folder in (tmp_path, tmp_path / "none"):
+            with pytest.raises(FileNotFoundError, match=message):
+                PackedText(folder, preprocess)
+
+    @pytest.mark.parametrize(
+        ("name", "damage", "message"),
+        [
+            ("ids.bin", lambda data: data[:-2], r"ids.bin is damaged: it has 6 bytes, expected 8"),
+            ("ids.bin", lambda data: data + b"0", r"it has 9 bytes.*Delete .*packed and write it"),
+            ("ids.bin", None, r"ids.bin is damaged: it has 0 bytes, expected 8"),
+            ("word_starts.bin", lambda data: b"", r"starts.bin is damaged: it has 0 .*expected 4"),
+            ("packed_text.json", lambda data: data[:20], r"json is damaged: .*Delete .* write it"),
+            ("packed_text.json", lambda data: b"{}", r"json is damaged: .*missing 6 required"),
+        ],
+    )
+    def test_damage(self, write, preprocess, name, damage, message):
+        folder = write("今天", whole_words=True)._folder
+        file = folder / name
+        data = file.read_bytes()
+        file.unlink()
+        if damage:
+            file.write_bytes(damage(data))
+        with pytest.raises(ValueError, match=message):
+            PackedText(folder, preprocess)
+
+    def test_a_folder_that_is_not_empty_is_left_alone(self, packed, text, preprocess, tmp_path):
+        before = contents(packed._folder)
+        (tmp_path / "file").write_text("mine")
+        for folder in (packed._folder, tmp_path / "file"):
+            with pytest.raises(FileExistsError, match=r"opened with PackedText\(folder, preproc"):
+                PackedText.write(text, folder, preprocess)
+        assert contents(packed._folder) == before
+        assert (tmp_path / "file").read_text() == "mine"
+
+    def test_an_empty_folder_will_do(self, text, preprocess, tmp_path):
+        (tmp_path / "packed").mkdir()
+        assert PackedText.write(text, tmp_path / "packed", preprocess).rows() > 50
+
+    @pytest.mark.parametrize("texts", [[], [""], ["\n\n"], ["今"], ["今", "\n"]])
+    def test_too_little_text(self, write, tmp_path, texts):
+        with pytest.raises(ValueError, match=r"fewer than 2 tokens, too few for a row of 4 with"):
+            write(*texts)
+        assert not (tmp_path / "packed").exists()
+
+    def test_missing_files(self, text, preprocess, tmp_path):
+        files = [tmp_path / "a.txt", text, tmp_path / "b.txt", tmp_path]
+        with pytest.raises(FileNotFoundError, match=r"3 of 4 files missing: \['.*a.txt', '.*b.tx"):
+            PackedText.write(files, tmp_path / "packed", preprocess)
+
+    @pytest.mark.parametrize(
+        ("name", "data"),
+        [
+            ("{}.txt.xz", b"no xz"),
+            ("{}.txt.xz", lzma.compress("今天".encode() * 99)[:-20]),
+            ("{}.txt.gz", b"no gz"),
+            ("{}.txt.gz", gzip.compress("今天".encode() * 99)[:-10]),
+            ("{}.txt.gz", gzip.compress("今天".encode() * 99)[:12] + b"\xff" * 30),
+        ],
+    )
+    def test_damaged_files(self, write, tmp_path, name, data):
+        suffix = name[-3:]
+        with pytest.raises(ValueError, match=rf"0.txt\{suffix} is damaged, or no \{suffix} file: "):
+            write(data, name=name)
+        assert not (tmp_path / "packed").exists()
+
+    @pytest.mark.parametrize("length", [2, 4.0, True])
+    def test_bad_length(self, write, length):
+        message = f"sequence_length must be an int of at least 3, got {length}"
+        with pytest.raises(ValueError, match=message):
+            write("今天", sequence_length=length)
+
+    def test_no_preprocess(self, packed, text, tmp_path):
+        message = r"preprocess must be a BertPreprocess, got \['\[PAD"
+        with pytest.raises(TypeError, match=message):
+            PackedText(packed._folder, VOCABULARY)
+        with pytest.raises(TypeError, match=message):
+            PackedText.write(text, tmp_path / "packed", VOCABULARY)
+
+    def test_an_exception_on_the_way_leaves_nothing(self, text, preprocess, tmp_path, monkeypatch):
+        monkeypatch.setattr(token_rows, "_BLOCK_BYTES", 1000)
+
+        def stop(read, whole):
+            if read > whole / 2:
+                raise KeyboardInterrupt
+
+        folder = tmp_path / "packed"
+        with pytest.raises(KeyboardInterrupt):
+            PackedText.write(text, folder, preprocess, progress=stop)
+        assert contents(tmp_path) == {}
+        assert PackedText.write(text, folder, preprocess).rows() > 50
+
+    def test_a_killed_write_leaves_nothing_that_is_taken_for_whole(
+        self, text, preprocess, tmp_path
+    ):
+        code = """
+import os, signal, sys
+from keras_bert_zh import BertPreprocess, PackedText
+from tests.training.packed_text.common import VOCABULARY
+def kill(read, whole):
+    os.kill(os.getpid(), signal.SIGKILL)
+PackedText.write(sys.argv[1], sys.argv[2], BertPreprocess(vocabulary=VOCABULARY), progress=kill)
+"""
+        folder = tmp_path / "packed"
+        killed = subprocess.run(
+            [sys.executable, "-c", code, str(text), str(folder)],
+            check=False,
+            capture_output=True,
+            cwd=ROOT,
+            timeout=300,
+        )
+        assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+        assert any(tmp_path.iterdir())  # It had begun.
+        with pytest.raises(FileNotFoundError, match="holds no packed text"):
+            PackedText(folder, preprocess)
+        PackedText.write(text, folder, preprocess)
+        assert [entry.name for entry in tmp_path.iterdir()] == ["packed"]
+
+    def test_facts_for_people(self, packed, text):
+        facts = json.loads((packed._folder / "packed_text.json").read_text())
+        assert facts["rows"] == len(in_file(packed))
+        assert facts["files"] == [["text.txt", text.stat().st_size]]
+        assert len(facts["vocabulary"]) == 64

@@ -1,0 +1,145 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_bert_zh import BertEncoder, adamw
+from tests.conformance.cases import CONFIG, INPUTS
+from tests.process import run_python
+
+
+class Model(keras.Model):
+    """An encoder, layers with names that mislead, and the bias of a masked language model."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = BertEncoder(None, config=CONFIG, name="encoder")
+        self.norm = keras.layers.LayerNormalization(name="gamma")
+        self.classifier = keras.layers.Dense(2, name="bias_beta")
+        names = ("bias", "query_bias", "bias_table", "alphabeta", "gamma_ray")
+        self.others = [self.add_weight(shape=(3,), name=name) for name in names]
+        self(INPUTS)
+
+    def call(self, inputs):
+        return self.classifier(self.norm(self.encoder(inputs)))
+
+
+def rates(optimizer, steps):
+    found = []
+    for step in range(steps):
+        optimizer.iterations.assign(step)
+        found.append(float(optimizer.learning_rate))
+    return np.array(found)
+
+
+def test_learning_rate():
+    found = rates(adamw(2e-3, 200), 202)
+    rising = 2e-3 * np.arange(20) / 20
+    falling = 1e-3 * (1 + np.cos(np.pi * np.arange(180) / 180))
+    np.testing.assert_allclose(found[:200], [*rising, *falling], atol=1e-9)
+    np.testing.assert_allclose(found[200:], 0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("steps", "warmup", "rising"),
+    [(189, 0.1, 18), (200, 0.25, 50), (4, 0.1, 1), (1, 0.1, 1), (5, 1.0, 5), (70, 0.1, 7)],
+)
+def test_warmup(steps, warmup, rising):
+    found = rates(adamw(1.0, steps, warmup=warmup), steps + 1)
+    assert found[0] == 0
+    assert int(found.argmax()) == rising
+    assert found[rising] == 1
+
+
+def test_no_warmup():
+    found = rates(adamw(1.0, 10, warmup=0), 11)
+    np.testing.assert_allclose(found, (1 + np.cos(np.pi * np.arange(11) / 10)) / 2, atol=1e-6)
+
+
+def test_which_variables_decay():
+    """With gradients of zero, decay alone moves a variable."""
+    model = Model()
+    for variable in model.trainable_variables:
+        variable.assign(np.ones(variable.shape))
+    optimizer = adamw(0.5, 10, warmup=0, weight_decay=0.1)
+    optimizer.apply(
+        [np.zeros(v.shape, "float32") for v in model.trainable_variables], model.trainable_variables
+    )
+    decayed, kept = set(), set()
+    for variable in model.trainable_variables:
+        values = set(np.unique(variable))
+        (kept if values == {1.0} else decayed).add(variable.path.split("/", 1)[1])
+        assert values in ({1.0}, {np.float32(1 - 0.5 * 0.1)})
+    ends = {path.rsplit("/", 1)[-1] for path in kept}
+    assert ends == {"bias", "query_bias", "gamma", "beta"}
+    ends = {path.rsplit("/", 1)[-1] for path in decayed}
+    assert ends == {"kernel", "embeddings", "bias_table", "alphabeta", "gamma_ray"}
+    # Of the encoder: by its kinds of weights, all of them.
+    names = {
+        name: variable.path.split("/", 1)[1]
+        for name, variable in model.encoder.named_variables().items()
+    }
+    assert len(names) == 3 + 2 + 2 * 16 + 2
+    assert {"bias_beta/kernel", "alphabeta"} <= decayed
+    assert {"bias_beta/bias", "gamma/gamma", "bias"} <= kept
+    for name, path in names.items():
+        assert (path in kept) == (name.rsplit(".", 1)[-1] in ("bias", "gamma", "beta")), name
+
+
+def test_weight_decay_is_a_switch():
+    variable = keras.Variable(np.ones(3, "float32"), name="kernel")
+    for weight_decay in (0.0, 0.2):
+        variable.assign(np.ones(3))
+        adamw(0.5, 10, warmup=0, weight_decay=weight_decay).apply(
+            [np.zeros(3, "float32")], [variable]
+        )
+        np.testing.assert_allclose(variable, 1 - 0.5 * weight_decay)
+
+
+def test_clipnorm():
+    assert adamw(1.0, 10).clipnorm == 1.0
+    assert adamw(1.0, 10, clipnorm=None).clipnorm is None
+    assert adamw(1.0, 10, clipnorm=0.5).clipnorm == 0.5
+
+
+def test_the_exception_does_not_travel_with_a_saved_optimizer():
+    """What the docstring warns of; if Keras comes to save it, the warning can go."""
+    optimizer = adamw(0.5, 10, warmup=0, weight_decay=0.1)
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    for used, expected in ((optimizer, 1), (again, 1 - 0.5 * 0.1)):
+        bias = keras.Variable(np.ones(3, "float32"), name="bias")
+        used.apply([np.zeros(3, "float32")], [bias])
+        np.testing.assert_allclose(bias, expected)
+
+
+def test_jax_backend():
+    pytest.importorskip("jax")
+    run_python(
+        """
+import keras, numpy as np
+from keras_bert_zh import adamw
+model = keras.Sequential([
+    keras.Input((3,)), keras.layers.Dense(2, name="bias"), keras.layers.LayerNormalization()
+])
+for variable in model.weights:
+    variable.assign(np.ones(variable.shape))
+zeros = [np.zeros(variable.shape, "float32") for variable in model.weights]
+adamw(0.5, 10, warmup=0, weight_decay=0.1).apply(zeros, model.weights)
+means = {variable.name: round(float(np.mean(variable)), 4) for variable in model.weights}
+assert means == {"kernel": 0.95, "bias": 1, "gamma": 1, "beta": 1}, means
+""",
+        KERAS_BACKEND="jax",
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"steps": 0}, "steps must be an int of at least 1, got 0"),
+        ({"steps": 1e4}, "steps must be an int of at least 1, got 10000.0"),
+        ({"warmup": -0.1}, "warmup must be a number from 0 to 1, got -0.1"),
+        ({"warmup": 100}, "warmup must be a number from 0 to 1, got 100"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        adamw(1e-3, **{"steps": 10} | arguments)
