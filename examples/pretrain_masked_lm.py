@@ -24,6 +24,7 @@ import sys
 from collections.abc import Sequence
 
 import keras
+from rich.progress import Progress
 
 from keras_bert_zh import (
     BertConfig,
@@ -113,13 +114,16 @@ def packed_text(options: argparse.Namespace, preprocess: BertPreprocess) -> Pack
     folder = options.output / "text"
     if folder.exists():
         return PackedText(folder, preprocess)
-    return PackedText.write(
-        options.files,
-        folder,
-        preprocess,
-        sequence_length=options.sequence_length,
-        whole_words=options.whole_words,
-    )
+    with Progress() as bar:
+        packing = bar.add_task("Packing")
+        return PackedText.write(
+            options.files,
+            folder,
+            preprocess,
+            sequence_length=options.sequence_length,
+            whole_words=options.whole_words,
+            progress=lambda read, total: bar.update(packing, completed=read, total=total),
+        )
 
 
 def build(options: argparse.Namespace, checkpoint) -> MaskedLM:

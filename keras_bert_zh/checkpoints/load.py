@@ -21,6 +21,7 @@ def load_checkpoint(
     Args:
         source: one of these:
 
+            - `"small"`, the checkpoint that comes with the package;
             - the path of a folder, or the prefix of a TensorFlow checkpoint;
             - the path of a zip archive, which is unpacked once into this package's cache,
               `$KERAS_BERT_ZH_CACHE` or `~/.cache/keras_bert_zh`;

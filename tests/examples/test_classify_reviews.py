@@ -16,7 +16,6 @@ from matplotlib import image
 from keras_bert_zh import BertConfig
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
-TINY = BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=24)
 NAMES = ("negative 差评", "positive 好评")
 
 
@@ -171,13 +170,12 @@ class TestPicture:
 
 
 class TestMain:
-    def test_from_fresh_weights(self, example, few_reviews, monkeypatch, tmp_path, capfd):
-        monkeypatch.setattr(example, "SMALL", TINY)
-        small = ["--rows", "64", "--epochs", "1", "--max-length", "16"]
-        example.main([*small, "--output", str(tmp_path / "new"), "--ask", "很好", "太差了"])
+    def test_from_the_bundled_checkpoint(self, example, few_reviews, tmp_path, capfd):
+        few = ["--rows", "64", "--epochs", "1", "--max-length", "16"]
+        example.main([*few, "--output", str(tmp_path / "new"), "--ask", "很好", "太差了"])
 
         printed = capfd.readouterr().out
-        assert printed.startswith("Training a small encoder from fresh weights: 1 layer, 16 wide\n")
+        assert printed.startswith("Fine-tuning small.\n")
         assert "64 reviews to learn from, 200 held out." in printed
         assert re.search(r" accuracy: 0\.\d+ .* val_accuracy: 0\.\d+", printed)
         assert re.search(r"held-out accuracy of TF-IDF \+ logistic regression +\d\d\.\d%", printed)
@@ -204,11 +202,26 @@ class TestMain:
         example.main([*few, "--checkpoint", str(tiny_module), "--output", str(tmp_path)])
 
         printed = capfd.readouterr().out
-        assert printed.startswith(f"Fine-tuning {tiny_module}\n")
+        assert printed.startswith(f"Fine-tuning {tiny_module}.\n")
         preprocess, encoder, _ = keras.saving.load_model(tmp_path / "classifier.keras").layers
         assert len(preprocess.vocabulary) == encoder.config.vocab_size == 718
         assert encoder.compute_dtype == "bfloat16"
         assert all(question in printed for question in example.QUESTIONS)
+
+    @pytest.mark.parametrize(("width", "rate"), [(768, 3e-5), (384, 1.2e-4)])
+    def test_narrow_models_learn_faster(self, example, width, rate):
+        config = BertConfig(hidden_size=width)
+        assert example.default_learning_rate(config) == pytest.approx(rate)
+
+    def test_the_learning_rate_can_be_chosen(self, example, reviews, tiny_module):
+        model = example.build(
+            example.parse(["--checkpoint", str(tiny_module), "--max-length", "8"])
+        )
+        few = reviews.load_reviews()["train"].first(32)
+        options = ["--checkpoint", str(tiny_module), "--epochs", "1", "--learning-rate", "0.25"]
+        example.fit(model, few, few, example.parse(options))
+        schedule = model.optimizer._learning_rate
+        assert max(float(schedule(step)) for step in range(2)) == pytest.approx(0.25)
 
     def test_a_model_half_written_does_not_replace_a_whole_one(self, example, tmp_path):
         class FullDisk:

@@ -18,11 +18,20 @@ from keras_bert_zh.checkpoints.sources.hub_url import DEFAULT
 from keras_bert_zh.checkpoints.sources.hub_url import cache_folder as _cache_folder
 
 SCHEMES = f"""What can be loaded:
+- "small", the checkpoint that comes with the package;
 - a local path: of a folder, a zip archive or, for google-research/bert, the prefix of the files;
 - a TensorFlow Hub URL, such as {DEFAULT};
 - the https:// or http:// URL of a zip archive, such as {published.URL};
 - hf://ORGANISATION/NAME or hf://ORGANISATION/NAME@REVISION, on the Hugging Face Hub;
 - kaggle://OWNER/MODEL/FRAMEWORK/VARIATION/VERSION."""
+
+# The checkpoint that comes with the package. A folder of that name is reached as "./small".
+BUNDLED = "small"
+
+_WITHOUT_NETWORK = (
+    f'checkpoint="{BUNDLED}", which comes with the package;',
+    "checkpoint=None with config=BertConfig(...), for fresh weights.",
+)
 
 _PRESETS = pathlib.Path(__file__).parents[2] / "presets"
 
@@ -58,7 +67,7 @@ def resolve(source: str | os.PathLike) -> pathlib.Path:
             return kaggle_url.fetch(source)
         return hub_url.fetch(source) if is_handle(source) else _zip(source)
     except unreachable.UnreachableError as error:
-        instead = [*_instead(source, scheme), f"{_bundled()}."]
+        instead = [*_instead(source, scheme), *_WITHOUT_NETWORK]
         raise OSError(unreachable.message(source, error, instead)) from error.__cause__ or error
 
 
@@ -98,10 +107,8 @@ def _names_zip(url: str) -> bool:
 
 
 def _local(source: str | os.PathLike) -> pathlib.Path:
-    if source == "small":
-        if not (_PRESETS / "small").is_dir():
-            raise ValueError('checkpoint="small" is not part of this release.')
-        return _PRESETS / "small"
+    if source == BUNDLED:
+        return _PRESETS / BUNDLED
     path = pathlib.Path(source).expanduser()
     return archive.unpack(path) if archive.is_archive(path) else path
 
@@ -124,10 +131,3 @@ def _instead(source: str, scheme: str) -> list[str]:
         return unreachable.instead_of_zip()
     default = unreachable.instead_of_default() if source == DEFAULT else []
     return default + unreachable.instead_of_hub(source, _cache_folder(source))
-
-
-def _bundled() -> str:
-    fresh = "checkpoint=None with config=BertConfig(...), for fresh weights"
-    if (_PRESETS / "small").is_dir():
-        return f'checkpoint="small", which comes with the package;\n- {fresh}'
-    return f'{fresh} (checkpoint="small", a bundled one, is not part of this release)'

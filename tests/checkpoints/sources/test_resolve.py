@@ -65,18 +65,11 @@ def test_a_path_that_looks_like_a_url_is_a_path():
         load_checkpoint(pathlib.Path("hf://org/name"))
 
 
-def test_small_is_not_bundled(monkeypatch, tmp_path):
-    monkeypatch.setattr(resolve, "_PRESETS", tmp_path)
-    with pytest.raises(ValueError, match='checkpoint="small" is not part of this release'):
-        resolve.resolve("small")
-    assert '"small", a bundled one, is not part of this release' in resolve._bundled()
-
-
-def test_small_is_bundled(monkeypatch, tmp_path, copy_to):
-    monkeypatch.setattr(resolve, "_PRESETS", tmp_path)
-    folder = copy_to(tmp_path / "small")
-    assert resolve.resolve("small") == folder
-    assert 'checkpoint="small", which comes with the package' in resolve._bundled()
+def test_small_is_bundled_and_a_folder_of_that_name_is_another(monkeypatch, tmp_path, copy_to):
+    copy_to(tmp_path / "small")
+    monkeypatch.chdir(tmp_path)
+    assert resolve.resolve("small") != resolve.resolve("./small") == pathlib.Path("small")
+    assert load_checkpoint("small").config != load_checkpoint("./small").config
 
 
 @pytest.mark.parametrize("source", [None, 3, b"module", ["a"]])
