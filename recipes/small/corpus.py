@@ -1,0 +1,129 @@
+"""Text files as spans of tokens, drawn at random, each a function of the step alone."""
+
+import lzma
+import pathlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from keras_bert_zh import BertPreprocess
+
+# Lines are held out in blocks, so that hardly a neighbour of a held-out line is trained on.
+LINES_A_BLOCK, HELD_OUT_BLOCK, BLOCKS = 64, 50, 100
+# From how many tokens to how many a span has: of each range half of them, so that there are many
+# short ones, of which each has a sentence vector. A line that one begins with has at least two.
+LENGTHS, FEWEST = ((8, 48), (12, 126)), 2
+
+# How much of each kind of text is seen: in proportion to its size to the power of 0.75, and more
+# of talk and news, which users write, less of statutes and manuals, which repeat themselves.
+FAVOURED = {
+    "crosswoz": 2,
+    "kdconv": 2,
+    "inews": 1.5,
+    "laws": 0.5,
+    "deb_man": 0.5,
+    "deb_lohelp": 0.5,
+    "pydocs_zh": 0.5,
+    "tidb_docs_cn": 0.5,
+}
+
+
+class Text(NamedTuple):
+    """The tokens of a file, and where its lines begin and end."""
+
+    ids: np.ndarray  # <uint16>[tokens]
+    bounds: np.ndarray  # <int64>[lines + 1]
+
+
+class Corpus:
+    """The files of a folder, tokenised.
+
+    Args:
+        folder: a folder of `.txt` or `.txt.xz` files, a paragraph a line. Of two files that differ
+            in `.xz` alone, one is read.
+        preprocess: BertPreprocess.
+        seed: int.
+
+    Attributes:
+        held_out: `<uint16>[tokens]`, those of the lines that are not trained on.
+        frequencies: `<float>[V]`, how often each token is drawn, summing up to 1.
+
+    Raises:
+        FileNotFoundError: if the folder holds no such files.
+        ValueError: if a file holds nothing to learn from.
+    """
+
+    def __init__(self, folder: pathlib.Path, preprocess: BertPreprocess, seed: int = 0):
+        found = [*folder.glob("*.txt.xz"), *folder.glob("*.txt")]
+        if not found:
+            raise FileNotFoundError(f"{folder} holds no .txt or .txt.xz files to learn from.")
+        files = dict(sorted((file.name.partition(".txt")[0], file) for file in found))
+        read = [_read(file, preprocess) for file in files.values()]
+        self.held_out = np.concatenate([held_out for _, held_out in read])
+        self._texts = [text for text, _ in read]
+        shares = np.array([len(text.ids) ** 0.75 for text in self._texts])
+        shares *= [FAVOURED.get(name, 1) for name in files]
+        self._shares = shares / shares.sum()
+        self._seed = seed
+        size = len(preprocess.vocabulary)
+        self.frequencies = sum(
+            share * np.bincount(text.ids, minlength=size) / len(text.ids)
+            for share, text in zip(self._shares, self._texts, strict=True)
+        )
+
+    def spans(self, step: int, tokens: int) -> list[np.ndarray]:
+        """Returns spans of text of about so many tokens in all.
+
+        Each is `<int32>[8 to 126]`, or shorter at the end of a file.
+        """
+        random = np.random.default_rng([self._seed, step])
+        spans, total = [], 0
+        while total < tokens:
+            spans.append(self._span(random))
+            total += len(spans[-1]) + 2
+        return spans
+
+    def _span(self, random: np.random.Generator) -> np.ndarray:
+        """Begins with a line or, half of the time, inside of a long one."""
+        ids, bounds = self._texts[random.choice(len(self._texts), p=self._shares)]
+        lines = len(bounds) - 1
+        length = random.integers(*LENGTHS[random.integers(2)], endpoint=True)
+        line = random.integers(lines)
+        while bounds[line + 1] - bounds[line] < FEWEST:
+            line = (line + 1) % lines
+        begin, size = bounds[line], bounds[line + 1] - bounds[line]
+        if size > 200 and random.random() < 0.5:
+            begin += random.integers(0, size - 100)
+        return ids[begin : begin + length].astype(np.int32)
+
+
+def _read(file: pathlib.Path, preprocess: BertPreprocess) -> tuple[Text, np.ndarray]:
+    """Returns the text to learn from, and the tokens that are held out."""
+    ids, sizes, held_out = [], [], []
+    for number, block in enumerate(_blocks(file)):
+        tokens = preprocess.tokenize(tf.constant(block))
+        values = tokens.values.numpy().astype(np.uint16)
+        if number % BLOCKS == HELD_OUT_BLOCK:
+            held_out.append(values)
+        else:
+            ids.append(values)
+            sizes.append(tokens.row_lengths().numpy())
+    bounds = np.cumsum(np.concatenate([[0], *sizes]))
+    if np.diff(bounds).max(initial=0) < FEWEST:
+        raise ValueError(f"{file} holds nothing to learn from: no line of {FEWEST} tokens.")
+    return Text(np.concatenate(ids), bounds), np.concatenate([np.zeros(0, np.uint16), *held_out])
+
+
+def _blocks(file: pathlib.Path) -> Iterator[list[str]]:
+    open_file = lzma.open if file.suffix == ".xz" else open
+    with open_file(file, "rt", encoding="utf-8") as lines:
+        block = []
+        for line in lines:
+            block.append(line.rstrip("\n"))
+            if len(block) == LINES_A_BLOCK:
+                yield block
+                block = []
+        if block:
+            yield block

@@ -1,0 +1,154 @@
+"""The training of the student: steps, log and saved state."""
+
+import json
+import pathlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_bert_zh import BertPreprocess, MaskedLM, MaskTokens, TrainingState
+from recipes.small.corpus import Corpus
+from recipes.small.losses import Losses, Scales, losses
+from recipes.small.teacher import INPUTS, Lesson, Teacher
+
+# Batches that are not trained on stand far behind those that are.
+BATCHES_MEASURED, FIRST_MEASURED = 8, 10**9
+
+
+class Schedule(NamedTuple):
+    """How the learning rate goes: up in a line, level, and down in a line."""
+
+    steps: int
+    highest: float = 8e-4
+    warmup: int = 300
+    decay: float = 0.25  # the last part of the steps
+
+    def __call__(self, step: int) -> float:
+        rising = min(1.0, (step + 1) / self.warmup)
+        falling = min(1.0, (self.steps - step) / (self.decay * self.steps))
+        return self.highest * min(rising, max(falling, 0.02))
+
+
+class Training:
+    """A run, which goes on where it was stopped; what was not saved is done and logged again.
+
+    Args:
+        student: MaskedLM.
+        teacher: Teacher.
+        corpus: Corpus.
+        preprocess: BertPreprocess.
+        folder: where `state.safetensors`, `scales.npz` and `log.jsonl` are kept.
+        schedule: Schedule.
+        tokens: int, about how many a batch holds.
+        minutes: float, how many minutes pass from one saved state to the next.
+
+    Attributes:
+        step: int, how many steps the student has been trained for.
+    """
+
+    def __init__(
+        self,
+        student: MaskedLM,
+        teacher: Teacher,
+        corpus: Corpus,
+        preprocess: BertPreprocess,
+        folder: pathlib.Path,
+        *,
+        schedule: Schedule,
+        tokens: int = 2048,
+        minutes: float = 10,
+    ):
+        folder.mkdir(parents=True, exist_ok=True)
+        self._student, self._teacher, self._corpus = student, teacher, corpus
+        self._schedule, self._tokens = schedule, tokens
+        self._special_ids = preprocess.special_ids
+        self._mask = MaskTokens(preprocess, rate=0.2, max_predictions=26)
+        # With the pooler, which a MaskedLM leaves out.
+        parts = (student.encoder, student.masked_lm)
+        self._variables = [variable for part in parts for variable in part.trainable_variables]
+        self._optimizer = _optimizer()
+        self._optimizer.build(self._variables)
+        student.compile(self._optimizer)
+        self._scales = self._measure(folder / "scales.npz")
+        signature = _signature(student.encoder.config.hidden_size)
+        self._train = tf.function(self._update, signature, autograph=False)
+        self._state = TrainingState(folder / "state.safetensors", minutes)
+        self._state.set_model(student)
+        self.step = self._state.restore(student)
+        self._log = folder / "log.jsonl"
+
+    def run(self, every: int = 50) -> Iterator[dict[str, Any]]:
+        """Trains to the end, yielding what each 50 steps were like."""
+        recent, begun = [], time.monotonic()
+        self._state.on_train_begin()
+        while self.step < self._schedule.steps:
+            recent.append(self._one_step())
+            self.step += 1
+            self._state.on_train_batch_end(self.step)
+            if self.step % every == 0 or self.step == self._schedule.steps:
+                means = np.mean([[float(value) for value in values] for values in recent], axis=0)
+                record = {"step": self.step, "seconds": round(time.monotonic() - begun, 1)}
+                record |= dict(zip(Losses._fields, means.round(4).tolist(), strict=True))
+                recent = []
+                with self._log.open("a") as log:
+                    log.write(json.dumps(record) + "\n")
+                yield record
+        self._state.on_train_end()
+
+    def _one_step(self) -> Losses:
+        inputs, lesson = self._batch(self.step)
+        self._optimizer.learning_rate = self._schedule(self.step)
+        return self._train(self._mask(inputs, self.step), lesson)
+
+    def _update(self, example: tuple, lesson: Lesson) -> Losses:
+        with tf.GradientTape() as tape:
+            result = losses(self._student, example, lesson, self._scales)
+            total = result.total()
+        gradients = tape.gradient(total, self._variables)
+        self._optimizer.apply_gradients(zip(gradients, self._variables, strict=True))
+        return result
+
+    def _batch(self, number: int) -> tuple[dict[str, np.ndarray], Lesson]:
+        spans = self._corpus.spans(number, self._tokens)
+        inputs = rows(spans, self._special_ids)
+        return inputs, self._teacher.teach(spans, inputs["input_ids"].shape[1])
+
+    def _measure(self, file: pathlib.Path) -> Scales:
+        """Returns the scales, measured once, and read when a run goes on."""
+        if not file.exists():
+            numbers = range(FIRST_MEASURED, FIRST_MEASURED + BATCHES_MEASURED)
+            scales = Scales.measure([self._batch(number)[1] for number in numbers])
+            unfinished = file.with_name(f"unfinished-{file.name}")
+            np.savez(unfinished, **scales._asdict())
+            unfinished.replace(file)
+        with np.load(file) as arrays:
+            return Scales(**arrays)
+
+
+def rows(spans: Sequence[np.ndarray], special_ids: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """Returns spans as the encoder's inputs, padded to the longest."""
+    begin, end = special_ids["[CLS]"], special_ids["[SEP]"]
+    texts = [[begin, *span, end] for span in spans]
+    ids = keras.utils.pad_sequences(texts, padding="post", value=special_ids["[PAD]"])
+    mask = keras.utils.pad_sequences([[1] * len(text) for text in texts], padding="post")
+    return {"input_ids": ids, "input_mask": mask, "segment_ids": np.zeros_like(ids)}
+
+
+def _signature(width: int) -> list[tuple]:
+    """Returns what `MaskTokens` and the teacher return, for batches of any shape."""
+    ints, floats = (tf.TensorSpec((None, None), dtype) for dtype in (tf.int32, tf.float32))
+    inputs = INPUTS | {"mlm_positions": ints}
+    vectors, hidden = tf.TensorSpec((None, width)), tf.TensorSpec((None, None, width))
+    return [(inputs, ints, floats), Lesson(vectors, hidden, floats)]
+
+
+def _optimizer() -> keras.optimizers.Optimizer:
+    optimizer = keras.optimizers.AdamW(
+        weight_decay=0.01, beta_2=0.98, epsilon=1e-6, global_clipnorm=1.0
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
