@@ -17,7 +17,7 @@ import numpy as np
 
 from keras_bert_zh import BertEncoder, BertPreprocess, MaskedLM, MaskTokens, load_checkpoint
 from recipes.small.corpus import HELD_OUT_BLOCK, LINES_A_BLOCK, Corpus
-from recipes.small.training import rows
+from recipes.small.rows import rows
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "examples"))
 import classify_reviews

@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from keras_bert_zh import BertEncoder, Checkpoint
 from recipes.small.multilingual_e5 import BEGIN, END, PAD, UNKNOWN, MultilingualE5
+from recipes.small.rows import rows
 
 # E5 is trained with one of two words before each text; this one is for symmetric tasks.
 PREFIX = "query: "
+SPECIAL_IDS = {"[CLS]": BEGIN, "[SEP]": END, "[PAD]": PAD}
 INPUTS = {
     name: tf.TensorSpec((None, None), tf.int32)
     for name in ("input_ids", "input_mask", "segment_ids")
@@ -54,7 +55,7 @@ class Teacher:
         """Returns the lesson on spans of the student's tokens, padded to this length with [CLS]."""
         spelled = [self._spelling.spell(span) for span in spans]
         pieces = self._tokenizer.encode_batch([PREFIX + text for text, _ in spelled])
-        vectors, hidden = self._run(_pad([piece.ids for piece in pieces]))
+        vectors, hidden = self._run(rows([piece.ids for piece in pieces], SPECIAL_IDS))
         owners = np.zeros((len(spans), length), np.int32)
         weights = np.zeros((len(spans), length), np.float32)
         for row, (piece, (_, begins)) in enumerate(zip(pieces, spelled, strict=True)):
@@ -117,10 +118,3 @@ def _encoder(model: MultilingualE5) -> BertEncoder:
     }
     config = model.config(layers, model.header.vocab_size)
     return BertEncoder(Checkpoint(config, None, None, weights), dtype="bfloat16", output_key=None)
-
-
-def _pad(rows: Sequence[list[int]]) -> dict[str, np.ndarray]:
-    rows = [[BEGIN, *row, END] for row in rows]
-    ids = keras.utils.pad_sequences(rows, padding="post", value=PAD)
-    mask = keras.utils.pad_sequences([[1] * len(row) for row in rows], padding="post")
-    return {"input_ids": ids, "input_mask": mask, "segment_ids": np.zeros_like(ids)}

@@ -3,7 +3,7 @@
 import json
 import pathlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import keras
@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras_bert_zh import BertPreprocess, MaskedLM, MaskTokens, TrainingState
 from recipes.small.corpus import Corpus
 from recipes.small.losses import Losses, Scales, losses
+from recipes.small.rows import rows
 from recipes.small.teacher import INPUTS, Lesson, Teacher
 
 # Batches that are not trained on stand far behind those that are.
@@ -127,15 +128,6 @@ class Training:
             unfinished.replace(file)
         with np.load(file) as arrays:
             return Scales(**arrays)
-
-
-def rows(spans: Sequence[np.ndarray], special_ids: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """Returns spans as the encoder's inputs, padded to the longest."""
-    begin, end = special_ids["[CLS]"], special_ids["[SEP]"]
-    texts = [[begin, *span, end] for span in spans]
-    ids = keras.utils.pad_sequences(texts, padding="post", value=special_ids["[PAD]"])
-    mask = keras.utils.pad_sequences([[1] * len(text) for text in texts], padding="post")
-    return {"input_ids": ids, "input_mask": mask, "segment_ids": np.zeros_like(ids)}
 
 
 def _signature(width: int) -> list[tuple]:

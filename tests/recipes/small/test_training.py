@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from recipes.small.losses import Losses
-from recipes.small.training import Schedule, rows
+from recipes.small.rows import rows
+from recipes.small.training import Schedule
 from tests.process import run_python
 from tests.recipes.small import fake_e5
 from tests.recipes.small.fake_e5 import ids
