@@ -22,7 +22,13 @@ def main() -> None:
 
 
 def draw(records: list[dict[str, float]], path: pathlib.Path) -> Figure:
-    """Writes a PNG, 1200 x 480: masked accuracy, and what the student has of its teacher."""
+    """Writes a PNG, 1200 x 480: masked accuracy, and what the student has of its teacher.
+
+    Raises:
+        ValueError: if there are no records of training.
+    """
+    if not any("accuracy" in record for record in records):
+        raise ValueError("No step was logged yet; there is nothing to draw.")
     figure = Figure(figsize=(10, 4), dpi=120, layout="constrained")
     left, right = figure.subplots(1, 2)
     _curve(left, records, "accuracy", FAINT, "training, 20% masked")
