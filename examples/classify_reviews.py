@@ -78,7 +78,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--learning-rate", type=float, help="wide models take a small one")
     parser.add_argument("--max-length", type=int, default=96, help="tokens read of each review")
-    parser.add_argument("--mixed-precision", action="store_true", help="bfloat16, for GPU or TPU")
+    parser.add_argument(
+        "--mixed-precision",
+        action=argparse.BooleanOptionalAction,
+        default=multiplies_bfloat16(),
+        help="products in bfloat16; by default where the processor has AVX512-BF16 or AMX",
+    )
     parser.add_argument("--ask", nargs="+", default=QUESTIONS, help="your own reviews")
     parser.add_argument("--output", type=pathlib.Path, default="out/classify_reviews")
     parser.add_argument("--seed", type=int, default=0)
@@ -88,6 +93,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if options.epochs < 1:
         parser.error(f"--epochs must be at least 1, got {options.epochs}")
     return options
+
+
+def multiplies_bfloat16(cpuinfo: pathlib.Path = pathlib.Path("/proc/cpuinfo")) -> bool:
+    """Tells whether the processor has instructions for bfloat16, as far as Linux says so."""
+    if not cpuinfo.exists():
+        return False
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(cpuinfo.read_text().split())
 
 
 def build(options: argparse.Namespace) -> keras.Sequential:

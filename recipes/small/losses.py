@@ -31,6 +31,8 @@ class Scales(NamedTuple):
 class Losses(NamedTuple):
     """What a batch is judged by; a model that knows nothing has about 1 in the last two.
 
+    Of a batch without masks, `masked_lm` and `accuracy` are 0.
+
     Attributes:
         masked_lm: cross entropy of the masked tokens.
         accuracy: the share of them that are the likeliest token.
@@ -76,4 +78,4 @@ def losses(student: MaskedLM, example: tuple, lesson: Lesson, scales: Scales) ->
 
 
 def _mean(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_sum(values * weights) / tf.reduce_sum(weights)
+    return tf.math.divide_no_nan(tf.reduce_sum(values * weights), tf.reduce_sum(weights))

@@ -208,6 +208,21 @@ class TestMain:
         assert encoder.compute_dtype == "bfloat16"
         assert all(question in printed for question in example.QUESTIONS)
 
+    @pytest.mark.parametrize(
+        ("flags", "has"), [("avx512f avx512_bf16", True), ("amx_bf16", True), ("avx512f", False)]
+    )
+    def test_mixed_precision_where_the_processor_has_it(self, example, tmp_path, flags, has):
+        assert not example.multiplies_bfloat16(tmp_path / "cpuinfo")
+        (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: fpu {flags} erms\n")
+        assert example.multiplies_bfloat16(tmp_path / "cpuinfo") is has
+
+    @pytest.mark.parametrize("flag", ["--mixed-precision", "--no-mixed-precision"])
+    def test_mixed_precision_can_be_chosen(self, example, tiny_module, flag):
+        model = example.build(example.parse(["--checkpoint", str(tiny_module), flag]))
+        expected = "float32" if flag.startswith("--no") else "bfloat16"
+        assert model.layers[1].compute_dtype == expected
+        assert model.layers[2].compute_dtype == "float32"
+
     @pytest.mark.parametrize(("width", "rate"), [(768, 3e-5), (384, 1.2e-4)])
     def test_narrow_models_learn_faster(self, example, width, rate):
         config = BertConfig(hidden_size=width)

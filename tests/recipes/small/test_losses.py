@@ -100,3 +100,13 @@ def test_scales_are_those_of_what_is_taught():
         for row, place in zip(*np.nonzero(lesson.weights), strict=True)
     ]
     np.testing.assert_allclose(scales.hidden_deviation, np.std(taught, axis=0))
+
+
+def test_a_batch_without_masks_teaches_the_rest(pupil, own):
+    lesson, _ = own
+    example = (INPUTS | {"mlm_positions": POSITIONS}, np.zeros((2, 2), np.int32), 0 * WEIGHTS)
+    moved = lesson._replace(vectors=lesson.vectors + SCALES.vector_deviation)
+    result = losses(pupil, example, moved, SCALES)
+    assert float(result.masked_lm) == float(result.accuracy) == 0
+    assert result.pooled > 0.5
+    assert float(result.total()) == pytest.approx(30 * float(result.pooled))

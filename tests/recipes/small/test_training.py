@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 
 from recipes.small.losses import Losses
-from recipes.small.rows import rows
 from recipes.small.training import Schedule
 from tests.process import run_python
 from tests.recipes.small import fake_e5
-from tests.recipes.small.fake_e5 import ids
 
 # The end of a process leaves the files as they are at that moment.
 TRAIN = """
@@ -107,11 +105,3 @@ def test_the_schedule():
     assert {schedule(step) for step in range(100, 750)} == {1.0}
     falling = [schedule(step) for step in range(750, 1000)]
     np.testing.assert_allclose(falling, np.maximum(np.arange(250, 0, -1) / 250, 0.02))
-
-
-def test_rows():
-    made = rows([ids("今", "天"), ids("好")], {"[PAD]": 0, "[CLS]": 101, "[SEP]": 102})
-    today, day, good = ids("今", "天", "好").tolist()
-    assert made["input_ids"].tolist() == [[101, today, day, 102], [101, good, 102, 0]]
-    assert made["input_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 1, 0]]
-    assert made["segment_ids"].tolist() == [[0] * 4, [0] * 4]
