@@ -1,4 +1,5 @@
 import importlib
+import re
 import sys
 
 import numpy as np
@@ -16,8 +17,9 @@ def scores():
 
 
 @pytest.fixture
-def checkpoint(model, preprocess, tmp_path):
+def checkpoint(model, preprocess, tmp_path, monkeypatch):
     """One that says 好 everywhere."""
+    monkeypatch.setattr(student, "LAYERS", (0, 7))  # Quicker.
     made = student.make(model, VOCABULARY, FREQUENCIES)
     made.masked_lm.bias.assign(1000.0 * (np.array(VOCABULARY) == "好"))
     preset.write(made, preprocess, tmp_path / "checkpoint")
@@ -35,3 +37,18 @@ def test_too_little_was_held_out(scores, checkpoint, tmp_path):
     (tmp_path / "a.txt").write_text("我们\n" * 100, encoding="utf-8")
     with pytest.raises(ValueError, match=r"has 0 held-out tokens, and 126 are needed: of each f"):
         scores.masked_accuracy(checkpoint, tmp_path)
+
+
+def test_scores_of_fine_tuning(scores, checkpoint, monkeypatch, capsys):
+    parts = {part: held.first(64) for part, held in scores.load_reviews().items()}
+    monkeypatch.setattr(scores, "load_reviews", lambda: parts)
+    arguments = ["scores", "--checkpoint", str(checkpoint), "--rows", "32", "--seeds", "2"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    scores.main()
+    printed = capsys.readouterr().out
+    assert re.search(r"^TF-IDF \+ logistic regression: 0\.\d{4}$", printed, re.M)
+    first, second = map(float, re.findall(r"^seed [01]: (0\.\d{4})$", printed, re.M))
+    low, high = sorted((first, second))
+    mean, *ends = re.search(r"^mean (.*), from (.*) to (.*)$", printed, re.M).groups()
+    assert float(mean) == pytest.approx((low + high) / 2, abs=1e-4)
+    assert [float(end) for end in ends] == [low, high]
