@@ -82,7 +82,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--mixed-precision",
         action=argparse.BooleanOptionalAction,
         default=multiplies_bfloat16(),
-        help="products in bfloat16; by default where the processor has AVX512-BF16 or AMX",
+        help="products in bfloat16; by default if the processor has AVX512-BF16 or AMX, GPU or not",
     )
     parser.add_argument("--ask", nargs="+", default=QUESTIONS, help="your own reviews")
     parser.add_argument("--output", type=pathlib.Path, default="out/classify_reviews")
@@ -92,6 +92,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"--rows must be at least 32, got {options.rows}")
     if options.epochs < 1:
         parser.error(f"--epochs must be at least 1, got {options.epochs}")
+    if options.learning_rate is not None and not options.learning_rate > 0:
+        parser.error(f"--learning-rate must be above 0, got {options.learning_rate}")
     return options
 
 

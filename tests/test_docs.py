@@ -25,7 +25,7 @@ MODULES = [
 
 
 @pytest.fixture
-def workplace(tmp_path, monkeypatch, tiny_module):
+def folder(tmp_path, monkeypatch, tiny_module):
     """An empty folder, and a hub cache in which a tiny module stands for the default one."""
     cached = tmp_path / "hub" / hashlib.sha1(DEFAULT.encode()).hexdigest()
     for folder in (cached, tmp_path / "bert_chinese"):
@@ -43,7 +43,7 @@ def _lengthen(prefix, positions):
     write_tensors(prefix, tensors)
 
 
-@pytest.mark.usefixtures("workplace")
+@pytest.mark.usefixtures("folder")
 def test_readme_blocks_run_one_after_the_other():
     assert len(BLOCKS) >= 6
     namespace = {}
@@ -58,15 +58,10 @@ def test_docstring_examples(name, monkeypatch):
     assert results.failed == 0
 
 
-def test_some_docstrings_have_examples():
-    finder = doctest.DocTestFinder()
-    for public in (
-        keras_bert_zh.BertConfig,
-        keras_bert_zh.BertEncoder,
-        keras_bert_zh.BertPreprocess,
-    ):
-        assert any(test.examples for test in finder.find(public)), public
-    assert any(test.examples for test in finder.find(keras_bert_zh.load_checkpoint))
+@pytest.mark.parametrize("name", keras_bert_zh.__all__)
+def test_public_names_have_examples(name):
+    tests = doctest.DocTestFinder().find(getattr(keras_bert_zh, name))
+    assert any(test.examples for test in tests)
 
 
 @pytest.mark.parametrize("name", keras_bert_zh.__all__)

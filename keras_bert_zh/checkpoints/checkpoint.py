@@ -29,6 +29,15 @@ class Checkpoint:
 
     Raises:
         ValueError: if there are more or fewer tokens than rows of embeddings.
+
+    Example:
+
+    >>> from keras_bert_zh import load_checkpoint
+    >>> checkpoint = load_checkpoint("small")
+    >>> checkpoint.vocabulary[769:772], checkpoint.lowercase, checkpoint.missing
+    (('交', '亥', '亦'), True, ('next_sentence',))
+    >>> checkpoint.weights["pooler.dense.kernel"].shape
+    (384, 384)
     """
 
     config: BertConfig

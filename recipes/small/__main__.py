@@ -5,13 +5,15 @@
     python -m recipes.small --corpus FOLDER
 
 FOLDER holds Chinese text, `.txt` or `.txt.xz`, a paragraph a line. Everything is kept in
-`--output`, and the same command goes on where it was stopped. At the end the checkpoint stands in
+`--output`, and the same command goes on where it was stopped. The best checkpoint so far stands in
 its `checkpoint` folder, float16 and ready to be copied to `keras_bert_zh/presets/small`. It takes
 a GPU where TensorFlow finds one; more `--steps` are the way to a better checkpoint.
 """
 
 import argparse
 import pathlib
+
+import keras
 
 from keras_bert_zh import BertPreprocess
 from recipes.small import multilingual_e5, preset, student
@@ -27,6 +29,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=7_000, help="in all; 7,000")
     parser.add_argument("--tokens", type=int, default=2_048, help="in a batch; 2,048")
     options = parser.parse_args()
+    keras.utils.set_random_seed(0)
 
     preprocess = BertPreprocess(None)
     corpus = Corpus(options.corpus, preprocess)
@@ -44,8 +47,9 @@ def main() -> None:
     print(f"Training from step {training.step:,} to {options.steps:,}.", flush=True)
     for record in training.run():
         print(record, flush=True)
-    preset.write(pupil, preprocess, options.output / "checkpoint")
-    print(f"Wrote {options.output / 'checkpoint'}.")
+        if record.get("is_best"):
+            preset.write(pupil, preprocess, options.output / "checkpoint")
+            print(f"Wrote {options.output / 'checkpoint'}.", flush=True)
 
 
 if __name__ == "__main__":

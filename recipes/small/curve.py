@@ -1,4 +1,8 @@
-"""Draws how the training went: python -m recipes.small.curve out/small/log.jsonl curve.png"""
+"""Draws how the training went.
+
+pip install 'keras-bert-zh[examples]'
+python -m recipes.small.curve out/small/log.jsonl curve.png
+"""
 
 import argparse
 import json
@@ -13,7 +17,7 @@ BLUE, RED, FAINT = "#2f6690", "#b5483a", "#777777"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("log", type=pathlib.Path)
     parser.add_argument("picture", type=pathlib.Path)
     options = parser.parse_args()

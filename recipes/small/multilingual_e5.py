@@ -96,6 +96,7 @@ class MultilingualE5:
             max_position_embeddings=header.max_positions,
             type_vocab_size=header.type_vocab_size,
             hidden_act="gelu_erf",
+            layer_norm_eps=round(header.epsilon, 18),  # The file has 1e-12 in float32.
         )
 
     def weights(self, layers: Sequence[int], word_embeddings: np.ndarray) -> dict[str, np.ndarray]:

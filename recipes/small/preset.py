@@ -1,15 +1,17 @@
 """The checkpoint as the package holds it: a Hugging Face folder, its weights float16."""
 
-import os
 import pathlib
 import shutil
+import tempfile
 
 import keras
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from keras_bert_zh import BertPreprocess, Checkpoint, MaskedLM, save_checkpoint
+from keras_bert_zh.checkpoints.writers.new_folder import new_folder
 
+WEIGHTS = "model.safetensors"
 DROPOUT = 0.1  # What fine-tuning starts with; pre-training had none.
 
 
@@ -23,10 +25,13 @@ def write(student: MaskedLM, preprocess: BertPreprocess, folder: pathlib.Path) -
         preprocess.lowercase,
         weights,
     )
-    save_checkpoint(checkpoint, folder, overwrite=True)
-    file = folder / "model.safetensors"
-    halves = {name: array.astype(np.float16) for name, array in load_file(file).items()}
-    unfinished = file.with_name(f"unfinished-{file.name}")
-    save_file(halves, unfinished, metadata={"format": "pt"})
-    shutil.copymode(file, unfinished)
-    os.replace(unfinished, file)
+    with tempfile.TemporaryDirectory() as place, new_folder(folder, overwrite=True) as new:
+        whole = pathlib.Path(place) / "float32"
+        save_checkpoint(checkpoint, whole)
+        for file in whole.iterdir():
+            if file.name != WEIGHTS:
+                shutil.copy(file, new)
+        halves = {
+            name: array.astype(np.float16) for name, array in load_file(whole / WEIGHTS).items()
+        }
+        save_file(halves, new / WEIGHTS, metadata={"format": "pt"})

@@ -1,5 +1,6 @@
 """What the checkpoint is worth, on text that it never saw: reviews told apart, and masks filled.
 
+    pip install 'keras-bert-zh[examples]'
     python -m recipes.small.scores                     # fine-tuned with three seeds
     python -m recipes.small.scores --corpus FOLDER     # masked accuracy, too
 
@@ -15,15 +16,15 @@ import sys
 import keras
 import numpy as np
 
-from keras_bert_zh import BertEncoder, BertPreprocess, MaskedLM, MaskTokens, load_checkpoint
-from recipes.small.corpus import HELD_OUT_BLOCK, LINES_A_BLOCK, Corpus
-from recipes.small.rows import rows
+from keras_bert_zh import BertEncoder, BertPreprocess, MaskedLM, load_checkpoint
+from recipes.small.corpus import Corpus
+from recipes.small.held_out import HeldOut
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "examples"))
 import classify_reviews
 from reviews import fit_baseline, load_reviews
 
-SPANS, SPAN, AT_ONCE = 2_000, 126, 32
+ROWS = 2_000
 
 
 def main() -> None:
@@ -53,29 +54,11 @@ def main() -> None:
 
 
 def masked_accuracy(source: str | os.PathLike, folder: pathlib.Path) -> float:
-    """Returns the share of masked tokens that are the likeliest: 15% of full rows, 80/10/10.
-
-    Raises:
-        ValueError: if no row of the corpus was held out.
-    """
+    """Returns the share of masked tokens of held-out text that the checkpoint finds."""
     checkpoint = load_checkpoint(source)
     preprocess = BertPreprocess(checkpoint)
-    text = Corpus(folder, preprocess).held_out
-    spans = text[: len(text) // SPAN * SPAN].reshape(-1, SPAN)
-    if not len(spans):
-        raise ValueError(
-            f"{folder} has {len(text)} held-out tokens, and {SPAN} are needed: of each file the "
-            f"{LINES_A_BLOCK} lines after {HELD_OUT_BLOCK * LINES_A_BLOCK:,} are held out."
-        )
-    model, mask = MaskedLM(BertEncoder(checkpoint), checkpoint), MaskTokens(preprocess)
-    spans = spans[np.random.default_rng(0).permutation(len(spans))[:SPANS]]
-    hits = total = 0.0
-    for step, begin in enumerate(range(0, len(spans), AT_ONCE)):
-        inputs = rows(spans[begin : begin + AT_ONCE], preprocess.special_ids)
-        masked, labels, weights = mask(inputs, step)
-        found = np.array(model(masked)).argmax(axis=-1) == labels.numpy()
-        hits, total = hits + (found * weights.numpy()).sum(), total + weights.numpy().sum()
-    return float(hits / total)
+    held_out = HeldOut(Corpus(folder, preprocess), preprocess, ROWS)
+    return held_out.masked_accuracy(MaskedLM(BertEncoder(checkpoint), checkpoint))
 
 
 if __name__ == "__main__":

@@ -52,7 +52,10 @@ class Teacher:
         self._run = tf.function(self._compute, input_signature=[INPUTS])
 
     def teach(self, spans: Sequence[np.ndarray], length: int) -> Lesson:
-        """Returns the lesson on spans of the student's tokens, padded to this length with [CLS]."""
+        """Returns the lesson on spans of the student's tokens.
+
+        Its rows are padded to `length`, which counts [CLS] and [SEP].
+        """
         spelled = [self._spelling.spell(span) for span in spans]
         pieces = self._tokenizer.encode_batch([PREFIX + text for text, _ in spelled])
         vectors, hidden = self._run(rows([piece.ids for piece in pieces], SPECIAL_IDS))

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from keras_bert_zh import BertPreprocess, MaskedLM, MaskTokens, TrainingState
 from recipes.small.corpus import Corpus
+from recipes.small.held_out import HeldOut
 from recipes.small.losses import Losses, Scales, losses
 from recipes.small.rows import mask_some, rows
 from recipes.small.teacher import INPUTS, Lesson, Teacher
@@ -20,6 +21,8 @@ from recipes.small.teacher import INPUTS, Lesson, Teacher
 BATCHES_MEASURED, FIRST_MEASURED = 8, 10**9
 # The share of the rows that are masked. The others teach what the teacher makes of a text as it is.
 MASKED_ROWS = 0.4
+# How often held-out text is looked at, in steps, and how much of it, in rows of 126.
+MEASURED_EVERY, MEASURED_ROWS = 500, 256
 
 
 class Schedule(NamedTuple):
@@ -28,7 +31,7 @@ class Schedule(NamedTuple):
     steps: int
     highest: float = 8e-4
     warmup: int = 300
-    decay: float = 0.25  # the last part of the steps
+    decay: float = 0.6  # the last part of the steps
 
     def __call__(self, step: int) -> float:
         rising = min(1.0, (step + 1) / self.warmup)
@@ -70,13 +73,14 @@ class Training:
         self._schedule, self._tokens = schedule, tokens
         self._special_ids = preprocess.special_ids
         self._mask = MaskTokens(preprocess, rate=0.2, max_predictions=26)
+        self._held_out = HeldOut(corpus, preprocess, MEASURED_ROWS)
         # With the pooler, which a MaskedLM leaves out.
         parts = (student.encoder, student.masked_lm)
         self._variables = [variable for part in parts for variable in part.trainable_variables]
         self._optimizer = _optimizer()
         self._optimizer.build(self._variables)
         student.compile(self._optimizer)
-        self._scales = self._measure(folder / "scales.npz")
+        self._scales = self._measure_scales(folder / "scales.npz")
         signature = _signature(student.encoder.config.hidden_size)
         self._train = tf.function(self._update, signature, autograph=False)
         self._state = TrainingState(folder / "state.safetensors", minutes)
@@ -85,22 +89,35 @@ class Training:
         self._log = folder / "log.jsonl"
 
     def run(self, every: int = 50) -> Iterator[dict[str, Any]]:
-        """Trains to the end, yielding what each 50 steps were like."""
+        """Trains to the end, yielding what each 50 steps were like.
+
+        A record holds the step, the seconds and the means of the losses; every 500 steps and at
+        the end also the accuracy on held-out text, and whether it is the best so far.
+        """
         recent, begun = [], time.monotonic()
         self._state.on_train_begin()
         while self.step < self._schedule.steps:
             recent.append(self._one_step())
             self.step += 1
             self._state.on_train_batch_end(self.step)
-            if self.step % every == 0 or self.step == self._schedule.steps:
+            is_last = self.step == self._schedule.steps
+            if self.step % every == 0 or is_last:
                 means = np.mean([[float(value) for value in values] for values in recent], axis=0)
                 record = {"step": self.step, "seconds": round(time.monotonic() - begun, 1)}
                 record |= dict(zip(Losses._fields, means.round(4).tolist(), strict=True))
-                recent = []
+                if self.step % MEASURED_EVERY == 0 or is_last:
+                    record |= self._measure_held_out()
                 with self._log.open("a") as log:
                     log.write(json.dumps(record) + "\n")
+                recent = []
                 yield record
         self._state.on_train_end()
+
+    def _measure_held_out(self) -> dict[str, Any]:
+        accuracy = round(self._held_out.masked_accuracy(self._student), 4)
+        lines = self._log.read_text().splitlines() if self._log.exists() else []
+        before = [json.loads(line).get("held_out_accuracy", 0) for line in lines]
+        return {"held_out_accuracy": accuracy, "is_best": accuracy >= max(before, default=0)}
 
     def _one_step(self) -> Losses:
         inputs, lesson = self._batch(self.step)
@@ -121,7 +138,7 @@ class Training:
         inputs = rows(spans, self._special_ids)
         return inputs, self._teacher.teach(spans, inputs["input_ids"].shape[1])
 
-    def _measure(self, file: pathlib.Path) -> Scales:
+    def _measure_scales(self, file: pathlib.Path) -> Scales:
         """Returns the scales, measured once, and read when a run goes on."""
         if not file.exists():
             numbers = range(FIRST_MEASURED, FIRST_MEASURED + BATCHES_MEASURED)

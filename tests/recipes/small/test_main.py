@@ -1,12 +1,56 @@
-import runpy
+import json
 import sys
 
+import numpy as np
 import pytest
 
+from keras_bert_zh import load_checkpoint
+from recipes.small import __main__ as command
+from recipes.small import losses, multilingual_e5, student, training
+from tests.recipes.small import fake_e5
 
-def test_the_command_line(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["python -m recipes.small", "--help"])
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["python -m recipes.small", *map(str, arguments)])
+    command.main()
+
+
+def test_help(monkeypatch, capsys):
     with pytest.raises(SystemExit) as end:
-        runpy.run_module("recipes.small", run_name="__main__")
+        run(monkeypatch, "--help")
     assert end.value.code == 0
     assert "Trains the bundled checkpoint" in capsys.readouterr().out
+
+
+def test_from_text_to_a_checkpoint(monkeypatch, capsys, file, tmp_path):
+    monkeypatch.setattr(multilingual_e5, "find", lambda: file)
+    monkeypatch.setattr(student, "LAYERS", (0, 7))  # Quicker, as is all that follows.
+    monkeypatch.setattr(losses, "TAUGHT_BLOCK", 1)
+    monkeypatch.setattr(training, "MEASURED_ROWS", 4)
+    (tmp_path / "corpus").mkdir()
+    fake_e5.write_text(tmp_path / "corpus" / "text.txt", 3300)
+    arguments = ["--corpus", tmp_path / "corpus", "--output", tmp_path / "out"]
+    arguments += ["--steps", "2", "--tokens", "200"]
+
+    run(monkeypatch, *arguments)
+    printed = capsys.readouterr().out
+    assert printed.startswith("Training from step 0 to 2.\n")
+    assert printed.endswith(f"Wrote {tmp_path / 'out' / 'checkpoint'}.\n")
+    record = json.loads((tmp_path / "out" / "log.jsonl").read_text())
+    assert record["step"] == 2
+    assert record["is_best"]
+    checkpoint = load_checkpoint(tmp_path / "out" / "checkpoint")
+    assert checkpoint.config.num_hidden_layers == 2
+    assert len(checkpoint.vocabulary) == 21128
+    assert np.isfinite(checkpoint.weights["embeddings.word.embeddings"]).all()
+
+    run(monkeypatch, *arguments)
+    assert capsys.readouterr().out == "Training from step 2 to 2.\n"
+
+
+def test_it_needs_held_out_text(monkeypatch, file, tmp_path):
+    """Before anything is trained, not after hours."""
+    monkeypatch.setattr(multilingual_e5, "find", lambda: file)
+    (tmp_path / "text.txt").write_text("今天天气很好\n" * 300, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"The corpus has 0 held-out tokens, and 126 are needed"):
+        run(monkeypatch, "--corpus", tmp_path, "--output", tmp_path / "out")

@@ -13,7 +13,7 @@ TRAIN = """
 import pathlib, shutil, sys
 import keras, numpy as np, tensorflow as tf
 from keras_bert_zh import BertPreprocess
-from recipes.small import losses, multilingual_e5, student
+from recipes.small import losses, multilingual_e5, student, training as recipe
 from recipes.small.corpus import Corpus
 from recipes.small.teacher import Teacher
 from recipes.small.training import Schedule, Training
@@ -27,6 +27,7 @@ corpus = Corpus(place / "corpus", preprocess)
 model = multilingual_e5.read(file)
 teacher = Teacher(model, student.TAUGHT_LAYER, VOCABULARY)
 student.LAYERS, losses.TAUGHT_BLOCK = (0, 7), 1  # Quicker.
+recipe.MEASURED_EVERY, recipe.MEASURED_ROWS = 20, 4
 
 def training(name):
     pupil = student.make(model, VOCABULARY, corpus.frequencies)
@@ -59,7 +60,7 @@ def trained(file, tmp_path_factory):
     """The folder of a run and of one that was killed, and what was printed."""
     place = tmp_path_factory.mktemp("training")
     (place / "corpus").mkdir()
-    fake_e5.write_text(place / "corpus" / "text.txt", 300)
+    fake_e5.write_text(place / "corpus" / "text.txt", 3300)  # The 3,201st begins what is held out.
     return place, run_python(TRAIN, file, place)
 
 
@@ -68,6 +69,9 @@ def test_all_that_is_learned_gets_better(trained):
     records = [json.loads(line) for line in (place / "whole" / "log.jsonl").open()]
     assert [record["step"] for record in records] == [10, 20, 30, 40]
     assert list(records[0]) == ["step", "seconds", *Losses._fields]
+    measured = {r["step"]: r["held_out_accuracy"] for r in records if "held_out_accuracy" in r}
+    assert set(measured) == {20, 40}
+    assert [r["is_best"] for r in records if "is_best" in r] == [True, measured[40] >= measured[20]]
     for name, share in (("masked_lm", 0.99), ("pooled", 0.9), ("hidden", 0.8)):
         assert records[3][name] < share * records[0][name], name
 
@@ -99,7 +103,7 @@ def test_what_is_kept(trained):
 
 
 def test_the_schedule():
-    schedule = Schedule(1000, highest=1.0, warmup=100)
+    schedule = Schedule(1000, highest=1.0, warmup=100, decay=0.25)
     rising = [schedule(step) for step in range(100)]
     np.testing.assert_allclose(rising, np.arange(1, 101) / 100)
     assert {schedule(step) for step in range(100, 750)} == {1.0}
