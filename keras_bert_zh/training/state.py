@@ -2,35 +2,47 @@
 
 import os
 import pathlib
+import shutil
 import time
 from typing import Any
 
 import keras
 import numpy as np
 
+# What stands in the file beside the variables: how many batches they were trained on.
+_BATCHES = "batches"
+
 
 class TrainingState(keras.callbacks.Callback):
     """Saves the whole state of a training run every few minutes, and restores it exactly.
 
-    Weights, the optimiser's moments and count of steps, and the states of random seeds are in one
-    file, which is always whole: it is written under another name and renamed. A run that was
-    killed goes on from it as if nothing had happened, if its data does not depend on anything but
-    the number of the step, as the batches of `PackedText` and the masks of `MaskTokens` do:
+    Weights, the optimiser's moments and count of updates, the states of random seeds and the number
+    of batches are in one file, which is always whole: it is written under another name and renamed.
+    A run that was killed goes on from it as if nothing had happened, if its data does not depend on
+    anything but the number of the batch, as the batches of `PackedText` and the masks of
+    `MaskTokens` do:
 
         step = state.restore(model)
-        batches = packed.batches(32, start=step).map(mask)
-        model.fit(batches, steps_per_epoch=steps - step, callbacks=[state])
+        if step < steps:  # fit takes 0 steps for no limit.
+            batches = packed.batches(32, start=step).map(mask)
+            model.fit(batches, steps_per_epoch=steps - step, callbacks=[state])
+
+    Every batch counts, also those after which gradient accumulation or a LossScaleOptimizer leaves
+    the weights as they are. One object counts for one run: on from what `restore` returned, or from
+    0 if it was not called, through all calls of `fit`. A loop without `fit` calls `set_model` and
+    `on_train_begin`, then `on_train_batch_end` once a batch, and `on_train_end`.
 
     On several threads sums are rounded as the threads come: the resumed run is equal bit for bit
     where two uninterrupted ones are, as after `tf.config.experimental.enable_op_determinism()`.
 
     Args:
         file: path of the file, whose folder is made if it is not there.
-        minutes: float, how many minutes pass from one save to the next; 0 saves after every step.
+        minutes: float, how many minutes pass from one save to the next; 0 saves after every batch.
             The end of `fit` saves, too.
 
     Raises:
-        ValueError: if `minutes` is negative.
+        ValueError: if `minutes` is negative; by `fit`, if `steps_per_execution` is N and an epoch
+            is not known to have a multiple of N batches: Keras does not tell how many come last.
 
     Example:
 
@@ -57,7 +69,9 @@ class TrainingState(keras.callbacks.Callback):
         self.file = pathlib.Path(file)
         self.minutes = minutes
         self._saved_at = 0.0
-        self._saved_step = None
+        self._batches = 0
+        self._batches_a_call = 1
+        self._saved_batches = 0
 
     def restore(self, model: keras.Model) -> int:
         """Puts the saved state into a compiled model; without a file, leaves it as it is.
@@ -66,7 +80,7 @@ class TrainingState(keras.callbacks.Callback):
             model: keras.Model, made and compiled as the one that was saved.
 
         Returns:
-            The number of steps that it was trained for: 0 without a file.
+            The number of batches that it was trained on: 0 without a file.
 
         Raises:
             ValueError: if the model is not compiled or built, or the file is damaged or of
@@ -74,7 +88,8 @@ class TrainingState(keras.callbacks.Callback):
         """
         variables = _variables(model)
         if not self.file.exists():
-            return _step(model)
+            self._batches = self._saved_batches = 0
+            return 0
         arrays = _read(self.file)
         problems = _differences(variables, arrays)
         if problems:
@@ -85,7 +100,8 @@ class TrainingState(keras.callbacks.Callback):
             )
         for name, variable in variables.items():
             variable.assign(arrays[name])
-        return _step(model)
+        self._batches = self._saved_batches = int(arrays[_BATCHES])
+        return self._batches
 
     def save(self) -> None:
         """Saves the state of the model that is being trained.
@@ -94,19 +110,34 @@ class TrainingState(keras.callbacks.Callback):
             OSError: if the file can't be written; the one before stays as it is.
         """
         model = self.model  # Under JAX, asking for it fetches what was trained.
-        _write(self.file, _variables(model))
+        # Contiguous, because save_file writes views as they lie in memory.
+        arrays = {
+            name: np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).reshape(variable.shape)
+            for name, variable in _variables(model).items()
+        }
+        _write(self.file, arrays | {_BATCHES: np.array(self._batches, np.int64)})
         self._saved_at = time.monotonic()
-        self._saved_step = _step(model)
+        self._saved_batches = self._batches
 
     def on_train_begin(self, logs: Any = None) -> None:
+        together = self.model.steps_per_execution
+        steps = (self.params or {}).get("steps")
+        if together > 1 and (steps is None or steps % together):
+            raise ValueError(
+                f"With steps_per_execution={together}, batches can only be counted if an epoch has "
+                f"a multiple of {together}, got {steps or 'an unknown number'}. Pass such a number "
+                "as steps_per_epoch, or compile with steps_per_execution=1."
+            )
+        self._batches_a_call = together
         self._saved_at = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._batches += self._batches_a_call
         if time.monotonic() - self._saved_at >= 60 * self.minutes:
             self.save()
 
     def on_train_end(self, logs: Any = None) -> None:
-        if self._saved_step != _step(self.model):
+        if self._saved_batches != self._batches:
             self.save()
 
 
@@ -122,27 +153,19 @@ def _variables(model: keras.Model) -> dict[str, keras.Variable]:
     return {
         f"{group}/{index}": variable
         for group, variables in groups.items()
-        for index, variable in enumerate(_without_metrics(model, variables))
+        for index, variable in enumerate(variables)
     }
 
 
-def _without_metrics(model: keras.Model, variables: list) -> list:
-    # Metrics begin anew in each epoch, and some are made by the first call of `fit` alone.
-    metrics = {id(variable) for variable in model.metrics_variables}
-    return [variable for variable in variables if id(variable) not in metrics]
-
-
-def _step(model: keras.Model) -> int:
-    return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
-
-
 def _differences(variables: dict[str, keras.Variable], arrays: dict[str, np.ndarray]) -> list[str]:
-    missing = [f"missing: {name}" for name in variables if name not in arrays]
-    unexpected = [f"unexpected: {name}" for name in arrays if name not in variables]
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    shapes[_BATCHES] = ()
+    missing = [f"missing: {name}" for name in shapes if name not in arrays]
+    unexpected = [f"unexpected: {name}" for name in arrays if name not in shapes]
     misshapen = [
-        f"misshapen: {name} is {list(arrays[name].shape)}, expected {list(variable.shape)}"
-        for name, variable in variables.items()
-        if name in arrays and tuple(variable.shape) != arrays[name].shape
+        f"misshapen: {name} is {list(arrays[name].shape)}, expected {list(shape)}"
+        for name, shape in shapes.items()
+        if name in arrays and shape != arrays[name].shape
     ]
     return missing + unexpected + misshapen
 
@@ -159,21 +182,25 @@ def _read(file: pathlib.Path) -> dict[str, np.ndarray]:
         ) from error
 
 
-def _write(file: pathlib.Path, variables: dict[str, keras.Variable]) -> None:
+def _write(file: pathlib.Path, arrays: dict[str, np.ndarray]) -> None:
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
-    # Contiguous, because save_file writes views as they lie in memory.
-    arrays = {
-        name: np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).reshape(variable.shape)
-        for name, variable in variables.items()
-    }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f"unfinished-{file.name}")
+    # A folder, because safetensors begins with a file of any name.
+    folder = file.with_name(f"unfinished-{file.name}")
+    if folder.exists():
+        shutil.rmtree(folder)  # of a process that was killed
+    folder.mkdir(parents=True)
     try:
+        unfinished = folder / file.name
+        unfinished.touch()
+        permissions = unfinished.stat().st_mode
         save_file(arrays, unfinished)
+        unfinished.chmod(permissions)  # safetensors leaves the file to its owner alone.
+        with open(unfinished, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(unfinished, file)
     except SafetensorError as error:
         raise OSError(f"{file} can't be written: {error}") from error
-    with open(unfinished, "rb") as written:
-        os.fsync(written.fileno())
-    os.replace(unfinished, file)
+    finally:
+        shutil.rmtree(folder)
