@@ -30,6 +30,8 @@ class MaskedLM(keras.Model):
 
     `compile` and `fit` train it on labels `<int32>[B, P]`, the tokens that stood there. Every text
     has P positions: where one has fewer, fill up with 0, labels too, and give these the weight 0.
+    Compile with a loss of `reduction="mean_with_sample_weight"`: the default one divides by all
+    positions, so that those of weight 0 make the loss smaller than it is.
     Word embeddings are trained in both places, in the encoder and as the last layer of the head.
 
     Without `next_sentence` the pooler takes no part: it counts among the weights that are not

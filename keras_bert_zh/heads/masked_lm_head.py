@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_bert_zh.layers.encoder_inputs import check_integers
 from keras_bert_zh.layers.feed_forward import ACTIVATIONS
 from keras_bert_zh.layers.fresh_weights import fresh_weights
 
@@ -112,9 +113,8 @@ class MaskedLMHead(keras.layers.Layer):
                     f"{name} must have shape {_text(shape)}, got {_text(tensor.shape)}: the head "
                     "takes the sequence output, the masked positions and the word embeddings."
                 )
-        dtype = "int32" if positions is None else keras.backend.standardize_dtype(positions.dtype)
-        if not dtype.startswith(("int", "uint")):
-            raise ValueError(f"positions must be integers, int32 [batch, masked]; got {dtype}.")
+        if positions is not None:
+            check_integers("positions", positions, "[batch, masked]")
 
     def compute_mask(self, inputs, previous_mask=None):
         # The mask of the sequence says nothing of the positions.
@@ -132,20 +132,13 @@ class MaskedLMHead(keras.layers.Layer):
 
 
 def _check_range(positions, length):
-    """Returns the positions; the gather might count them from the end, or read astray."""
-    if keras.backend.backend() != "tensorflow":
-        return positions
-    import tensorflow as tf
+    """Returns the positions, checked; on JAX those out of range become ones that give NaN."""
+    if keras.backend.backend() == "tensorflow":
+        from keras_bert_zh.layers.tensorflow_assertions import assert_positions
 
-    inside = ops.all((positions >= 0) & (positions < length))
-    message = "positions must be in [0, length of the sequence); got"
-    if tf.executing_eagerly():
-        if not inside:
-            raise ValueError(f"{message} {positions.numpy().tolist()}, and the length is {length}.")
-        return positions
-    assertion = tf.debugging.Assert(inside, [message, positions, "and the length is", length])
-    with tf.control_dependencies([assertion]):
-        return tf.identity(positions)
+        return assert_positions(positions, length)
+    positions = ops.cast(positions, "int32")
+    return ops.where(positions < 0, length, positions)  # JAX counts from the end.
 
 
 def _text(shape) -> str:

@@ -31,9 +31,8 @@ def check_signature(inputs: Any, max_length: int) -> None:
                 f"{name} must have shape [batch, sequence], got {_describe(tensor)}. Add a batch "
                 "axis to a single text; call BertPreprocess, not its tokenize, for padded rows."
             )
-        dtype = keras.backend.standardize_dtype(tensor.dtype)
-        if not (dtype.startswith(("int", "uint")) or (dtype == "bool" and name == "input_mask")):
-            raise ValueError(f"{name} must be integers, int32 [batch, sequence]; got {dtype}.")
+        if not (name == "input_mask" and _dtype(tensor) == "bool"):
+            check_integers(name, tensor, "[batch, sequence]")
         if not _compatible(tensor.shape, inputs["input_ids"].shape):
             raise ValueError(
                 f"{name} must have the shape of input_ids, {_shape(inputs['input_ids'].shape)}; "
@@ -49,11 +48,23 @@ def check_signature(inputs: Any, max_length: int) -> None:
         )
 
 
+def check_integers(name: str, tensor: Any, axes: str) -> None:
+    """Raises ValueError unless a tensor holds integers, or floats may stand in for them."""
+    if _dtype(tensor).startswith(("int", "uint")):
+        return
+    if keras.backend.backend() == "tensorflow" and "float" in _dtype(tensor):
+        from keras_bert_zh.layers.tensorflow_assertions import floats_may_stand_in
+
+        if floats_may_stand_in():
+            return
+    raise ValueError(f"{name} must be integers, int32 {axes}; got {_dtype(tensor)}.")
+
+
 def complete(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Returns all three inputs: a missing mask is ones, missing segments are zeros."""
     ids = inputs["input_ids"]
     mask = inputs.get("input_mask", ops.ones_like(ids))
-    if keras.backend.standardize_dtype(mask.dtype) == "bool":
+    if _dtype(mask) == "bool":
         mask = ops.cast(mask, "int32")
     segments = inputs.get("segment_ids", ops.zeros_like(ids))
     return {"input_ids": ids, "input_mask": mask, "segment_ids": segments}
@@ -94,6 +105,10 @@ def range_message(name: str, size: int) -> str:
         "segment_ids": "the encoder's segment types",
     }
     return f"{name} must be in [0, {size}) ({what[name]}), got"
+
+
+def _dtype(tensor: Any) -> str:
+    return keras.backend.standardize_dtype(tensor.dtype)
 
 
 def _is_traced(tensor: Any) -> bool:

@@ -1,8 +1,17 @@
-"""The run-time part of `encoder_inputs` on the TensorFlow backend."""
+"""What is checked at run time on the TensorFlow backend."""
 
 import tensorflow as tf
 
 from keras_bert_zh.layers.encoder_inputs import raise_outside, range_message
+
+
+def floats_may_stand_in() -> bool:
+    """Whether floats may stand where integers belong, in a graph that is traced and never run.
+
+    `fit` on several devices first traces a model outside of them, with the mean of their batches,
+    which makes floats of ids too. A graph that does run is refused by `_refuse_floats`.
+    """
+    return not tf.executing_eagerly() and tf.distribute.in_cross_replica_context()
 
 
 def assert_values(
@@ -14,6 +23,7 @@ def assert_values(
             raise_outside(name, tensor.numpy(), sizes[name])
         return inputs
     assertions = [_assert_range(name, tensor, sizes[name]) for name, tensor in inputs.items()]
+    assertions += _refuse_floats(inputs)
     shape = tf.shape(inputs["input_ids"])
     fits = shape[1] <= max_length
     message = (
@@ -26,6 +36,32 @@ def assert_values(
         assertions.append(tf.debugging.Assert(same, [message, tf.shape(inputs[name]), shape]))
     with tf.control_dependencies(assertions):
         return {name: tf.identity(tensor) for name, tensor in inputs.items()}
+
+
+def assert_positions(positions: tf.Tensor, length: int | tf.Tensor) -> tf.Tensor:
+    """Returns positions, if each is in `[0, length)`: a gather might read astray.
+
+    Raises:
+        ValueError: eagerly; `tf.errors.InvalidArgumentError` with the same message in a graph.
+    """
+    values = tf.cast(positions, tf.int64)
+    inside = tf.reduce_all((values >= 0) & (values < tf.cast(length, tf.int64)))
+    message = "positions must be in [0, length of the sequence); got"
+    if tf.executing_eagerly():
+        if not inside:
+            raise ValueError(f"{message} {positions.numpy().tolist()}, and the length is {length}.")
+        return positions
+    assertion = tf.debugging.Assert(inside, [message, positions, "and the length is", length])
+    with tf.control_dependencies([assertion, *_refuse_floats({"positions": positions})]):
+        return tf.cast(tf.identity(positions), tf.int32)
+
+
+def _refuse_floats(inputs: dict[str, tf.Tensor]) -> list[tf.Operation]:
+    return [
+        tf.debugging.Assert(False, [f"{name} must be integers, int32; got {tensor.dtype.name}."])
+        for name, tensor in inputs.items()
+        if not tensor.dtype.is_integer
+    ]
 
 
 def _assert_range(name: str, tensor: tf.Tensor, size: int) -> tf.Operation:

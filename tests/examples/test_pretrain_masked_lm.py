@@ -1,5 +1,7 @@
 """examples/pretrain_masked_lm.py: killed and resumed, on both backends."""
 
+import importlib
+import json
 import lzma
 import os
 import pathlib
@@ -18,6 +20,13 @@ from keras_bert_zh import BertEncoder, MaskedLM, load_checkpoint
 EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "pretrain_masked_lm.py"
 SMALL = ["--scratch", "1x32", "--batch-size", "4", "--sequence-length", "16"]
 SCHEDULE = ["--steps", "8", "--evaluate-every", "5", "--learning-rate", "0.01"]
+
+
+@pytest.fixture(scope="module")
+def example():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(EXAMPLE.parent)
+        yield importlib.import_module("pretrain_masked_lm")
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +79,8 @@ def test_killed_and_resumed_equals_uninterrupted(text, tmp_path, backend):
     common = [*text, *SMALL, *SCHEDULE]
     printed = finish(start(*common, "--output", whole, backend=backend))
     assert re.search(r"\d+ rows to learn from, \d held out\.", printed)
-    assert (
-        len(re.findall(r" accuracy: \S+ - loss: \S+ - val_accuracy: \S+ - val_loss", printed)) == 2
-    )
+    evaluated = r" accuracy: \S+ - loss: \S+ - val_accuracy: \S+ - val_loss"
+    assert len(re.findall(evaluated, printed)) == 2
 
     options = [*common, "--output", parts, "--save-minutes", "0"]
     at = kill_after(start(*options, backend=backend), parts / "state.safetensors", 2)
@@ -114,7 +122,75 @@ def test_it_learns_from_a_checkpoint_with_whole_words(text, tmp_path, tiny_modul
     )
     first, *_, last = map(float, re.findall(r"val_loss: (\S+)", printed))
     assert last < first - 1
+    assert (tmp_path / "text" / "word_starts.bin").exists()
     assert load_checkpoint(tmp_path / "checkpoint").config.num_hidden_layers == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "dtype"), [([], "float32"), (["--mixed-precision"], "bfloat16")]
+)
+def test_precision(example, text, option, dtype):
+    options = example.parse([*map(str, text), *SMALL, *option])
+    model = example.build(options, None)
+    assert model.encoder.compute_dtype == model.masked_lm.compute_dtype == dtype
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+
+
+def test_evaluation_does_not_grow_with_the_text(example, text, tmp_path, monkeypatch, capsys):
+    def fit(model, batches, *, validation_data, **kwargs):
+        evaluated.append(len(list(validation_data)))
+
+    monkeypatch.setattr(example.MaskedLM, "fit", fit)
+    evaluated = []
+    small = ["--scratch", "1x32", "--batch-size", "1", "--sequence-length", "3", "--steps", "1"]
+    common = [*map(str, text), *small, "--output", str(tmp_path)]
+    example.main(common)
+    example.main([*common, "--evaluate-batches", "2"])
+    (held_out, _) = map(int, re.findall(r"(\d+) held out", capsys.readouterr().out))
+    assert held_out > 10
+    assert evaluated == [held_out, 2]
+    assert example.parse(common).evaluate_batches == 100
+
+
+class TestOptions:
+    def test_a_run_goes_on_with_its_own(self, example, text, tmp_path, monkeypatch):
+        """Also one that was killed right after the text was packed."""
+        pack = example.packed_text
+
+        def killed(options, preprocess):
+            pack(options, preprocess)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(example, "packed_text", killed)
+        common = [*map(str, text), *SMALL, "--output", str(tmp_path)]
+        with pytest.raises(KeyboardInterrupt):
+            example.main(common)
+        with pytest.raises(KeyboardInterrupt):
+            example.main([*common, "--save-minutes", "1", "--evaluate-batches", "5"])
+        for other in (["--whole-words"], ["--sequence-length", "32"]):
+            with pytest.raises(SystemExit, match=r"with other options: .*Repeat those"):
+                example.main([*common, *other])
+        (tmp_path / "text").rename(tmp_path / "state.safetensors")
+        with pytest.raises(SystemExit, match="with other options: files was "):
+            example.main(common[1:])
+
+    def test_before_there_is_text_they_can_be_mended(self, example, text, tmp_path, monkeypatch):
+        with pytest.raises(FileNotFoundError, match=r"nothing\.txt"):
+            example.main(["nothing.txt", *SMALL, "--output", str(tmp_path)])
+        options = example.parse([str(text[0]), *SMALL, "--output", str(tmp_path)])
+        with monkeypatch.context() as patch:
+            patch.setattr(example.os, "replace", stopped)
+            with pytest.raises(KeyboardInterrupt):
+                example.remember(options)
+        file = tmp_path / "options.json"
+        assert json.loads(file.read_text(encoding="utf-8"))["files"] == "[PosixPath('nothing.txt')]"
+        example.remember(options)
+        assert str(text[0]) in json.loads(file.read_text(encoding="utf-8"))["files"]
+        assert [entry.name for entry in tmp_path.iterdir()] == ["options.json"]
+
+
+def stopped(*arguments):
+    raise KeyboardInterrupt
 
 
 def test_other_options_do_not_go_on_with_a_run(text, tmp_path):
@@ -128,6 +204,7 @@ def test_other_options_do_not_go_on_with_a_run(text, tmp_path):
     ("arguments", "message"),
     [
         (["--steps", "0"], "--steps must be at least 1"),
+        (["--evaluate-batches", "0"], "--evaluate-batches must be at least 1"),
         (["--scratch", "big"], "argument --scratch: "),
     ],
 )
