@@ -26,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--corpus", type=pathlib.Path, required=True, help="folder of text")
     parser.add_argument("--output", type=pathlib.Path, default="out/small", help="out/small")
-    parser.add_argument("--steps", type=int, default=7_000, help="in all; 7,000")
+    parser.add_argument("--steps", type=int, default=9_000, help="in all; 9,000")
     parser.add_argument("--tokens", type=int, default=2_048, help="in a batch; 2,048")
     options = parser.parse_args()
     keras.utils.set_random_seed(0)

@@ -12,7 +12,6 @@ from keras_bert_zh import BertPreprocess, Checkpoint, MaskedLM, save_checkpoint
 from keras_bert_zh.checkpoints.writers.new_folder import new_folder
 
 WEIGHTS = "model.safetensors"
-DROPOUT = 0.1  # What fine-tuning starts with; pre-training had none.
 
 
 def write(student: MaskedLM, preprocess: BertPreprocess, folder: pathlib.Path) -> None:
@@ -20,7 +19,7 @@ def write(student: MaskedLM, preprocess: BertPreprocess, folder: pathlib.Path) -
     variables = student.named_variables()
     weights = {name: keras.ops.convert_to_numpy(value) for name, value in variables.items()}
     checkpoint = Checkpoint(
-        student.encoder.config.with_dropout(DROPOUT),
+        student.encoder.config,
         tuple(preprocess.vocabulary),
         preprocess.lowercase,
         weights,

@@ -39,6 +39,7 @@ def main() -> None:
         print(f"masked accuracy, held-out text: {accuracy:.3f}", flush=True)
     parts = load_reviews()
     train, held_out = parts["train"].first(options.rows), parts["held_out"]
+    validation = parts["validation"].first(classify_reviews.VALIDATION_ROWS)
     print(f"TF-IDF + logistic regression: {fit_baseline(train).score(*held_out):.4f}", flush=True)
     scores = []
     for seed in range(options.seeds):
@@ -46,7 +47,7 @@ def main() -> None:
         recipe = classify_reviews.parse([*arguments, "--seed", str(seed)])
         keras.utils.set_random_seed(seed)
         model = classify_reviews.build(recipe)
-        classify_reviews.fit(model, train, parts["validation"], recipe)
+        classify_reviews.fit(model, train, validation, recipe)
         probabilities = classify_reviews.probabilities(model, held_out.texts)
         scores.append(float(np.mean(probabilities.argmax(axis=-1) == held_out.labels)))
         print(f"seed {seed}: {scores[-1]:.4f}", flush=True)

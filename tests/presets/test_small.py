@@ -26,7 +26,7 @@ def test_what_it_is(small):
     assert (config.num_hidden_layers, config.hidden_size) == (6, 384)
     assert (config.num_attention_heads, config.intermediate_size) == (12, 1536)
     assert config.max_position_embeddings == 512
-    assert config.hidden_dropout_prob == config.attention_probs_dropout_prob == 0.1
+    assert config.hidden_dropout_prob == config.attention_probs_dropout_prob == 0
     assert small.vocabulary == chinese_vocabulary()
     assert small.lowercase is True
     assert small.format == "Hugging Face folder"

@@ -29,8 +29,8 @@ def test_they_are_read(folder, pupil):
     assert checkpoint.missing == ("next_sentence",)
     assert list(checkpoint.vocabulary) == VOCABULARY
     assert checkpoint.lowercase is True
-    assert checkpoint.config.hidden_dropout_prob == 0.1
-    assert checkpoint.config.attention_probs_dropout_prob == 0.1
+    assert checkpoint.config.hidden_dropout_prob == 0
+    assert checkpoint.config.attention_probs_dropout_prob == 0
     model = MaskedLM(BertEncoder(checkpoint), checkpoint)
     read, written = model.named_variables(), pupil.named_variables()
     assert set(read) == set(written)
