@@ -105,7 +105,7 @@ def _draw_curve(
 ) -> None:
     epochs = range(1, len(history["accuracy"]) + 1)
     axes.set_title("Accuracy after each epoch")
-    axes.plot(epochs, history["accuracy"], "o--", color=FAINT, label="training, with dropout")
+    axes.plot(epochs, history["accuracy"], "o--", color=FAINT, label="training")
     axes.plot(epochs, history["val_accuracy"], "o-", color=BLUE, label="validation")
     axes.axhline(held_out, color=BLUE, lw=1, ls=":", label=f"BERT, held out: {held_out:.1%}")
     axes.axhline(baseline, color=RED, lw=1, ls=":", label=f"TF-IDF, held out: {baseline:.1%}")
