@@ -4,8 +4,8 @@
     python examples/classify_reviews.py
     python examples/classify_reviews.py --checkpoint PATH  # for BERT-base, take a GPU
 
-It fine-tunes the small checkpoint that comes with the package on 3,200 reviews. Expected, after four
-minutes on two CPU cores (the last digit varies):
+It fine-tunes the small checkpoint that comes with the package on 3,200 reviews. Expected, after
+four minutes on two CPU cores (the last digit varies):
 
     held-out accuracy of TF-IDF + logistic regression  82.6%
     held-out accuracy of BERT                          85.5%
