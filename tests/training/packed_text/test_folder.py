@@ -79,20 +79,19 @@ class TestFolder:
         with pytest.raises(FileNotFoundError, match=r"3 of 4 files missing: \['.*a.txt', '.*b.tx"):
             PackedText.write(files, tmp_path / "packed", preprocess)
 
+    @pytest.mark.parametrize(("suffix", "module"), [(".xz", lzma), (".gz", gzip)])
     @pytest.mark.parametrize(
-        ("name", "data"),
+        "damage",
         [
-            ("{}.txt.xz", b"no xz"),
-            ("{}.txt.xz", lzma.compress("今天".encode() * 99)[:-20]),
-            ("{}.txt.gz", b"no gz"),
-            ("{}.txt.gz", gzip.compress("今天".encode() * 99)[:-10]),
-            ("{}.txt.gz", gzip.compress("今天".encode() * 99)[:12] + b"\xff" * 30),
+            pytest.param(lambda data: b"no archive", id="another format"),
+            pytest.param(lambda data: data[:-20], id="cut off"),
+            pytest.param(lambda data: data[:12] + b"\xff" * 30, id="overwritten"),
         ],
     )
-    def test_damaged_files(self, write, tmp_path, name, data):
-        suffix = name[-3:]
+    def test_damaged_files(self, write, tmp_path, suffix, module, damage):
+        data = damage(module.compress("今天".encode() * 99))
         with pytest.raises(ValueError, match=rf"0.txt\{suffix} is damaged, or no \{suffix} file: "):
-            write(data, name=name)
+            write(data, name="{}.txt" + suffix)
         assert not (tmp_path / "packed").exists()
 
     @pytest.mark.parametrize("length", [2, 4.0, True])
