@@ -112,7 +112,8 @@ class PackedText:
         Raises:
             FileNotFoundError: if a text file is missing.
             FileExistsError: if the folder is not empty.
-            ValueError: if the files hold too few tokens for a row, or a compressed one is damaged.
+            ValueError: if the files hold too few tokens for a row, one is not UTF-8, or a
+                compressed one is damaged.
             ModuleNotFoundError: if the package that finds words is not installed.
         """
         files = [files] if isinstance(files, (str, os.PathLike)) else files
@@ -198,7 +199,7 @@ class PackedText:
         if not rows:
             raise ValueError(
                 f"{self._folder} has {self._facts.rows} rows, and one in {_HELD_OUT_EVERY} is held "
-                "out: there is none."
+                "out: there is none. Pack more text, or shorter rows."
             )
 
         def read(step: np.ndarray) -> list[np.ndarray]:

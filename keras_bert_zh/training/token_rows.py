@@ -51,7 +51,7 @@ def token_rows(
         `<int32>[1, R, S]`, ids; or `[2, R, S]`, ids and, for whole words, 1 where a word begins.
 
     Raises:
-        ValueError: if a compressed file is damaged.
+        ValueError: if a compressed file is damaged, or a file is not UTF-8.
     """
     special = preprocess.special_ids
     rest = np.empty([1 + whole_words, 0], np.int32)
@@ -102,11 +102,28 @@ def _blocks(file: pathlib.Path) -> Iterator[tuple[list[bytes], int]]:
     """Yields lines, a block at a time, and how many bytes of the file have been read."""
     import lzma  # Some builds of Python have none, and the rest of the package does without.
 
+    before = 0
     with open(file, "rb") as stored:
-        opener = {".xz": lzma.open, ".gz": gzip.open}.get(file.suffix)
+        opener = {".xz": lzma.open, ".gz": gzip.open}.get(file.suffix.lower())
         text = stored if opener is None else io.BufferedReader(opener(stored), _BLOCK_BYTES)
         try:
             while lines := text.readlines(_BLOCK_BYTES):
+                _check_utf8(file, lines, before)
                 yield lines, stored.tell()
+                before += len(lines)
         except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
             raise ValueError(f"{file} is damaged, or no {file.suffix} file: {error}") from error
+
+
+def _check_utf8(file: pathlib.Path, lines: list[bytes], before: int) -> None:
+    """The tokeniser drops what is not UTF-8, and would make of another encoding what it can."""
+    for number, line in enumerate(lines, before + 1):
+        try:
+            line.decode()
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{file} is not UTF-8, for the first time in line {number}, byte "
+                f"{error.start + 1}. Convert it, as `iconv -f GB18030 -t UTF-8` does; leave out "
+                "what is broken, as `iconv -f UTF-8 -t UTF-8 -c` does; and if it is compressed, "
+                "let it be .xz or .gz."
+            ) from error

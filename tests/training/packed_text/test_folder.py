@@ -1,3 +1,4 @@
+import bz2
 import gzip
 import json
 import lzma
@@ -93,6 +94,28 @@ class TestFolder:
         with pytest.raises(ValueError, match=rf"0.txt\{suffix} is damaged, or no \{suffix} file: "):
             write(data, name="{}.txt" + suffix)
         assert not (tmp_path / "packed").exists()
+
+    @pytest.mark.parametrize("block", [1, 1 << 20])
+    @pytest.mark.parametrize("whole_words", [False, True])
+    def test_broken_characters(self, write, tmp_path, monkeypatch, whole_words, block):
+        monkeypatch.setattr(token_rows, "_BLOCK_BYTES", block)
+        text = "今天\n天气很好\n".encode() * 3
+        message = r"0\.txt is not UTF-8, for the first time in line 8, byte 4\. Convert it, as `ico"
+        with pytest.raises(ValueError, match=message):
+            write(text + "今\n今".encode() + b"\xff\n\xff" + text, whole_words=whole_words)
+        assert not (tmp_path / "packed").exists()
+
+    @pytest.mark.parametrize("encoding", ["gb18030", "big5", "utf-16", "utf-16-le", "utf-32"])
+    def test_other_encodings(self, write, tmp_path, encoding):
+        """The second of two files: the message names it."""
+        message = r"1\.txt is not UTF-8, .* `iconv -f GB18030 -t UTF-8`"
+        with pytest.raises(ValueError, match=message):
+            write("今天" * 9, "今天天氣很好\n".encode(encoding) * 9)
+        assert not (tmp_path / "packed").exists()
+
+    def test_another_compression(self, write):
+        with pytest.raises(ValueError, match=r"bz2 is not UTF-8, .*if it is compressed, let it be"):
+            write(bz2.compress("今天".encode() * 99), name="{}.txt.bz2")
 
     @pytest.mark.parametrize("length", [2, 4.0, True])
     def test_bad_length(self, write, length):
