@@ -42,7 +42,8 @@ class TrainingState(keras.callbacks.Callback):
 
     Raises:
         ValueError: if `minutes` is negative; by `fit`, if `steps_per_execution` is N and an epoch
-            is not known to have a multiple of N batches: Keras does not tell how many come last.
+            is not known to have a multiple of N batches: Keras does not tell how many come last;
+            and if weights are no longer finite when they are to be saved.
 
     Example:
 
@@ -93,8 +94,11 @@ class TrainingState(keras.callbacks.Callback):
         arrays = _read(self.file)
         problems = _differences(variables, arrays)
         if problems:
+            what = "another model"
+            if all(": optimizer/" in problem for problem in problems):
+                what = "another optimiser, or of one that trained other layers"
             raise ValueError(
-                f"{self.file} is the state of another model or optimiser. {len(problems)} found:\n"
+                f"{self.file} is the state of {what}. {len(problems)} found:\n"
                 "  " + "\n  ".join(problems) + "\nMake and compile the model as it was, or name "
                 "another file to begin anew."
             )
@@ -107,9 +111,17 @@ class TrainingState(keras.callbacks.Callback):
         """Saves the state of the model that is being trained.
 
         Raises:
-            OSError: if the file can't be written; the one before stays as it is.
+            ValueError: if a weight that is trained is not finite: the training diverged.
+            OSError: if the file can't be written. Either way the one before stays as it is.
         """
         model = self.model  # Under JAX, asking for it fetches what was trained.
+        for variable in model.trainable_variables:
+            if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
+                raise ValueError(
+                    f"{variable.path} holds numbers that are not finite after {self._batches} "
+                    f"batches: the training diverged. {self.file} was left as it was; go on from "
+                    "there or begin anew, with a lower learning rate."
+                )
         # Contiguous, because save_file writes views as they lie in memory.
         arrays = {
             name: np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).reshape(variable.shape)

@@ -254,12 +254,29 @@ def test_the_state_of_another_model_is_refused_and_changes_nothing(tmp_path):
     train(make(), state, steps=1)
     other = make(width=6)
     before = [np.array(weight) for weight in other.get_weights()]
-    with pytest.raises(ValueError, match=r"another model or optimiser.*\n.*is \[3, 5\].*\[3, 6\]"):
+    with pytest.raises(ValueError, match=r"of another model\. .*\n.*is \[3, 5\].*\[3, 6\]"):
         state.restore(other)
     for one, after in zip(before, other.get_weights(), strict=True):
         np.testing.assert_array_equal(one, after)
-    with pytest.raises(ValueError, match=r"another model or optimiser.*\n  unexpected: optimizer/"):
+    message = r"of another optimiser, or of one that .*\n  unexpected: optimizer/"
+    with pytest.raises(ValueError, match=message):
         state.restore(make(optimizer="sgd"))
+    frozen = make()
+    frozen.layers[0].trainable = False
+    frozen.compile(keras.optimizers.AdamW(0.05), "mse")
+    with pytest.raises(ValueError, match=message):
+        state.restore(frozen)
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    state, model = TrainingState(tmp_path / "state", minutes=0), make()
+    train(model, state, steps=2)
+    labels = LABELS.copy()
+    labels[24:32] = np.inf
+    message = r"dense\S*/kernel holds .* after 4 batches: .*state was left as it was"
+    with pytest.raises(ValueError, match=message):
+        train(model, state, step=2, steps=7, labels=labels)
+    assert state.restore(make()) == 3
 
 
 def test_a_damaged_file_is_refused(tmp_path):
