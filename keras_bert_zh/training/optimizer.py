@@ -28,8 +28,8 @@ def adamw(
     Args:
         learning_rate: float, the highest one.
         steps: int, the number of steps, that is of batches, in all epochs together.
-        warmup: float in [0, 1], the share of the steps in which the learning rate rises, rounded
-            down, and at least one step; 0 for none.
+        warmup: float in [0, 1], the share of the steps in which the learning rate rises, from 0
+            at the first one, rounded down to whole steps; 0 for none.
         weight_decay: float.
         clipnorm: float, the largest norm that the gradient of a variable may have; `None` for any.
             (The original limits that of all gradients together.)
@@ -59,7 +59,7 @@ def adamw(
         `optimization.py`.
     """
     steps, share = check_int("steps", steps, 1), check_share("warmup", warmup)
-    rising = max(int(share * steps), 1) if share else 0
+    rising = int(share * steps)
     falling = max(steps - rising, 1)
     if rising:
         schedule = keras.optimizers.schedules.CosineDecay(

@@ -41,7 +41,7 @@ def test_learning_rate():
 
 @pytest.mark.parametrize(
     ("steps", "warmup", "rising"),
-    [(189, 0.1, 18), (200, 0.25, 50), (4, 0.1, 1), (1, 0.1, 1), (5, 1.0, 5), (70, 0.1, 7)],
+    [(189, 0.1, 18), (200, 0.25, 50), (10, 0.1, 1), (5, 1.0, 5), (70, 0.1, 7)],
 )
 def test_warmup(steps, warmup, rising):
     found = rates(adamw(1.0, steps, warmup=warmup), steps + 1)
@@ -50,9 +50,12 @@ def test_warmup(steps, warmup, rising):
     assert found[rising] == 1
 
 
-def test_no_warmup():
-    found = rates(adamw(1.0, 10, warmup=0), 11)
-    np.testing.assert_allclose(found, (1 + np.cos(np.pi * np.arange(11) / 10)) / 2, atol=1e-6)
+@pytest.mark.parametrize(("steps", "warmup"), [(10, 0), (9, 0.1), (1, 0.1)])
+def test_no_warmup(steps, warmup):
+    """Also where the share is less than a step."""
+    found = rates(adamw(1.0, steps, warmup=warmup), steps + 1)
+    expected = (1 + np.cos(np.pi * np.arange(steps + 1) / steps)) / 2
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_which_variables_decay():
