@@ -33,6 +33,7 @@ class MaskedLM(keras.Model):
     Compile with a loss of `reduction="mean_with_sample_weight"`: the default one divides by all
     positions, so that those of weight 0 make the loss smaller than it is.
     Word embeddings are trained in both places, in the encoder and as the last layer of the head.
+    With an encoder in `"mixed_float16"`, `compile` scales the loss, as Keras does of itself.
 
     Without `next_sentence` the pooler takes no part: it counts among the weights that are not
     trained, and its own `trainable` stays as it is. Inside of another model, which asks each weight
@@ -98,9 +99,7 @@ class MaskedLM(keras.Model):
                 "MaskedLM computes in the dtype policy of its encoder: pass dtype="
                 f"{kwargs['dtype']!r} to BertEncoder."
             )
-        # That of the logits.
-        dtype = keras.backend.result_type(encoder.compute_dtype, "float32")
-        super().__init__(dtype=dtype, **kwargs)
+        super().__init__(dtype=encoder.dtype_policy, **kwargs)
         config = encoder.config
         loaded = None if checkpoint is None else _open(checkpoint, config)
         self.encoder = encoder
@@ -153,10 +152,10 @@ class MaskedLM(keras.Model):
         tokens, positions = _split(inputs)
         outputs = self.encoder(tokens, as_dict=True, training=training)
         logits = self.masked_lm(outputs["sequence_output"], positions, self._table())
-        logits = ops.cast(logits, self.compute_dtype)
+        logits = ops.cast(logits, self._logits_dtype())
         if self.next_sentence is None:
             return logits
-        next_sentence = ops.cast(self.next_sentence(outputs["pooled_output"]), self.compute_dtype)
+        next_sentence = ops.cast(self.next_sentence(outputs["pooled_output"]), logits.dtype)
         return {"mlm_logits": logits, "next_sentence_logits": next_sentence}
 
     def _table(self):
@@ -171,12 +170,15 @@ class MaskedLM(keras.Model):
         config = self.encoder.config
         table = keras.KerasTensor((config.vocab_size, config.hidden_size))
         logits = self.masked_lm.compute_output_spec(outputs["sequence_output"], positions, table)
-        logits = keras.KerasTensor(logits.shape, self.compute_dtype)
+        logits = keras.KerasTensor(logits.shape, self._logits_dtype())
         if self.next_sentence is None:
             return logits
         shape = (outputs["pooled_output"].shape[0], 2)
-        next_sentence = keras.KerasTensor(shape, self.compute_dtype)
+        next_sentence = keras.KerasTensor(shape, logits.dtype)
         return {"mlm_logits": logits, "next_sentence_logits": next_sentence}
+
+    def _logits_dtype(self) -> str:
+        return keras.backend.result_type(self.compute_dtype, "float32")
 
     # Optimisers and JAX take these lists, and need gradients of all that is trained.
 

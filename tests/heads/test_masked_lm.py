@@ -173,6 +173,19 @@ def test_dtypes(dtype, expected, tolerance):
         assert difference(outputs[key], value) < tolerance
 
 
+@pytest.mark.parametrize(
+    ("dtype", "scaled"), [("mixed_float16", True), ("mixed_bfloat16", False), ("float32", False)]
+)
+def test_the_loss_is_scaled_where_gradients_might_vanish(dtype, scaled):
+    model = made(dtype=dtype)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.AdamW(0.01), loss)
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer) == scaled
+    labels = np.full(MODEL_INPUTS["mlm_positions"].shape, 7)
+    losses = model.fit(MODEL_INPUTS, labels, epochs=5, verbose=0).history["loss"]
+    assert losses[-1] < losses[0] - 1
+
+
 def test_a_policy_of_all_layers_leaves_logits_precise():
     keras.config.set_dtype_policy("mixed_bfloat16")
     model = made()
