@@ -54,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     keras.utils.set_random_seed(options.seed)
     checkpoint = None if options.scratch else load_checkpoint(options.checkpoint)
+    positions = (options.scratch or checkpoint.config).max_position_embeddings
+    if options.sequence_length > positions:
+        sys.exit(f"--sequence-length must be at most {positions}, got {options.sequence_length}")
     preprocess = BertPreprocess(checkpoint)
     remember(options)
     text = packed_text(options, preprocess)
@@ -86,14 +89,24 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--save-minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    for name in ("steps", "batch_size", "evaluate_every", "evaluate_batches"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name.replace('_', '-')} must be at least 1")
+    least = {"steps": 1, "batch_size": 1, "evaluate_every": 1, "evaluate_batches": 1}
+    for name, number in (least | {"sequence_length": 3, "save_minutes": 0}).items():
+        if not getattr(options, name) >= number:
+            parser.error(f"--{name.replace('_', '-')} must be at least {number}")
+    if not options.learning_rate > 0:
+        parser.error(f"--learning-rate must be above 0, got {options.learning_rate}")
+    if options.output.exists() and not options.output.is_dir():
+        parser.error(f"--output must be a folder, and {options.output} is a file")
     return options
 
 
 def architecture(text: str) -> BertConfig:
-    layers, width = map(int, text.split("x"))
+    layers, _, width = text.partition("x")
+    if not (layers.isdecimal() and width.isdecimal() and int(layers) and int(width)):
+        raise argparse.ArgumentTypeError(f"must be layers x width, such as 4x256, got {text!r}")
+    layers, width = int(layers), int(width)
+    if width % 32:
+        raise argparse.ArgumentTypeError(f"width must be a multiple of 32, got {width}")
     return BertConfig(
         hidden_size=width,
         num_hidden_layers=layers,
@@ -113,6 +126,8 @@ def remember(options: argparse.Namespace) -> None:
         unfinished.write_text(json.dumps(new, indent=2, ensure_ascii=False), encoding="utf-8")
         os.replace(unfinished, file)
         return
+    if not file.exists():
+        sys.exit(f"{options.output} holds a run without options.json: name another --output.")
     old = json.loads(file.read_text(encoding="utf-8"))
     changed = [f"{name} was {old.get(name)}" for name in new if new[name] != old.get(name)]
     if changed:
@@ -126,17 +141,28 @@ def packed_text(options: argparse.Namespace, preprocess: BertPreprocess) -> Pack
     """Returns the text of the files in rows, packing it the first time."""
     folder = options.output / "text"
     if folder.exists():
-        return PackedText(folder, preprocess)
+        text = PackedText(folder, preprocess)
+        for file, (_, size) in zip(options.files, text.files, strict=True):
+            # It may be gone: what was packed of it is all that is read.
+            if file.exists() and file.stat().st_size != size:
+                sys.exit(
+                    f"{file} had {size:,} bytes when it was packed, and has "
+                    f"{file.stat().st_size:,} now. Name another --output to learn from it as it is."
+                )
+        return text
     with Progress() as bar:
         packing = bar.add_task("Packing")
-        return PackedText.write(
-            options.files,
-            folder,
-            preprocess,
-            sequence_length=options.sequence_length,
-            whole_words=options.whole_words,
-            progress=lambda read, total: bar.update(packing, completed=read, total=total),
-        )
+        try:
+            return PackedText.write(
+                options.files,
+                folder,
+                preprocess,
+                sequence_length=options.sequence_length,
+                whole_words=options.whole_words,
+                progress=lambda read, total: bar.update(packing, completed=read, total=total),
+            )
+        except (OSError, ValueError) as error:
+            sys.exit(str(error))
 
 
 def build(options: argparse.Namespace, checkpoint) -> MaskedLM:
@@ -159,8 +185,10 @@ def train(model: MaskedLM, text: PackedText, mask: MaskTokens, options: argparse
     step = state.restore(model)
     if step:
         print(f"Going on after step {step:,}.")
-    held_out = text.batches(options.batch_size, part="held_out", count=options.evaluate_batches)
-    held_out = held_out.map(mask).cache()
+    held_out = None  # Less than a hundred rows leave none.
+    if text.rows("held_out"):
+        held_out = text.batches(options.batch_size, part="held_out", count=options.evaluate_batches)
+        held_out = held_out.map(mask).cache()
     callbacks = [state, keras.callbacks.TensorBoard(options.output / "logs", profile_batch=0)]
     while step < options.steps:
         epoch = step // options.evaluate_every

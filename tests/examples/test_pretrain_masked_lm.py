@@ -173,9 +173,34 @@ class TestOptions:
         (tmp_path / "text").rename(tmp_path / "state.safetensors")
         with pytest.raises(SystemExit, match="with other options: files was "):
             example.main(common[1:])
+        (tmp_path / "options.json").unlink()
+        with pytest.raises(SystemExit, match=r"without options\.json: name another --output"):
+            example.main(common)
+
+    def test_text_that_has_changed_since_it_was_packed(self, example, tmp_path, monkeypatch):
+        trained = []
+        monkeypatch.setattr(example, "train", lambda *run: trained.append(run))
+        file = tmp_path / "text.txt"
+        file.write_text("今天天气很好\n" * 300, encoding="utf-8")
+        common = [str(file), *SMALL, "--output", str(tmp_path / "run")]
+        example.main(common)
+        file.write_text("今天天气很好\n" * 301, encoding="utf-8")
+        with pytest.raises(SystemExit, match=r"had 5,700 bytes when .* has 5,719 now\. Name ano"):
+            example.main(common)
+        file.unlink()
+        example.main(common)
+        assert len(trained) == 2
+
+    def test_rows_longer_than_the_encoder_reads(self, example, text, tmp_path):
+        """Found before the text is packed and the option remembered."""
+        for where in (["--scratch", "1x32"], []):
+            arguments = [str(text[0]), *where, "--output", str(tmp_path), "--sequence-length"]
+            with pytest.raises(SystemExit, match="--sequence-length must be at most 512, got 513"):
+                example.main([*arguments, "513"])
+        assert not any(tmp_path.iterdir())
 
     def test_before_there_is_text_they_can_be_mended(self, example, text, tmp_path, monkeypatch):
-        with pytest.raises(FileNotFoundError, match=r"nothing\.txt"):
+        with pytest.raises(SystemExit, match=r"1 of 1 files missing: \['nothing\.txt'\]"):
             example.main(["nothing.txt", *SMALL, "--output", str(tmp_path)])
         options = example.parse([str(text[0]), *SMALL, "--output", str(tmp_path)])
         with monkeypatch.context() as patch:
@@ -205,8 +230,27 @@ def test_other_options_do_not_go_on_with_a_run(text, tmp_path):
     [
         (["--steps", "0"], "--steps must be at least 1"),
         (["--evaluate-batches", "0"], "--evaluate-batches must be at least 1"),
-        (["--scratch", "big"], "argument --scratch: "),
+        (["--scratch", "big"], "--scratch: must be layers x width, such as 4x256, got 'big'"),
+        (["--scratch", "0x32"], "--scratch: must be layers x width, such as 4x256, got '0x32'"),
+        (["--scratch", "4x250"], "--scratch: width must be a multiple of 32, got 250"),
+        (["--sequence-length", "2"], "--sequence-length must be at least 3"),
+        (["--save-minutes", "nan"], "--save-minutes must be at least 0"),
+        (["--learning-rate", "nan"], "--learning-rate must be above 0, got nan"),
+        (["--output", __file__], "test_pretrain_masked_lm.py is a file"),
     ],
 )
-def test_bad_arguments(text, arguments, message):
-    assert message in finish(start(*text, *arguments), code=2)
+def test_bad_arguments(example, text, capsys, arguments, message):
+    with pytest.raises(SystemExit):
+        example.parse([*map(str, text), *arguments])
+    assert message in capsys.readouterr().err
+
+
+def test_too_little_text_to_hold_some_out(example, tmp_path, capsys):
+    file = tmp_path / "text.txt"
+    file.write_text("今天天气很好\n" * 30, encoding="utf-8")
+    example.main([str(file), *SMALL, "--steps", "2", "--output", str(tmp_path / "run")])
+    printed = capsys.readouterr().out
+    assert "12 rows to learn from, 0 held out." in printed
+    assert "loss: " in printed
+    assert "val_loss" not in printed
+    assert load_checkpoint(tmp_path / "run" / "checkpoint").config.hidden_size == 32
