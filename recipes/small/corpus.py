@@ -16,9 +16,14 @@ LINES_A_BLOCK, HELD_OUT_BLOCK, BLOCKS = 64, 50, 100
 # short ones, of which each has a sentence vector. A line that one begins with has at least two.
 LENGTHS, FEWEST = ((8, 48), (12, 126)), 2
 
+# Texts of which each line stands for itself, so that no span goes on into the next one.
+WHOLE_LINES = ("reviews",)
+
 # How much of each kind of text is seen: in proportion to its size to the power of 0.75, and more
-# of talk and news, which users write, less of statutes and manuals, which repeat themselves.
+# of reviews, talk and news, which users write, less of statutes and manuals, which repeat
+# themselves.
 FAVOURED = {
+    "reviews": 16,
     "crosswoz": 2,
     "kdconv": 2,
     "inews": 1.5,
@@ -35,6 +40,7 @@ class Text(NamedTuple):
 
     ids: np.ndarray  # <uint16>[tokens]
     bounds: np.ndarray  # <int64>[lines + 1]
+    whole_lines: bool
 
 
 class Corpus:
@@ -60,7 +66,7 @@ class Corpus:
         if not found:
             raise FileNotFoundError(f"{folder} holds no .txt or .txt.xz files to learn from.")
         files = dict(sorted((file.name.partition(".txt")[0], file) for file in found))
-        read = [_read(file, preprocess) for file in files.values()]
+        read = [_read(file, preprocess, name in WHOLE_LINES) for name, file in files.items()]
         self.held_out = np.concatenate([held_out for _, held_out in read])
         self._texts = [text for text, _ in read]
         shares = np.array([len(text.ids) ** 0.75 for text in self._texts])
@@ -76,7 +82,8 @@ class Corpus:
     def spans(self, step: int, tokens: int) -> list[np.ndarray]:
         """Returns spans of text of about so many tokens in all.
 
-        Each is `<int32>[8 to 126]`, or shorter at the end of a file.
+        Each is `<int32>[8 to 126]`, or shorter at the end of a file, or of a line that stands for
+        itself.
         """
         random = np.random.default_rng([self._seed, step])
         spans, total = [], 0
@@ -87,7 +94,7 @@ class Corpus:
 
     def _span(self, random: np.random.Generator) -> np.ndarray:
         """Begins with a line or, half of the time, inside of a long one."""
-        ids, bounds = self._texts[random.choice(len(self._texts), p=self._shares)]
+        ids, bounds, whole_lines = self._texts[random.choice(len(self._texts), p=self._shares)]
         lines = len(bounds) - 1
         length = random.integers(*LENGTHS[random.integers(2)], endpoint=True)
         line = random.integers(lines)
@@ -96,10 +103,13 @@ class Corpus:
         begin, size = bounds[line], bounds[line + 1] - bounds[line]
         if size > 200 and random.random() < 0.5:
             begin += random.integers(0, size - 100)
-        return ids[begin : begin + length].astype(np.int32)
+        end = min(begin + LENGTHS[-1][-1], bounds[line + 1]) if whole_lines else begin + length
+        return ids[begin:end].astype(np.int32)
 
 
-def _read(file: pathlib.Path, preprocess: BertPreprocess) -> tuple[Text, np.ndarray]:
+def _read(
+    file: pathlib.Path, preprocess: BertPreprocess, whole_lines: bool
+) -> tuple[Text, np.ndarray]:
     """Returns the text to learn from, and the tokens that are held out."""
     ids, sizes, held_out = [], [], []
     for number, block in enumerate(_blocks(file)):
@@ -113,7 +123,8 @@ def _read(file: pathlib.Path, preprocess: BertPreprocess) -> tuple[Text, np.ndar
     bounds = np.cumsum(np.concatenate([[0], *sizes]))
     if np.diff(bounds).max(initial=0) < FEWEST:
         raise ValueError(f"{file} holds nothing to learn from: no line of {FEWEST} tokens.")
-    return Text(np.concatenate(ids), bounds), np.concatenate([np.zeros(0, np.uint16), *held_out])
+    text = Text(np.concatenate(ids), bounds, whole_lines)
+    return text, np.concatenate([np.zeros(0, np.uint16), *held_out])
 
 
 def _blocks(file: pathlib.Path) -> Iterator[list[str]]:

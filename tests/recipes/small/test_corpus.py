@@ -50,6 +50,16 @@ def test_half_of_the_spans_of_long_lines_begin_inside(tmp_path, preprocess):
     assert 0.4 < at_the_begin < 0.65
 
 
+def test_no_span_goes_on_from_one_review_to_the_next(tmp_path, preprocess):
+    lines = ["今天气很好", "我们" * 50, "好" * 150]
+    (tmp_path / "reviews.txt").write_text("\n".join(lines * 30), encoding="utf-8")
+    corpus = Corpus(tmp_path, preprocess)
+    spans = [span.tolist() for step in range(20) for span in corpus.spans(step, tokens=2000)]
+    whole = [ids(*line).tolist() for line in lines]
+    assert {len(span) for span in spans} == {5, 100, 126}
+    assert all(span in (*whole[:2], whole[2][:126]) for span in spans)
+
+
 def test_lines_of_one_token_begin_no_span(tmp_path, preprocess):
     (tmp_path / "a.txt").write_text("今\n\n天气\n" * 20, encoding="utf-8")
     spans = Corpus(tmp_path, preprocess).spans(0, tokens=500)

@@ -1,0 +1,33 @@
+"""Writes reviews as a text of the corpus: those that may be learned from, without their labels.
+
+    pip install 'keras-bert-zh[examples]'
+    python -m recipes.small.review_text FOLDER
+
+FOLDER/reviews.txt holds the training part of `examples/reviews.py`, a review a line: none of those
+that recipes are chosen by, and none of those that accuracy is reported on.
+"""
+
+import argparse
+import os
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "examples"))
+from reviews import load_reviews
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=pathlib.Path, help="that of the corpus")
+    options = parser.parse_args()
+    file = options.folder / "reviews.txt"
+    texts = load_reviews()["train"].texts
+    options.folder.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(f"unfinished-{file.name}")
+    unfinished.write_text("\n".join(texts) + "\n", encoding="utf-8")
+    os.replace(unfinished, file)
+    print(f"Wrote {len(texts):,} reviews to {file}.")
+
+
+if __name__ == "__main__":
+    main()
