@@ -92,8 +92,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"--rows must be at least 32, got {options.rows}")
     if options.epochs < 1:
         parser.error(f"--epochs must be at least 1, got {options.epochs}")
-    if options.learning_rate is not None and not options.learning_rate > 0:
-        parser.error(f"--learning-rate must be above 0, got {options.learning_rate}")
+    if options.learning_rate is not None and not 0 < options.learning_rate < float("inf"):
+        parser.error(f"--learning-rate must be above 0 and finite, got {options.learning_rate}")
+    if options.output.exists() and not options.output.is_dir():
+        parser.error(f"--output must be a folder, and {options.output} is a file")
     return options
 
 

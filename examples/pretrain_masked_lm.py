@@ -93,8 +93,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     for name, number in (least | {"sequence_length": 3, "save_minutes": 0}).items():
         if not getattr(options, name) >= number:
             parser.error(f"--{name.replace('_', '-')} must be at least {number}")
-    if not options.learning_rate > 0:
-        parser.error(f"--learning-rate must be above 0, got {options.learning_rate}")
+    if not 0 < options.learning_rate < float("inf"):
+        parser.error(f"--learning-rate must be above 0 and finite, got {options.learning_rate}")
     if options.output.exists() and not options.output.is_dir():
         parser.error(f"--output must be a folder, and {options.output} is a file")
     return options
@@ -161,7 +161,7 @@ def packed_text(options: argparse.Namespace, preprocess: BertPreprocess) -> Pack
                 whole_words=options.whole_words,
                 progress=lambda read, total: bar.update(packing, completed=read, total=total),
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ModuleNotFoundError) as error:
             sys.exit(str(error))
 
 

@@ -111,22 +111,25 @@ class TrainingState(keras.callbacks.Callback):
         """Saves the state of the model that is being trained.
 
         Raises:
-            ValueError: if a weight that is trained is not finite: the training diverged.
+            ValueError: if a weight that is trained, or what the optimiser keeps of it, is not
+                finite: the training diverged.
             OSError: if the file can't be written. Either way the one before stays as it is.
         """
         model = self.model  # Under JAX, asking for it fetches what was trained.
-        for variable in model.trainable_variables:
-            if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
+        variables = _variables(model)
+        # Contiguous, because save_file writes views as they lie in memory.
+        arrays = {
+            name: np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).reshape(variable.shape)
+            for name, variable in variables.items()
+        }
+        learned = set(map(id, (*model.trainable_variables, *model.optimizer.variables)))
+        for name, variable in variables.items():
+            if id(variable) in learned and not np.isfinite(arrays[name]).all():
                 raise ValueError(
                     f"{variable.path} holds numbers that are not finite after {self._batches} "
                     f"batches: the training diverged. {self.file} was left as it was; go on from "
                     "there or begin anew, with a lower learning rate."
                 )
-        # Contiguous, because save_file writes views as they lie in memory.
-        arrays = {
-            name: np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).reshape(variable.shape)
-            for name, variable in _variables(model).items()
-        }
         _write(self.file, arrays | {_BATCHES: np.array(self._batches, np.int64)})
         self._saved_at = time.monotonic()
         self._saved_batches = self._batches

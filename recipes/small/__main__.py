@@ -29,6 +29,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=9_000, help="in all; 9,000")
     parser.add_argument("--tokens", type=int, default=2_048, help="in a batch; 2,048")
     options = parser.parse_args()
+    for name in ("steps", "tokens"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} must be at least 1, got {getattr(options, name)}")
+    if not options.corpus.is_dir():
+        parser.error(f"--corpus must be a folder of text, and {options.corpus} is none")
     keras.utils.set_random_seed(0)
 
     preprocess = BertPreprocess(None)

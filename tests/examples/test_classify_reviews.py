@@ -255,7 +255,9 @@ class TestMain:
         [
             (["--rows", "31"], "--rows must be at least 32, got 31"),
             (["--epochs", "0"], "--epochs must be at least 1, got 0"),
-            (["--learning-rate", "0"], "--learning-rate must be above 0, got 0.0"),
+            (["--learning-rate", "0"], "--learning-rate must be above 0 and finite, got 0.0"),
+            (["--learning-rate", "inf"], "--learning-rate must be above 0 and finite, got inf"),
+            (["--output", __file__], "test_classify_reviews.py is a file"),
         ],
     )
     def test_arguments_out_of_range(self, example, capfd, arguments, message):

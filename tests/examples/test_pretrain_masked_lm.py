@@ -235,7 +235,8 @@ def test_other_options_do_not_go_on_with_a_run(text, tmp_path):
         (["--scratch", "4x250"], "--scratch: width must be a multiple of 32, got 250"),
         (["--sequence-length", "2"], "--sequence-length must be at least 3"),
         (["--save-minutes", "nan"], "--save-minutes must be at least 0"),
-        (["--learning-rate", "nan"], "--learning-rate must be above 0, got nan"),
+        (["--learning-rate", "nan"], "--learning-rate must be above 0 and finite, got nan"),
+        (["--learning-rate", "inf"], "--learning-rate must be above 0 and finite, got inf"),
         (["--output", __file__], "test_pretrain_masked_lm.py is a file"),
     ],
 )

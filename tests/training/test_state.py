@@ -276,6 +276,14 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     message = r"dense\S*/kernel holds .* after 4 batches: .*state was left as it was"
     with pytest.raises(ValueError, match=message):
         train(model, state, step=2, steps=7, labels=labels)
+    model = make()
+    assert state.restore(model) == 3
+    # Also where weights are still finite: a moment of this size stops them for good.
+    moment = model.optimizer.variables[-1]
+    moment.assign(np.full(moment.shape, np.inf))
+    state.set_model(model)
+    with pytest.raises(ValueError, match=r"velocity holds .* after 3 batches"):
+        state.save()
     assert state.restore(make()) == 3
 
 

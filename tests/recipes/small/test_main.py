@@ -48,6 +48,20 @@ def test_from_text_to_a_checkpoint(monkeypatch, capsys, file, tmp_path):
     assert capsys.readouterr().out == "Training from step 2 to 2.\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--corpus", __file__], "--corpus must be a folder of text, and "),
+        (["--corpus", ".", "--steps", "0"], "--steps must be at least 1, got 0"),
+        (["--corpus", ".", "--tokens", "-1"], "--tokens must be at least 1, got -1"),
+    ],
+)
+def test_bad_arguments(monkeypatch, capsys, arguments, message):
+    with pytest.raises(SystemExit):
+        run(monkeypatch, *arguments)
+    assert message in capsys.readouterr().err
+
+
 def test_it_needs_held_out_text(monkeypatch, file, tmp_path):
     """Before anything is trained, not after hours."""
     monkeypatch.setattr(multilingual_e5, "find", lambda: file)
