@@ -9,9 +9,9 @@ probabilities. Several in one sentence are guessed each on its own, from what is
 Without sentences it asks ten of its own. Expected, after a few seconds, among others:
 
     中国的首都是[MASK]京。
-      北 94.1%  南 1.6%  东 0.4%  区 0.3%  大 0.2%
+      北 90.0%  南 3.2%  新 0.8%  在 0.4%  大 0.4%
     这本书很有意[MASK]，我看了两遍。
-      思 80.2%  义 2.5%  味 1.7%  意 1.6%  心 1.6%
+      思 67.3%  味 5.0%  意 4.1%  信 2.3%  观 2.0%
 """
 
 import argparse
