@@ -128,6 +128,11 @@ class MaskedLM(keras.Model):
         if loaded is not None:
             self._assign(loaded)
 
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype of the logits: of what is left to compute behind encoder and heads."""
+        return keras.backend.result_type(self.dtype_policy.compute_dtype, "float32")
+
     def build(self, input_shape=None):
         if self.next_sentence is not None:
             self.next_sentence.build((None, self.encoder.config.hidden_size))
@@ -152,10 +157,10 @@ class MaskedLM(keras.Model):
         tokens, positions = _split(inputs)
         outputs = self.encoder(tokens, as_dict=True, training=training)
         logits = self.masked_lm(outputs["sequence_output"], positions, self._table())
-        logits = ops.cast(logits, self._logits_dtype())
+        logits = ops.cast(logits, self.compute_dtype)
         if self.next_sentence is None:
             return logits
-        next_sentence = ops.cast(self.next_sentence(outputs["pooled_output"]), logits.dtype)
+        next_sentence = ops.cast(self.next_sentence(outputs["pooled_output"]), self.compute_dtype)
         return {"mlm_logits": logits, "next_sentence_logits": next_sentence}
 
     def _table(self):
@@ -170,15 +175,12 @@ class MaskedLM(keras.Model):
         config = self.encoder.config
         table = keras.KerasTensor((config.vocab_size, config.hidden_size))
         logits = self.masked_lm.compute_output_spec(outputs["sequence_output"], positions, table)
-        logits = keras.KerasTensor(logits.shape, self._logits_dtype())
+        logits = keras.KerasTensor(logits.shape, self.compute_dtype)
         if self.next_sentence is None:
             return logits
         shape = (outputs["pooled_output"].shape[0], 2)
-        next_sentence = keras.KerasTensor(shape, logits.dtype)
+        next_sentence = keras.KerasTensor(shape, self.compute_dtype)
         return {"mlm_logits": logits, "next_sentence_logits": next_sentence}
-
-    def _logits_dtype(self) -> str:
-        return keras.backend.result_type(self.compute_dtype, "float32")
 
     # Optimisers and JAX take these lists, and need gradients of all that is trained.
 
