@@ -89,8 +89,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--save-minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    least = {"steps": 1, "batch_size": 1, "evaluate_every": 1, "evaluate_batches": 1}
-    for name, number in (least | {"sequence_length": 3, "save_minutes": 0}).items():
+    least = dict.fromkeys(("steps", "batch_size", "evaluate_every", "evaluate_batches"), 1)
+    least |= {"sequence_length": 3, "save_minutes": 0}
+    for name, number in least.items():
         if not getattr(options, name) >= number:
             parser.error(f"--{name.replace('_', '-')} must be at least {number}")
     if not 0 < options.learning_rate < float("inf"):
