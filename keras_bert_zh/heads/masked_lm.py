@@ -14,6 +14,7 @@ from keras_bert_zh.checkpoints.names import head_of, shapes
 from keras_bert_zh.config import BertConfig
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.masked_lm_head import MaskedLMHead
+from keras_bert_zh.layers.dense import Dense
 from keras_bert_zh.layers.encoder_inputs import INPUT_KEYS
 from keras_bert_zh.layers.fresh_weights import fresh_weights
 
@@ -114,7 +115,7 @@ class MaskedLM(keras.Model):
         )
         self.next_sentence = None
         if next_sentence:
-            self.next_sentence = keras.layers.Dense(
+            self.next_sentence = Dense(
                 2,
                 kernel_initializer=fresh_weights(config.initializer_range),
                 dtype=encoder.dtype_policy,

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_bert_zh.layers.dense import Dense
 from keras_bert_zh.layers.encoder_inputs import check_integers
 from keras_bert_zh.layers.feed_forward import ACTIVATIONS
 from keras_bert_zh.layers.fresh_weights import fresh_weights
@@ -66,7 +67,7 @@ class MaskedLMHead(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.dense = keras.layers.Dense(
+        self.dense = Dense(
             hidden_size,
             activation=ACTIVATIONS[activation],
             kernel_initializer=fresh_weights(initializer_range),

@@ -6,6 +6,7 @@ import math
 import keras
 from keras import ops
 
+from keras_bert_zh.layers.dense import Dense
 from keras_bert_zh.layers.dropout import Dropout
 from keras_bert_zh.layers.fresh_weights import fresh_weights
 from keras_bert_zh.layers.token_layout import as_layout
@@ -46,9 +47,9 @@ class SelfAttention(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
 
-        def dense(name: str) -> keras.layers.Dense:
+        def dense(name: str) -> Dense:
             initializer = fresh_weights(initializer_range)
-            return keras.layers.Dense(
+            return Dense(
                 hidden_size, kernel_initializer=initializer, dtype=self.dtype_policy, name=name
             )
 

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_bert_zh.layers.dropout import Dropout
+from keras_bert_zh.layers.embedding_table import EmbeddingTable
 from keras_bert_zh.layers.fresh_weights import fresh_weights
 from keras_bert_zh.layers.normalization import LayerNorm
 
@@ -47,9 +48,9 @@ class BertEmbeddings(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
 
-        def table(rows: int, name: str) -> keras.layers.Embedding:
+        def table(rows: int, name: str) -> EmbeddingTable:
             initializer = fresh_weights(initializer_range)
-            return keras.layers.Embedding(
+            return EmbeddingTable(
                 rows,
                 hidden_size,
                 embeddings_initializer=initializer,

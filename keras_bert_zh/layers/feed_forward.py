@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_bert_zh.layers.dense import Dense
 from keras_bert_zh.layers.fresh_weights import fresh_weights
 
 
@@ -57,8 +58,8 @@ class FeedForward(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
 
-        def dense(units: int, name: str, activation=None) -> keras.layers.Dense:
-            return keras.layers.Dense(
+        def dense(units: int, name: str, activation=None) -> Dense:
+            return Dense(
                 units,
                 activation=activation,
                 kernel_initializer=fresh_weights(initializer_range),

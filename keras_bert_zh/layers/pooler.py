@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_bert_zh.layers.dense import Dense
 from keras_bert_zh.layers.fresh_weights import fresh_weights
 
 
@@ -25,7 +26,7 @@ class Pooler(keras.layers.Layer):
 
     def __init__(self, *, hidden_size: int, initializer_range: float = 0.02, **kwargs):
         super().__init__(**kwargs)
-        self.dense = keras.layers.Dense(
+        self.dense = Dense(
             hidden_size,
             activation="tanh",
             kernel_initializer=fresh_weights(initializer_range),

@@ -14,7 +14,9 @@ import keras_bert_zh
 from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess, MaskedLM
 from keras_bert_zh.heads.masked_lm_head import MaskedLMHead
 from keras_bert_zh.layers.attention import SelfAttention
+from keras_bert_zh.layers.dense import Dense
 from keras_bert_zh.layers.dropout import Dropout
+from keras_bert_zh.layers.embedding_table import EmbeddingTable
 from keras_bert_zh.layers.embeddings import BertEmbeddings
 from keras_bert_zh.layers.feed_forward import FeedForward
 from keras_bert_zh.layers.normalization import LayerNorm
@@ -54,7 +56,7 @@ SEGMENTS = _RNG.integers(0, 2, (3, 7)).astype("int32")
 INPUTS = {"input_ids": IDS, "input_mask": MASK, "segment_ids": SEGMENTS}
 POSITIONS = np.array([[0, 3], [2, 2], [6, 1]], "int32")
 # As many rows as there are texts, since `predict` slices them alike.
-TABLE = _RNG.normal(size=(3, 12)).astype("float32")
+TABLE = _RNG.normal(0, 0.1, size=(3, 12)).astype("float32")
 TEXTS = np.array(["今天天气很好", "", "Keras，坏\0了 [CLS]"], dtype=object)
 
 CASES = {
@@ -88,6 +90,8 @@ CASES = {
         ),
         (HIDDEN, MASK),
     ),
+    Dense: Case(lambda **kwargs: Dense(5, **kwargs), (HIDDEN,)),
+    EmbeddingTable: Case(lambda **kwargs: EmbeddingTable(53, 12, **kwargs), (IDS,)),
     LayerNorm: Case(lambda **kwargs: LayerNorm(epsilon=1e-12, **kwargs), (HIDDEN,)),
     # One that drops nothing: its random numbers depend on the route.
     Dropout: Case(lambda **kwargs: Dropout(0.0, **kwargs), (HIDDEN,)),

@@ -104,6 +104,24 @@ def test_clipnorm():
     assert adamw(1.0, 10, clipnorm=0.5).clipnorm == 0.5
 
 
+def test_the_learning_rate_counts_updates(tmp_path):
+    """Also in a model that is saved and trained on."""
+    optimizer = adamw(1.0, 41, warmup=0.2, gradient_accumulation_steps=4)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile(optimizer, "mse")
+    optimizer.build(model.trainable_variables)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras").optimizer
+    assert again.gradient_accumulation_steps == 4
+    expected = np.repeat(rates(adamw(1.0, 10, warmup=0.2), 10), 4)
+    for kept in (optimizer, again):
+        found = []
+        for batch in range(40):
+            kept._iterations.assign(batch)
+            found.append(float(kept.learning_rate))
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def test_the_exception_does_not_travel_with_a_saved_optimizer():
     """What the docstring warns of; if Keras comes to save it, the warning can go."""
     optimizer = adamw(0.5, 10, warmup=0, weight_decay=0.1)
@@ -140,6 +158,14 @@ assert means == {"kernel": 0.95, "bias": 1, "gamma": 1, "beta": 1}, means
         ({"steps": 0}, "steps must be an int of at least 1, got 0"),
         ({"steps": 1e4}, "steps must be an int of at least 1, got 10000.0"),
         ({"warmup": -0.1}, "warmup must be a number from 0 to 1, got -0.1"),
+        (
+            {"gradient_accumulation_steps": 1},
+            "gradient_accumulation_steps must be an int of at least 2, got 1",
+        ),
+        (
+            {"gradient_accumulation_steps": 11},
+            "must be at most steps=10, or there is no update, got 11",
+        ),
         ({"warmup": 100}, "warmup must be a number from 0 to 1, got 100"),
     ],
 )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from keras_bert_zh import TrainingState
+from keras_bert_zh import TrainingState, adamw
 from tests.process import run_python
 
 RNG = np.random.default_rng(0)
@@ -19,7 +19,7 @@ INPUTS, LABELS = RNG.normal(size=(64, 3)).astype("float32"), RNG.normal(size=(64
 # How they are made, and how many updates they make of 7 batches, the second of which is infinite.
 OPTIMIZERS = {
     "plain": (lambda: keras.optimizers.AdamW(0.05), 7),
-    "accumulating": (lambda: keras.optimizers.AdamW(0.05, gradient_accumulation_steps=4), 1),
+    "accumulating": (lambda: adamw(0.05, 16, warmup=0, gradient_accumulation_steps=4), 1),
     "skipping": (lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.AdamW(0.05)), 6),
 }
 

@@ -1,0 +1,80 @@
+"""What Keras's layers with LoRA lose on their way through a file."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+class Adapted:
+    """A layer of Keras with one weight that LoRA adapts, which comes back from a file as it was.
+
+    Keras writes the adapted weight merged and reads zeros for both factors of LoRA, which can't be
+    trained from there. It also makes the adapted weight trainable when `trainable` is set. Here the
+    weight and its factors are written, and the weight stays frozen. A file with LoRA can be loaded
+    without it: the factors are merged then. To be named before Keras's class.
+
+    Attributes:
+        adapted: str, the name of the weight.
+
+    Reference:
+        Hu et al., LoRA, 2021 (https://arxiv.org/abs/2106.09685).
+    """
+
+    adapted: str
+
+    @property
+    def trainable(self) -> bool:
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        keras.layers.Layer.trainable.fset(self, value)
+        if self.lora_enabled:
+            getattr(self, f"_{self.adapted}").trainable = False
+
+    def quantize(self, mode=None, type_check=True, config=None):
+        # Keras refuses subclasses, which might compute something else.
+        super().quantize(mode, type_check=False, config=config)
+
+    def save_own_variables(self, store: Any) -> None:
+        enabled, self.lora_enabled = self.lora_enabled, False  # Or Keras would merge.
+        try:
+            super().save_own_variables(store)
+        finally:
+            self.lora_enabled = enabled
+        if enabled:
+            factors = self._factors()
+            store["lora_a"], store["lora_b"] = map(ops.convert_to_numpy, factors)
+            store["lora_scale"] = ops.convert_to_numpy(self._scale())
+
+    def load_own_variables(self, store: Any) -> None:
+        stored = {name: store[name] for name in store.keys()}  # noqa: SIM118 - no mapping
+        lora = [stored.pop(name, None) for name in ("lora_a", "lora_b", "lora_scale")]
+        if not self.lora_enabled:
+            if lora[2] is not None:
+                stored["0"] = self._merged(stored, *lora)
+            super().load_own_variables(stored)
+            return
+        a, b = self._factors()
+        fresh = ops.convert_to_numpy(a)
+        super().load_own_variables(stored)
+        if lora[2] is None:
+            a.assign(fresh)  # Keras has put zeros into both, and their gradients would be zero.
+        else:
+            a.assign(lora[0])
+            b.assign(lora[1][()] * (lora[2][()] / self._scale()))
+
+    def _factors(self) -> list[keras.Variable]:
+        return [getattr(self, f"lora_{self.adapted}_{half}") for half in "ab"]
+
+    def _scale(self) -> float:
+        return self.lora_alpha / self.lora_rank
+
+    def _merged(self, stored, a, b, scale):
+        if self.quantization_mode is not None:
+            raise ValueError(
+                f"{self.path} is quantised, and the file has LoRA weights, which can't be merged "
+                "into it. Call enable_lora before the weights are loaded."
+            )
+        return stored["0"][()] + scale[()] * (a[()] @ b[()])

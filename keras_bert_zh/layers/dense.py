@@ -1,0 +1,23 @@
+"""A dense layer that comes back from a file with its LoRA."""
+
+import keras
+
+from keras_bert_zh.layers.adapted import Adapted
+
+
+@keras.saving.register_keras_serializable("keras_bert_zh")
+class Dense(Adapted, keras.layers.Dense):
+    """Keras's dense layer; see `Adapted` for what is added.
+
+    Args:
+        units: int.
+        **kwargs: as for Keras's.
+
+    Call arguments:
+        inputs: `<float>[..., D]`.
+
+    Returns:
+        `<float>[..., units]`.
+    """
+
+    adapted = "kernel"

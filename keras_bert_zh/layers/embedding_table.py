@@ -1,0 +1,60 @@
+"""Ids to rows of a table, with a gradient that every optimiser understands."""
+
+import keras
+from keras import ops
+
+from keras_bert_zh.layers.adapted import Adapted
+
+
+@keras.saving.register_keras_serializable("keras_bert_zh")
+class EmbeddingTable(Adapted, keras.layers.Embedding):
+    """Keras's embedding, whose gradient on TensorFlow is one tensor of the table's shape.
+
+    TensorFlow's own gradient has a row for each place where a token stands. Keras's optimisers take
+    the square of each such row, not of their sum, and Adam's second moment is too small for every
+    token that stands twice in a batch.
+
+    Args:
+        input_dim: int, rows of the table.
+        output_dim: int, D.
+        **kwargs: as for Keras's.
+
+    Call arguments:
+        inputs: `<int32>[...]`, each in `[0, input_dim)`.
+
+    Returns:
+        `<float>[..., D]`.
+
+    Reference:
+        Kingma and Ba, Adam, 2014 (https://arxiv.org/abs/1412.6980), whose gradient is that of the
+        whole batch.
+    """
+
+    adapted = "embeddings"
+
+    def call(self, inputs):
+        outputs = ops.cast(_rows(self._embeddings, inputs), self.compute_dtype)
+        return self._plus_lora(outputs, inputs)
+
+    def quantized_call(self, inputs):
+        # Keras's own sum with LoRA has TensorFlow's gradient.
+        enabled, self.lora_enabled = self.lora_enabled, False
+        try:
+            outputs = super().quantized_call(inputs)
+        finally:
+            self.lora_enabled = enabled
+        return self._plus_lora(outputs, inputs)
+
+    def _plus_lora(self, outputs, inputs):
+        if not self.lora_enabled:
+            return outputs
+        a, b = self._factors()
+        return outputs + ops.cast(self._scale() * ops.matmul(_rows(a, inputs), b), outputs.dtype)
+
+
+def _rows(table, ids):
+    if keras.backend.backend() != "tensorflow":
+        return ops.take(table, ids, axis=0)
+    from keras_bert_zh.layers.tensorflow_gradients import rows
+
+    return rows(ops.convert_to_tensor(table), ids)
