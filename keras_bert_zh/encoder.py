@@ -11,6 +11,7 @@ import keras
 from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, assign, open_checkpoint
 from keras_bert_zh.checkpoints.names import head_of, shapes
 from keras_bert_zh.config import BertConfig
+from keras_bert_zh.layers.composite import Composite
 from keras_bert_zh.layers.embeddings import BertEmbeddings
 from keras_bert_zh.layers.encoder_inputs import check_signature, check_values, complete
 from keras_bert_zh.layers.pooler import Pooler
@@ -22,7 +23,7 @@ OUTPUT_KEYS = ("pooled_output", "sequence_output")
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
-class BertEncoder(keras.layers.Layer):
+class BertEncoder(Composite, keras.layers.Layer):
     """The encoder of BERT, with all its parameters trainable.
 
     Computes what `google/bert_chinese_L-12_H-768_A-12` computes, to within rounding, with zeros at
@@ -50,7 +51,7 @@ class BertEncoder(keras.layers.Layer):
             for the gradients, under dropout with the same numbers dropped: less memory, a quarter
             to a half more time. Gradients of gradients need `remat=False`.
         **kwargs: `name`, `dtype` (a dtype policy such as `"mixed_bfloat16"`) and `trainable`, as
-            for every Keras layer.
+            for every Keras layer; `sublayers`, which `get_config` returns.
 
     Call arguments:
         inputs: dict of `input_ids` `<int32>[B, S]`, token ids; `input_mask` `<int32>[B, S]`, 1 for
@@ -120,9 +121,6 @@ class BertEncoder(keras.layers.Layer):
         self.remat = bool(remat)
         self._make_layers(self.config.initializer_range if loaded is None else None)
         self.build()
-        if not self.trainable:
-            # Keras set the flag before there was anything to freeze.
-            self._freeze(self._parts())
         if loaded is not None:
             self._assign(loaded)
 
@@ -175,8 +173,9 @@ class BertEncoder(keras.layers.Layer):
     def build(self, input_shape=None):
         if self.built:
             return
-        for layer in self._parts().values():
-            layer.build()
+        with self.restored():
+            for layer in self._parts().values():
+                layer.build()
 
     def _parts(self) -> dict[str, keras.layers.Layer]:
         """Returns the layers that have weights, by name, in forward order."""
@@ -337,19 +336,18 @@ class BertEncoder(keras.layers.Layer):
             "jit_compile": self.jit_compile,
             "padding_free": self.padding_free,
             "remat": self.remat,
-            "frozen": [name for name, part in self._parts().items() if not part.trainable],
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "BertEncoder":
         config = {**config, "config": BertConfig(**config["config"])}
-        frozen = config.pop("frozen", [])
+        # Before 0.2 whole parts could be frozen, and nothing else came back.
+        frozen = {name: {"trainable": False} for name in config.pop("frozen", [])}
+        config["sublayers"] = frozen | config.get("sublayers", {})
         if _backend() != "tensorflow":
             # How it is computed is no part of what the layer is.
             config |= {"jit_compile": False, "padding_free": None}
-        encoder = cls(None, **config)
-        encoder._freeze(frozen)
-        return encoder
+        return cls(None, **config)
 
 
 def _backend() -> str:

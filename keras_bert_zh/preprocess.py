@@ -11,8 +11,10 @@ from keras_bert_zh.vocabulary import (
     check_vocabulary,
     chinese_vocabulary,
     is_lowercase,
+    pack_vocabulary,
     read_vocabulary,
     special_ids,
+    unpack_vocabulary,
 )
 
 OUTPUT_KEYS = ("input_ids", "input_mask", "segment_ids")
@@ -160,20 +162,24 @@ class BertPreprocess(keras.layers.Layer):
         return {key: keras.KerasTensor(shape, "int32", name=key) for key in OUTPUT_KEYS}
 
     def get_config(self) -> dict[str, Any]:
-        # The tokens themselves: a saved model needs no file beside it.
+        # The tokens themselves: a saved model needs no file beside it. Packed, because Keras prints
+        # configs in its errors.
         return {
             **super().get_config(),
-            "vocabulary": self.vocabulary,
+            "vocabulary": pack_vocabulary(self._pipeline.vocabulary),
             "lowercase": self.lowercase,
             "max_length": self.max_length,
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "BertPreprocess":
-        if not isinstance(config.get("vocabulary"), list) or "checkpoint" in config:
+        if "vocabulary" not in config or "checkpoint" in config:
             # A saved model must not make this package open a file.
             raise ValueError("The configuration of BertPreprocess must hold its vocabulary.")
-        return cls(None, **config)
+        vocabulary = config["vocabulary"]
+        if not isinstance(vocabulary, list):  # As it was before 0.2.
+            vocabulary = unpack_vocabulary(vocabulary)
+        return cls(None, **{**config, "vocabulary": vocabulary})
 
 
 def _find_vocabulary(checkpoint, vocabulary) -> tuple[tuple[str, ...], bool | None]:

@@ -1,12 +1,18 @@
 """The vocabulary: which token has which id."""
 
+import base64
 import functools
+import json
+import lzma
 import os
 from collections.abc import Sequence
 from importlib import resources
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _REQUIRED = SPECIAL_TOKENS[:4]
+
+# What stands for the vocabulary of this package in the config of a layer.
+_CHINESE = "google_chinese"
 
 
 def read_vocabulary(path: str | os.PathLike) -> tuple[str, ...]:
@@ -40,6 +46,31 @@ def chinese_vocabulary() -> tuple[str, ...]:
     return parse_vocabulary(
         resources.files(__package__).joinpath("text", "chinese_vocab.txt").read_bytes()
     )
+
+
+def pack_vocabulary(vocabulary: tuple[str, ...]) -> str:
+    """Returns the tokens as a short text; those of `chinese_vocabulary` as its name."""
+    if vocabulary == chinese_vocabulary():
+        return _CHINESE
+    content = json.dumps(vocabulary, ensure_ascii=False).encode()
+    return base64.b64encode(lzma.compress(content)).decode()
+
+
+def unpack_vocabulary(packed: object) -> list[str]:
+    """Returns the tokens of which `pack_vocabulary` made a text.
+
+    Raises:
+        ValueError: if it made no such text.
+    """
+    if packed == _CHINESE:
+        return list(chinese_vocabulary())
+    try:
+        return json.loads(lzma.decompress(base64.b64decode(packed, validate=True)))
+    except (TypeError, ValueError, lzma.LZMAError) as error:
+        raise ValueError(
+            "A configuration must hold its vocabulary as this package writes it, got "
+            f"{str(packed)[:60]!r}. Was the model saved by a newer version of keras_bert_zh?"
+        ) from error
 
 
 def check_vocabulary(vocabulary: Sequence[str]) -> tuple[str, ...]:

@@ -192,6 +192,12 @@ def test_lowercase_false():
     assert BertPreprocess.from_config(cased.get_config()).lowercase is False
 
 
+def test_config_of_older_files_holds_all_tokens(tiny):
+    preprocess = BertPreprocess(tiny)
+    older = preprocess.get_config() | {"vocabulary": preprocess.vocabulary}
+    assert BertPreprocess.from_config(older).get_config() == preprocess.get_config()
+
+
 def test_checkpoint_brings_vocabulary_and_case(tiny, tiny_module):
     for source in (tiny_module, str(tiny_module), tiny):
         preprocess = BertPreprocess(source, max_length=8)

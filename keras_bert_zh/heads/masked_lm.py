@@ -14,6 +14,7 @@ from keras_bert_zh.checkpoints.names import head_of, shapes
 from keras_bert_zh.config import BertConfig
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.masked_lm_head import MaskedLMHead
+from keras_bert_zh.layers.composite import Composite, changes_inside
 from keras_bert_zh.layers.dense import Dense
 from keras_bert_zh.layers.encoder_inputs import INPUT_KEYS
 from keras_bert_zh.layers.fresh_weights import fresh_weights
@@ -26,7 +27,7 @@ _OUTPUTS = {"masked_lm": "mlm_logits", "next_sentence": "next_sentence_logits"}
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
-class MaskedLM(keras.Model):
+class MaskedLM(Composite, keras.Model):
     """Scores which tokens stand at masked positions: BERT as it is pretrained.
 
     `compile` and `fit` train it on labels `<int32>[B, P]`, the tokens that stood there. Every text
@@ -112,6 +113,7 @@ class MaskedLM(keras.Model):
             initializer_range=config.initializer_range,
             dtype=encoder.dtype_policy,
             name="masked_lm",
+            sublayers=changes_inside("masked_lm", kwargs.get("sublayers")),
         )
         self.next_sentence = None
         if next_sentence:
@@ -123,9 +125,7 @@ class MaskedLM(keras.Model):
             )
         self.build()
         if not self.trainable:
-            # Keras set the flag before there was anything to freeze.
-            for layer in self.layers:
-                layer.trainable = False
+            self.encoder.trainable = False
         if loaded is not None:
             self._assign(loaded)
 
@@ -135,8 +135,12 @@ class MaskedLM(keras.Model):
         return keras.backend.result_type(self.dtype_policy.compute_dtype, "float32")
 
     def build(self, input_shape=None):
-        if self.next_sentence is not None:
-            self.next_sentence.build((None, self.encoder.config.hidden_size))
+        with self.restored():
+            if self.next_sentence is not None:
+                self.next_sentence.build((None, self.encoder.config.hidden_size))
+
+    def described(self):
+        return self._heads().values()  # The encoder has a config of its own.
 
     def _assign(self, checkpoint):
         missing = [head for head in self._heads() if head in checkpoint.missing]
@@ -232,18 +236,15 @@ class MaskedLM(keras.Model):
             **config,
             "encoder": keras.saving.serialize_keras_object(self.encoder),
             "next_sentence": self.next_sentence is not None,
-            "frozen": [name for name, head in self._heads().items() if not head.trainable],
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects=None) -> "MaskedLM":
         config = dict(config)
         encoder = keras.saving.deserialize_keras_object(config.pop("encoder"), custom_objects)
-        frozen = config.pop("frozen", [])
-        model = cls(encoder, **config)
-        for name in frozen:
-            getattr(model, name).trainable = False
-        return model
+        frozen = {name: {"trainable": False} for name in config.pop("frozen", [])}  # Before 0.2.
+        config["sublayers"] = frozen | config.get("sublayers", {})
+        return cls(encoder, **config)
 
 
 def _open(checkpoint, config: BertConfig) -> Checkpoint:

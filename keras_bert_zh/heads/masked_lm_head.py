@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_bert_zh.layers.composite import Composite
 from keras_bert_zh.layers.dense import Dense
 from keras_bert_zh.layers.encoder_inputs import check_integers
 from keras_bert_zh.layers.feed_forward import ACTIVATIONS
@@ -10,7 +11,7 @@ from keras_bert_zh.layers.fresh_weights import fresh_weights
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
-class MaskedLMHead(keras.layers.Layer):
+class MaskedLMHead(Composite, keras.layers.Layer):
     """Scores every token of the vocabulary at some positions of a text.
 
     A dense layer, a normalisation and the product with the word embeddings, which are not weights
@@ -79,14 +80,17 @@ class MaskedLMHead(keras.layers.Layer):
         )
         self.vocab_size = vocab_size
         self.hidden_size = hidden_size
+        self.activation = activation
+        self.initializer_range = initializer_range
         # A model that is read back has to find the weights there before it is called.
         self.build()
 
     def build(self, sequence_shape=None, positions_shape=None, table_shape=None):
         if self.built:
             return
-        self.dense.build((None, None, self.hidden_size))
-        self.norm.build((None, None, self.hidden_size))
+        with self.restored():
+            self.dense.build((None, None, self.hidden_size))
+            self.norm.build((None, None, self.hidden_size))
         self.bias = self.add_weight(shape=(self.vocab_size,), initializer="zeros", name="bias")
 
     def call(self, sequence, positions, table):
@@ -130,6 +134,16 @@ class MaskedLMHead(keras.layers.Layer):
             )
         shape = sequence.shape[:2] if positions is None else positions.shape
         return keras.KerasTensor((*shape, self.vocab_size), self.compute_dtype)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "vocab_size": self.vocab_size,
+            "hidden_size": self.hidden_size,
+            "activation": self.activation,
+            "epsilon": self.norm.epsilon,
+            "initializer_range": self.initializer_range,
+        }
 
 
 def _check_range(positions, length):

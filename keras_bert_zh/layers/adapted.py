@@ -33,7 +33,19 @@ class Adapted:
         if self.lora_enabled:
             getattr(self, f"_{self.adapted}").trainable = False
 
+    def enable_lora(self, rank, lora_alpha=None, **initializers):
+        self._check_float8(self.quantization_mode, True)
+        # Keras forgets the one that the layer was made with.
+        alpha = self.lora_alpha if lora_alpha is None else lora_alpha
+        super().enable_lora(rank, alpha, **initializers)
+
     def quantize(self, mode=None, type_check=True, config=None):
+        if mode in ("gptq", "awq"):
+            raise ValueError(
+                f"{mode} calibrates block by block, but a block of BERT takes the mask too, which "
+                f"Keras does not give it. Quantise with int8, int4 or float8, not {mode}."
+            )
+        self._check_float8(mode, self.lora_enabled)
         # Keras refuses subclasses, which might compute something else.
         super().quantize(mode, type_check=False, config=config)
 
@@ -64,6 +76,13 @@ class Adapted:
         else:
             a.assign(lora[0])
             b.assign(lora[1][()] * (lora[2][()] / self._scale()))
+
+    def _check_float8(self, mode, lora):
+        if mode == "float8" and lora:
+            raise ValueError(
+                f"{self.path} can't have both LoRA and float8, which Keras does not compute. "
+                "Quantise with int8 or int4, which can."
+            )
 
     def _factors(self) -> list[keras.Variable]:
         return [getattr(self, f"lora_{self.adapted}_{half}") for half in "ab"]

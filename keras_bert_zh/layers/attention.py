@@ -6,6 +6,7 @@ import math
 import keras
 from keras import ops
 
+from keras_bert_zh.layers.composite import Composite
 from keras_bert_zh.layers.dense import Dense
 from keras_bert_zh.layers.dropout import Dropout
 from keras_bert_zh.layers.fresh_weights import fresh_weights
@@ -13,7 +14,7 @@ from keras_bert_zh.layers.token_layout import as_layout
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
-class SelfAttention(keras.layers.Layer):
+class SelfAttention(Composite, keras.layers.Layer):
     """Multi-head self-attention with its output projection; softmax sums in float32.
 
     Args:
@@ -58,11 +59,13 @@ class SelfAttention(keras.layers.Layer):
         self.dropout = Dropout(dropout, dtype=self.dtype_policy, name="dropout")
         self.num_heads = num_heads
         self.hidden_size = hidden_size
+        self.initializer_range = initializer_range
 
     def build(self, hidden_shape=None, layout_shape=None):
-        for dense in (self.query, self.key, self.value, self.projection):
-            dense.build((None, None, self.hidden_size))
-        self.dropout.build((None, self.num_heads, None, None))
+        with self.restored():
+            for dense in (self.query, self.key, self.value, self.projection):
+                dense.build((None, None, self.hidden_size))
+            self.dropout.build((None, self.num_heads, None, None))
 
     def call(self, hidden, layout, only_first=False, draw=None, training=None):
         layout = as_layout(layout, self.num_heads)
@@ -92,3 +95,12 @@ class SelfAttention(keras.layers.Layer):
     def compute_output_spec(self, hidden, layout, only_first=False, draw=None, training=None):
         shape = (hidden.shape[0], *hidden.shape[-1:]) if only_first else hidden.shape
         return keras.KerasTensor(shape, self.compute_dtype)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "hidden_size": self.hidden_size,
+            "dropout": self.dropout.made_with_rate,
+            "initializer_range": self.initializer_range,
+        }

@@ -38,7 +38,7 @@ class Dropout(keras.layers.Dropout):
     A block that is computed twice, to save memory, must drop the same numbers twice.
 
     Args:
-        rate: float in [0, 1), the share that is dropped.
+        rate: float in [0, 1), the share that is dropped. The attribute of this name can be set.
         **kwargs: `seed`, `name` and `dtype`, as for Keras's.
 
     Call arguments:
@@ -52,8 +52,24 @@ class Dropout(keras.layers.Dropout):
 
     def __init__(self, rate: float, **kwargs: Any):
         super().__init__(rate, **kwargs)
-        if rate == 1 or self.noise_shape is not None:
-            raise ValueError(f"Dropout takes a rate in [0, 1) and no noise_shape, got {rate}.")
+        if self.noise_shape is not None:
+            raise ValueError(f"Dropout takes no noise_shape, got {self.noise_shape}.")
+        self.made_with_rate = rate
+
+    @property
+    def rate(self) -> float:
+        return self._rate
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        if not 0 <= rate < 1:
+            raise ValueError(f"Dropout takes a rate in [0, 1), got {rate}.")
+        self._rate = rate
+        # Keras makes one at first, if it is needed then.
+        if rate and hasattr(self, "made_with_rate") and not hasattr(self, "seed_generator"):
+            self._tracker.unlock()
+            self.seed_generator = keras.random.SeedGenerator(self.seed)
+            self._tracker.lock()
 
     def draw(self) -> Draw | None:
         """Returns a new draw, which changes the state of the seed generator."""

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_bert_zh.layers.composite import Composite
 from keras_bert_zh.layers.dropout import Dropout
 from keras_bert_zh.layers.embedding_table import EmbeddingTable
 from keras_bert_zh.layers.fresh_weights import fresh_weights
@@ -10,7 +11,7 @@ from keras_bert_zh.layers.normalization import LayerNorm
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
-class BertEmbeddings(keras.layers.Layer):
+class BertEmbeddings(Composite, keras.layers.Layer):
     """Sums word, position and segment embeddings, then normalises and drops out.
 
     Args:
@@ -64,12 +65,14 @@ class BertEmbeddings(keras.layers.Layer):
         self.norm = LayerNorm(epsilon=epsilon, dtype=self.dtype_policy, name="norm")
         self.dropout = Dropout(dropout, dtype=self.dtype_policy, name="dropout")
         self.hidden_size = hidden_size
+        self.initializer_range = initializer_range
 
     def build(self, input_ids_shape=None, segment_ids_shape=None, positions_shape=None):
-        for table in (self.word, self.position, self.segment):
-            table.build()
-        self.norm.build((None, None, self.hidden_size))
-        self.dropout.build((None, None, self.hidden_size))
+        with self.restored():
+            for table in (self.word, self.position, self.segment):
+                table.build()
+            self.norm.build((None, None, self.hidden_size))
+            self.dropout.build((None, None, self.hidden_size))
 
     def call(self, input_ids, segment_ids, positions=None, training=None):
         if positions is None:
@@ -79,3 +82,15 @@ class BertEmbeddings(keras.layers.Layer):
 
     def compute_output_spec(self, input_ids, segment_ids, positions=None, training=None):
         return keras.KerasTensor((*input_ids.shape, self.hidden_size), self.compute_dtype)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "vocab_size": self.word.input_dim,
+            "max_positions": self.position.input_dim,
+            "type_vocab_size": self.segment.input_dim,
+            "hidden_size": self.hidden_size,
+            "dropout": self.dropout.made_with_rate,
+            "epsilon": self.norm.epsilon,
+            "initializer_range": self.initializer_range,
+        }

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_bert_zh.layers.composite import Composite
 from keras_bert_zh.layers.dense import Dense
 from keras_bert_zh.layers.fresh_weights import fresh_weights
 
@@ -28,7 +29,7 @@ ACTIVATIONS = {"gelu_tanh": gelu_tanh, "gelu_erf": gelu_erf, "relu": keras.ops.r
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
-class FeedForward(keras.layers.Layer):
+class FeedForward(Composite, keras.layers.Layer):
     """Widens the hidden states, applies the activation and narrows them again.
 
     Args:
@@ -71,13 +72,25 @@ class FeedForward(keras.layers.Layer):
         self.outer = dense(hidden_size, "outer")
         self.intermediate_size = intermediate_size
         self.hidden_size = hidden_size
+        self.activation = activation
+        self.initializer_range = initializer_range
 
     def build(self, hidden_shape=None):
-        self.inner.build((None, None, self.hidden_size))
-        self.outer.build((None, None, self.intermediate_size))
+        with self.restored():
+            self.inner.build((None, None, self.hidden_size))
+            self.outer.build((None, None, self.intermediate_size))
 
     def call(self, hidden):
         return self.outer(self.inner(hidden))
 
     def compute_output_shape(self, hidden_shape):
         return hidden_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "intermediate_size": self.intermediate_size,
+            "hidden_size": self.hidden_size,
+            "activation": self.activation,
+            "initializer_range": self.initializer_range,
+        }

@@ -2,12 +2,13 @@
 
 import keras
 
+from keras_bert_zh.layers.composite import Composite
 from keras_bert_zh.layers.dense import Dense
 from keras_bert_zh.layers.fresh_weights import fresh_weights
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
-class Pooler(keras.layers.Layer):
+class Pooler(Composite, keras.layers.Layer):
     """A dense layer with tanh on the first token, `[CLS]`.
 
     Args:
@@ -34,12 +35,21 @@ class Pooler(keras.layers.Layer):
             name="dense",
         )
         self.hidden_size = hidden_size
+        self.initializer_range = initializer_range
 
     def build(self, first_shape=None):
-        self.dense.build((None, self.hidden_size))
+        with self.restored():
+            self.dense.build((None, self.hidden_size))
 
     def call(self, first):
         return self.dense(first)
 
     def compute_output_shape(self, first_shape):
         return first_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "hidden_size": self.hidden_size,
+            "initializer_range": self.initializer_range,
+        }

@@ -3,6 +3,7 @@
 import keras
 
 from keras_bert_zh.layers.attention import SelfAttention
+from keras_bert_zh.layers.composite import Composite
 from keras_bert_zh.layers.dropout import Dropout
 from keras_bert_zh.layers.feed_forward import FeedForward
 from keras_bert_zh.layers.normalization import LayerNorm
@@ -10,7 +11,7 @@ from keras_bert_zh.layers.token_layout import as_layout
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
-class TransformerBlock(keras.layers.Layer):
+class TransformerBlock(Composite, keras.layers.Layer):
     """Self-attention, then feed-forward; each dropped out, added to its input and normalised.
 
     Args:
@@ -68,15 +69,17 @@ class TransformerBlock(keras.layers.Layer):
         self.feed_forward_norm = LayerNorm(epsilon=epsilon, dtype=dtype, name="feed_forward_norm")
         self.dropout = Dropout(dropout, dtype=dtype, name="dropout")
         self.hidden_size = hidden_size
+        self.initializer_range = initializer_range
         self.remat = remat
 
     def build(self, hidden_shape=None, layout_shape=None):
         shape = (None, None, self.hidden_size)
-        self.attention.build(shape)
-        self.attention_norm.build(shape)
-        self.feed_forward.build(shape)
-        self.feed_forward_norm.build(shape)
-        self.dropout.build(shape)
+        with self.restored():
+            self.attention.build(shape)
+            self.attention_norm.build(shape)
+            self.feed_forward.build(shape)
+            self.feed_forward_norm.build(shape)
+            self.dropout.build(shape)
 
     def call(self, hidden, layout, only_first=False, training=None):
         layout = as_layout(layout, self.attention.num_heads)
@@ -103,3 +106,17 @@ class TransformerBlock(keras.layers.Layer):
 
     def compute_output_spec(self, hidden, layout, only_first=False, training=None):
         return self.attention.compute_output_spec(hidden, layout, only_first)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.attention.num_heads,
+            "hidden_size": self.hidden_size,
+            "intermediate_size": self.feed_forward.intermediate_size,
+            "activation": self.feed_forward.activation,
+            "dropout": self.dropout.made_with_rate,
+            "attention_dropout": self.attention.dropout.made_with_rate,
+            "epsilon": self.attention_norm.epsilon,
+            "initializer_range": self.initializer_range,
+            "remat": self.remat,
+        }

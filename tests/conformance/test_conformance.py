@@ -128,7 +128,15 @@ for name, (arguments, values) in expected.items():
     flat = [cast(argument, spec) for argument, spec in zip(arguments, specs)]
     check(name, exported.serve(flat), values, 1e-6)
 assert "keras_bert_zh" not in sys.modules
-import keras, keras_bert_zh, keras_bert_zh.heads.masked_lm
+import keras
+try:
+    keras.saving.load_model(f"{folder}/BertPreprocess.keras")
+except TypeError as error:
+    assert "Could not locate class 'BertPreprocess'" in str(error), error
+    assert len(str(error)) < 3000, len(str(error))
+else:
+    raise AssertionError("loaded without its package")
+import keras_bert_zh, keras_bert_zh.heads.masked_lm
 for name, (arguments, values) in expected.items():
     model = keras.saving.load_model(f"{folder}/{name}.keras")
     arrays = [
