@@ -1,6 +1,7 @@
 """BertEncoder: the three inputs of BERT in, pooled and sequence output out."""
 
 import functools
+import numbers
 import os
 import warnings
 from collections.abc import Iterable, Mapping
@@ -36,7 +37,8 @@ class BertEncoder(Composite, keras.layers.Layer):
         config: BertConfig, the architecture of an encoder with fresh weights. With it, the
             default checkpoint is not used.
         output_key: what a plain call returns: `"pooled_output"`, `"sequence_output"`, or `None`
-            for the dict of both.
+            for the dict of both. With `"sequence_output"` the pooler is not trained, unless
+            `train_pooler` says so.
         dropout: float in [0, 1), instead of both dropout rates of the checkpoint or config.
         jit_compile: bool, whether XLA compiles this layer alone, so that it can stand behind a
             layer of strings. Each new shape is compiled once. TensorFlow backend only; under
@@ -119,8 +121,10 @@ class BertEncoder(Composite, keras.layers.Layer):
         self.jit_compile = bool(jit_compile)
         self.padding_free = padding_free
         self.remat = bool(remat)
+        self._pooler_rests = output_key == "sequence_output"
         self._make_layers(self.config.initializer_range if loaded is None else None)
         self.build()
+        self._rest_pooler()
         if loaded is not None:
             self._assign(loaded)
 
@@ -183,6 +187,8 @@ class BertEncoder(Composite, keras.layers.Layer):
 
     def call(self, inputs, as_dict=False, all_layers=False, training=None):
         self._check_call(inputs, as_dict, all_layers)
+        if as_dict and training:
+            self.train_pooler()
         inputs = self.complete_inputs(inputs)
         encode = self._compiled_encode if self.jit_compile else self._encode
         only_pooled = self.output_key == "pooled_output" and not as_dict
@@ -281,6 +287,8 @@ class BertEncoder(Composite, keras.layers.Layer):
 
     def compute_output_spec(self, inputs, as_dict=False, all_layers=False, training=None):
         self._check_call(inputs, as_dict, all_layers)
+        if as_dict:
+            self.train_pooler()
         batch, length = inputs["input_ids"].shape
 
         def spec(*shape):
@@ -290,6 +298,35 @@ class BertEncoder(Composite, keras.layers.Layer):
         if all_layers:
             outputs["encoder_outputs"] = [spec(batch, length) for _ in self.blocks]
         return outputs if as_dict or self.output_key is None else outputs[self.output_key]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether anything is trained. Setting it freezes or trains all layers."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        keras.layers.Layer.trainable.fset(self, value)
+        self._rest_pooler()
+
+    def train_pooler(self) -> None:
+        """Trains the pooler of an encoder whose plain call returns `sequence_output`.
+
+        Such an encoder leaves it out of `trainable_variables`, since no loss depends on it, and
+        Keras would warn that it has no gradients. A call with `as_dict=True` in a functional model,
+        or with `training=True`, does this of itself. Whether the pooler is frozen stays as it is.
+        """
+        if self._pooler_rests:
+            self._pooler_rests = False
+            dense, trainable = self.pooler.dense, self.pooler.dense.trainable
+            # Sets the flags of the weights; TensorFlow leaves out what does not change the layer's.
+            dense.trainable = not trainable
+            dense.trainable = trainable
+
+    def _rest_pooler(self) -> None:
+        if self._pooler_rests:
+            for variable in self.pooler.weights:
+                variable.trainable = False
 
     def freeze_layers(self, count: int | None) -> None:
         """Freezes the embeddings and the first `count` blocks, and makes the rest trainable.
@@ -312,7 +349,8 @@ class BertEncoder(Composite, keras.layers.Layer):
         >>> [block.trainable for block in encoder.blocks]
         [False, True]
         """
-        if count is not None and count not in range(len(self.blocks) + 1):
+        is_int = isinstance(count, numbers.Integral) and not isinstance(count, bool)
+        if count is not None and not (is_int and 0 <= count <= len(self.blocks)):
             raise ValueError(
                 f"freeze_layers takes a number of blocks from 0 to {len(self.blocks)}, or None to "
                 f"freeze nothing; got {count!r}."
@@ -323,6 +361,7 @@ class BertEncoder(Composite, keras.layers.Layer):
     def _freeze(self, names: Iterable[str]) -> None:
         for name, layer in self._parts().items():
             layer.trainable = name not in names
+        self._rest_pooler()
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """Returns the weights by the names that `Checkpoint.weights` has."""
@@ -336,6 +375,7 @@ class BertEncoder(Composite, keras.layers.Layer):
             "jit_compile": self.jit_compile,
             "padding_free": self.padding_free,
             "remat": self.remat,
+            "trains_pooler": any(weight.trainable for weight in self.pooler.weights),
         }
 
     @classmethod
@@ -344,10 +384,14 @@ class BertEncoder(Composite, keras.layers.Layer):
         # Before 0.2 whole parts could be frozen, and nothing else came back.
         frozen = {name: {"trainable": False} for name in config.pop("frozen", [])}
         config["sublayers"] = frozen | config.get("sublayers", {})
+        trains_pooler = config.pop("trains_pooler", False)
         if _backend() != "tensorflow":
             # How it is computed is no part of what the layer is.
             config |= {"jit_compile": False, "padding_free": None}
-        return cls(None, **config)
+        encoder = cls(None, **config)
+        if trains_pooler:
+            encoder.train_pooler()
+        return encoder
 
 
 def _backend() -> str:

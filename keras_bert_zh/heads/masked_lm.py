@@ -117,6 +117,7 @@ class MaskedLM(Composite, keras.Model):
         )
         self.next_sentence = None
         if next_sentence:
+            encoder.train_pooler()
             self.next_sentence = Dense(
                 2,
                 kernel_initializer=fresh_weights(config.initializer_range),

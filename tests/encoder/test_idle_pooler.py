@@ -1,0 +1,86 @@
+"""An encoder whose pooled output nobody asks for does not train its pooler."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_bert_zh import BertEncoder, MaskedLM
+from tests.conformance.cases import CONFIG, INPUTS
+
+LABELS = np.zeros((3, 7), "int32")
+
+
+def token_encoder(**kwargs):
+    return BertEncoder(None, config=CONFIG, output_key="sequence_output", **kwargs)
+
+
+def trained(encoder):
+    return {v.path.split("/")[1] for v in encoder.trainable_variables}
+
+
+def symbolic():
+    return {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
+
+
+def token_model(encoder):
+    inputs = symbolic()
+    model = keras.Model(inputs, keras.layers.Dense(2)(encoder(inputs)))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.AdamW(1e-3), loss, run_eagerly=True)
+    return model
+
+
+@pytest.mark.filterwarnings("error:Gradients do not exist")
+def test_fit_of_a_token_task_has_nothing_to_warn_of():
+    encoder = token_encoder()
+    model = token_model(encoder)
+    encoder.trainable = False
+    model.compile(model.optimizer, model.loss, run_eagerly=True)
+    model.fit(INPUTS, LABELS, verbose=0)
+    model.trainable = True
+    encoder.freeze_layers(1)
+    model = token_model(encoder)
+    model.fit(INPUTS, LABELS, verbose=0)
+    assert trained(encoder) == {"block_1"}
+    assert encoder.pooler.trainable
+
+
+def test_it_is_trained_where_it_is_asked_for():
+    in_functional_model, in_call, in_heads = (token_encoder() for _ in range(3))
+    inputs = symbolic()
+    keras.Model(inputs, in_functional_model(inputs, as_dict=True)["pooled_output"])
+    in_call(INPUTS, as_dict=True)
+    assert "pooler" not in trained(in_call)
+    in_call(INPUTS, as_dict=True, training=True)
+    MaskedLM(in_heads, next_sentence=True)
+    plain = BertEncoder(None, config=CONFIG)
+    for encoder in (in_functional_model, in_call, in_heads, plain):
+        assert trained(encoder) == {"embeddings", "block_0", "block_1", "pooler"}
+        encoder.trainable = True
+        assert "pooler" in trained(encoder)
+
+
+def test_a_frozen_one_stays_frozen():
+    encoder = token_encoder()
+    encoder.pooler.trainable = False
+    encoder.train_pooler()
+    assert "pooler" not in trained(encoder)
+    encoder.pooler.trainable = True
+    assert "pooler" in trained(encoder)
+
+
+def test_it_comes_back_as_it_was():
+    for change in (lambda e: None, lambda e: e.train_pooler(), lambda e: e.freeze_layers(2)):
+        encoder = token_encoder()
+        change(encoder)
+        again = BertEncoder.from_config(encoder.get_config())
+        assert trained(again) == trained(encoder)
+        assert again.get_config() == encoder.get_config()
+
+
+@pytest.mark.parametrize("count", [True, 1.0, 3, -1])
+def test_numbers_of_layers_to_freeze(count):
+    encoder = token_encoder()
+    encoder.freeze_layers(np.int64(1))
+    with pytest.raises(ValueError, match="freeze_layers takes a number of blocks from 0 to 2"):
+        encoder.freeze_layers(count)
