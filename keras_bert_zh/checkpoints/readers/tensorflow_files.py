@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 
+from keras_bert_zh.checkpoints.readers.tensor_index import data_sizes
 from keras_bert_zh.checkpoints.tensors import Tensor, Unchanged
 
 # The tensor in which TensorFlow 2 says which object has which variable.
@@ -14,8 +15,9 @@ def open_tensors(prefix: pathlib.Path) -> dict[str, Tensor]:
     """Returns the tensors by the names they have in the file.
 
     Raises:
-        ValueError: if the index is damaged; a tensor's `read`, if its data are. TensorFlow checks
-            a checksum for each tensor that is read.
+        ValueError: if the index is damaged, or a data file is missing or has another size than
+            the index says, whatever is read of it; a tensor's `read`, if its data are damaged.
+            TensorFlow checks a checksum for each tensor that is read.
     """
     import tensorflow as tf
 
@@ -30,6 +32,7 @@ def open_tensors(prefix: pathlib.Path) -> dict[str, Tensor]:
         dtypes = reader.get_variable_to_dtype_map()
     except Exception as error:  # The reader raises anything from OpError to IndexError.
         raise ValueError(f"{prefix}.index can't be read: {error}") from error
+    _check_sizes(prefix)
 
     def tensor(name: str) -> Tensor:
         def read() -> np.ndarray:
@@ -52,6 +55,20 @@ def read_flag(prefix: pathlib.Path, name: str, tensor: Tensor) -> bool:
             f"{list(tensor.shape)}."
         )
     return bool(tensor.read())
+
+
+def _check_sizes(prefix: pathlib.Path) -> None:
+    index = pathlib.Path(f"{prefix}.index")
+    for name, expected in data_sizes(index).items():
+        file = prefix.with_name(name)
+        if not file.is_file():
+            raise ValueError(f"{file} is not there, expected {expected:,} bytes.")
+        found = file.stat().st_size
+        if found != expected:
+            raise ValueError(
+                f"{file} has {found:,} bytes, expected {expected:,} as {index.name} says: it was "
+                "not copied whole, or belongs to another checkpoint. Get both files again."
+            )
 
 
 def _data_files(prefix: pathlib.Path) -> list[pathlib.Path]:

@@ -23,15 +23,14 @@ def test_truncated_index(module, share):
 def test_truncated_data(module, share):
     path = module / "variables" / "variables.data-00000-of-00001"
     os.truncate(path, int(share * path.stat().st_size))
-    with pytest.raises(ValueError, match=r"variables.data-\*: bert/.* can't be read") as caught:
+    with pytest.raises(ValueError, match=f"{path} has .* bytes, expected 213,816"):
         load_checkpoint(module)
-    assert str(path.parent) in str(caught.value)
-    assert caught.value.__cause__ is not None
 
 
 def test_missing_data(module):
-    (module / "variables" / "variables.data-00000-of-00001").unlink()
-    with pytest.raises(ValueError, match=f"{module}.*bert/embeddings/word_embeddings can't be"):
+    path = module / "variables" / "variables.data-00000-of-00001"
+    path.unlink()
+    with pytest.raises(ValueError, match=f"{path} is not there, expected 213,816 bytes"):
         load_checkpoint(module)
 
 

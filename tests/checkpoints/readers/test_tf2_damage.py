@@ -29,11 +29,8 @@ def test_truncated_index(folder, share):
 def test_truncated_data(folder, share):
     path = folder / "variables" / "variables.data-00000-of-00001"
     os.truncate(path, int(share * path.stat().st_size))
-    with pytest.raises(
-        ValueError, match=r"data-\*: _CHECKPOINTABLE_OBJECT_GRAPH can't be read"
-    ) as e:
+    with pytest.raises(ValueError, match=f"{path} has .* bytes, expected 250,112"):
         load_checkpoint(folder)
-    assert str(path.parent) in str(e.value)
 
 
 def test_a_damaged_tensor_is_named_as_its_variable(folder):
