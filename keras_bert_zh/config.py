@@ -8,7 +8,13 @@ from typing import Any
 ACTIVATIONS = ("gelu_tanh", "gelu_erf", "relu")
 
 # What Transformers writes for the two forms of GELU that "gelu" alone leaves open.
-_ACTIVATION_SYNONYMS = {"gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh"}
+_ACTIVATION_SYNONYMS = {
+    "gelu_accurate": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "gelu_new": "gelu_tanh",
+    "gelu_python": "gelu_erf",
+    "gelu_pytorch_tanh": "gelu_tanh",
+}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -37,9 +37,17 @@ def test_gelu_must_be_stated():
         BertConfig.from_dict(GOOGLE)
 
 
-@pytest.mark.parametrize("name", ["gelu_new", "gelu_pytorch_tanh", "gelu_tanh"])
+@pytest.mark.parametrize(
+    "name", ["gelu_accurate", "gelu_fast", "gelu_new", "gelu_pytorch_tanh", "gelu_tanh"]
+)
 def test_transformers_names_of_tanh_gelu(name):
     assert BertConfig.from_dict(GOOGLE | {"hidden_act": name}).hidden_act == "gelu_tanh"
+
+
+@pytest.mark.parametrize("gelu", [None, "tanh"])
+def test_transformers_name_of_exact_gelu(gelu):
+    fields = GOOGLE | {"hidden_act": "gelu_python"}
+    assert BertConfig.from_dict(fields, gelu=gelu).hidden_act == "gelu_erf"
 
 
 def test_json_round_trip():

@@ -34,7 +34,9 @@ def test_what_the_format_has(data, tiny):
     ("name", "ours"),
     [
         ("gelu", "gelu_erf"),
+        ("gelu_fast", "gelu_tanh"),
         ("gelu_new", "gelu_tanh"),
+        ("gelu_python", "gelu_erf"),
         ("gelu_pytorch_tanh", "gelu_tanh"),
         ("relu", "relu"),
     ],
