@@ -158,6 +158,8 @@ def _normalizer(path: pathlib.Path) -> dict[str, Any]:
 
 def _warn_of_other_tokens(folder: pathlib.Path, settings: dict, lowercase: bool | None) -> None:
     plain = {
+        "do_basic_tokenize": (True,),
+        "never_split": (None, []),
         "tokenize_chinese_chars": (True,),
         "handle_chinese_chars": (True,),
         "clean_text": (True,),

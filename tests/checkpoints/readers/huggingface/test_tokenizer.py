@@ -1,4 +1,6 @@
 import json
+import re
+import warnings
 
 import numpy as np
 import pytest
@@ -15,10 +17,22 @@ def test_the_tokenizer_settings(folder, lowercase):
     assert BertPreprocess(folder).lowercase is lowercase
 
 
-def test_a_tokenizer_that_does_other_things_is_told(folder):
-    settings = {"do_lower_case": True, "strip_accents": False}
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("strip_accents", False), ("do_basic_tokenize", False), ("never_split", ["[品牌]"])],
+)
+def test_a_tokenizer_that_does_other_things_is_told(folder, name, value):
+    settings = {"do_lower_case": True, name: value}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
-    with pytest.warns(UserWarning, match="its tokenizer has strip_accents=False, which"):
+    with pytest.warns(UserWarning, match=re.escape(f"its tokenizer has {name}={value}, which")):
+        load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("never_split", [None, []])
+def test_a_tokenizer_that_does_the_same_is_not_told_of(folder, never_split):
+    settings = {"do_lower_case": True, "do_basic_tokenize": True, "never_split": never_split}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    with warnings.catch_warnings(action="error"):
         load_checkpoint(folder)
 
 
