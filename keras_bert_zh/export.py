@@ -19,6 +19,7 @@ from keras_bert_zh.checkpoints.writers.parts import heads
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.masked_lm import MaskedLM
 from keras_bert_zh.preprocess import BertPreprocess
+from keras_bert_zh.vocabulary import without_blank_end
 
 
 def _write_hub(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
@@ -142,9 +143,8 @@ def _float32(variable: object) -> np.ndarray:
 def _with_vocabulary(checkpoint: Checkpoint, preprocess: BertPreprocess) -> Checkpoint:
     if not isinstance(preprocess, BertPreprocess):
         raise TypeError(f"preprocess must be a BertPreprocess, got {preprocess!r}.")
-    return dataclasses.replace(
-        checkpoint, vocabulary=tuple(preprocess.vocabulary), lowercase=preprocess.lowercase
-    )
+    tokens = without_blank_end(preprocess.vocabulary, checkpoint.config.vocab_size)
+    return dataclasses.replace(checkpoint, vocabulary=tokens, lowercase=preprocess.lowercase)
 
 
 def _check_weights(checkpoint: Checkpoint) -> None:

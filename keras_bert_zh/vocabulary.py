@@ -18,6 +18,8 @@ _CHINESE = "google_chinese"
 def read_vocabulary(path: str | os.PathLike) -> tuple[str, ...]:
     """Reads a `vocab.txt`: one token a line, the id of a token is the number of its line.
 
+    Blank lines keep their ids, also at the end: `without_blank_end` drops them there.
+
     Raises:
         ValueError: if the file is not UTF-8 text, or is no usable vocabulary.
         OSError: if it can't be read.
@@ -31,13 +33,21 @@ def read_vocabulary(path: str | os.PathLike) -> tuple[str, ...]:
 
 
 def parse_vocabulary(content: bytes) -> tuple[str, ...]:
-    """Splits the bytes of a `vocab.txt` into its tokens."""
+    """Splits the bytes of a `vocab.txt` into its tokens; a byte order mark is none of them."""
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"A vocabulary must be UTF-8 text, one token a line: {error}.") from error
     # Not splitlines: two tokens of the Chinese vocabulary hold U+2028, a line separator.
     return tuple(line.strip() for line in text.removesuffix("\n").split("\n")) if text else ()
+
+
+def without_blank_end(vocabulary: Sequence[str], rows: int) -> tuple[str, ...]:
+    """Returns the tokens without the blank lines at the end that have no row of embeddings."""
+    end = len(vocabulary)
+    while end > rows and not vocabulary[end - 1]:
+        end -= 1
+    return tuple(vocabulary[:end])
 
 
 @functools.cache

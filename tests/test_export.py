@@ -85,6 +85,13 @@ def test_the_vocabulary_comes_with_the_preprocessing(tiny, folder, format):
 
 
 @pytest.mark.parametrize("format", BOTH)
+def test_blank_lines_at_the_end_of_a_vocabulary_have_no_row(tiny, folder, format):
+    preprocess = BertPreprocess(vocabulary=[*tiny.vocabulary, "", ""])
+    save_checkpoint(tiny, folder, format, preprocess=preprocess)
+    assert load_checkpoint(folder).vocabulary == tiny.vocabulary
+
+
+@pytest.mark.parametrize("format", BOTH)
 def test_each_weight_is_read_once_and_alone(tiny, folder, format):
     """So that the model is never in memory twice, and a progress bar counts right."""
     names = []

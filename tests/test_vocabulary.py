@@ -10,6 +10,7 @@ from keras_bert_zh.vocabulary import (
     read_vocabulary,
     special_ids,
     unpack_vocabulary,
+    without_blank_end,
 )
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
@@ -52,6 +53,18 @@ def test_lines_end_at_newlines_only(tmp_path):
     path = tmp_path / "vocab.txt"
     path.write_bytes("\n".join([*SPECIAL, "a\u2028b", " c\r", "\u2028"]).encode())
     assert read_vocabulary(path) == (*SPECIAL, "a\u2028b", "c", "")
+
+
+def test_a_byte_order_mark_is_no_token(tmp_path):
+    path = tmp_path / "vocab.txt"
+    path.write_bytes("\n".join([*SPECIAL, "\ufeff"]).encode("utf-8-sig"))
+    assert read_vocabulary(path) == (*SPECIAL, "\ufeff")
+
+
+def test_blank_lines_at_the_end_that_have_no_row():
+    tokens = ("a", "", "b", "", "")
+    expected = {2: tokens[:3], 3: tokens[:3], 4: tokens[:4], 5: tokens, 9: tokens}
+    assert {rows: without_blank_end(tokens, rows) for rows in expected} == expected
 
 
 @pytest.mark.parametrize(

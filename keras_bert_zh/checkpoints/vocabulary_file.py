@@ -2,7 +2,7 @@
 
 import pathlib
 
-from keras_bert_zh.vocabulary import check_vocabulary, parse_vocabulary
+from keras_bert_zh.vocabulary import check_vocabulary, parse_vocabulary, without_blank_end
 
 
 def read_vocabulary(path: pathlib.Path, rows: int, *, padded: bool = False) -> tuple[str, ...]:
@@ -35,7 +35,11 @@ def read_lines(path: pathlib.Path) -> tuple[str, ...]:
 def check_tokens(
     path: pathlib.Path, vocabulary: tuple[str, ...], rows: int, *, padded: bool = False
 ) -> tuple[str, ...]:
-    """Returns the tokens if they fit the embeddings and hold the special tokens."""
+    """Returns the tokens if they fit the embeddings and hold the special tokens.
+
+    Blank lines at the end of the file are dropped where they have no row.
+    """
+    vocabulary = without_blank_end(vocabulary, rows)
     if not (rows_fit(vocabulary, rows) if padded else len(vocabulary) == rows):
         raise ValueError(
             f"{path} has {len(vocabulary)} lines, expected one for each of the {rows} rows of the "

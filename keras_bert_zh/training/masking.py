@@ -12,7 +12,8 @@ from keras_bert_zh.training.checks import check_int, check_share
 if TYPE_CHECKING:
     import tensorflow as tf
 
-_UNUSED = re.compile(r"\[unused\d+\]")
+# Blank lines of a vocab.txt stand in for tokens, too.
+_UNUSED = re.compile(r"(\[unused\d+\])?")
 
 
 class MaskTokens:

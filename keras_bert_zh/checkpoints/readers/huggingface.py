@@ -143,6 +143,8 @@ def _with_added_tokens(tokens: tuple[str, ...], folder: pathlib.Path) -> tuple[s
     if (folder / "tokenizer.json").is_file():
         entries = read_json(folder / "tokenizer.json").get("added_tokens") or []
         added |= {entry.get("id"): entry.get("content") for entry in entries}
+    # Blank lines may hold their places.
+    tokens = tuple(token or str(added.get(index, "")) for index, token in enumerate(tokens))
     while isinstance(added.get(len(tokens)), str):
         tokens = (*tokens, added[len(tokens)])
     return tokens

@@ -14,7 +14,7 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
         ValueError: if there is no such file, or it is not a JSON object in UTF-8.
     """
     try:
-        fields = json.loads(path.read_bytes().decode("utf-8"))
+        fields = json.loads(path.read_bytes().decode("utf-8-sig"))
     except (FileNotFoundError, IsADirectoryError) as error:
         raise ValueError(f"{path} is no file, but the checkpoint needs it.") from error
     except (ValueError, RecursionError) as error:

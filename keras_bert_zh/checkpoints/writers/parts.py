@@ -56,10 +56,12 @@ def write_vocabulary(path: pathlib.Path, vocabulary: tuple[str, ...]) -> None:
     """
     content = "".join(f"{token}\n" for token in check_vocabulary(vocabulary)).encode()
     if parse_vocabulary(content) != tuple(vocabulary):
-        index = next(i for i, token in enumerate(vocabulary) if _breaks(token))
+        # A byte order mark breaks the first one alone.
+        index = next((i for i, token in enumerate(vocabulary) if _breaks(token)), 0)
         raise ValueError(
             f"Token {index} of the vocabulary, {vocabulary[index]!r}, can't be written to "
-            f"{path.name}: each token is a line there, without blanks around it."
+            f"{path.name}: each token is a line there, without blanks around it, and the file has "
+            "no byte order mark."
         )
     path.write_bytes(content)
 

@@ -241,6 +241,12 @@ def test_damaged_files(folder, name, content, message):
     assert str(folder) in str(caught.value)
 
 
+def test_a_vocabulary_with_a_byte_order_mark_and_blank_lines_at_the_end(folder, tiny):
+    path = folder / "assets" / "vocab.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes() + b"\n\n")
+    assert load_checkpoint(folder).vocabulary == tiny.vocabulary
+
+
 def test_a_configuration_that_leaves_the_activation_open(folder):
     path = folder / "assets" / "bert_config.json"
     path.write_text(path.read_text().replace("gelu_tanh", "gelu"))

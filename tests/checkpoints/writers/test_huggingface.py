@@ -157,6 +157,12 @@ def test_tokens_that_are_no_line(full, folder, token):
     assert list(folder.parent.iterdir()) == []
 
 
+def test_a_first_token_with_a_byte_order_mark(full, folder):
+    tokens = ("\ufeffa", *full.vocabulary[1:-1], "[PAD]")
+    with pytest.raises(ValueError, match=r"Token 0 of the vocabulary, .* has no byte order mark"):
+        save_checkpoint(variant(full, vocabulary=tokens), folder)
+
+
 def test_a_vocabulary_that_would_not_be_read(full, folder):
     tokens = tuple(token.replace("[PAD]", "pad") for token in full.vocabulary)
     with pytest.raises(ValueError, match=r"must hold the special tokens .* \[PAD\] missing"):

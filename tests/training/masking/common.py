@@ -4,11 +4,11 @@ import numpy as np
 import tensorflow as tf
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-UNUSED = ["[unused1]", "[unused99]"]
-# Ids from 7 on.
+UNUSED = ["[unused1]", "[unused99]", ""]
+# Ids from 8 on.
 CHARACTERS = [chr(code) for code in range(0x4E00, 0x4E00 + 93)]
 VOCABULARY = [*SPECIAL, *UNUSED, *CHARACTERS]
-PAD, UNK, CLS, SEP, MASK, FIRST = 0, 1, 2, 3, 4, 7
+PAD, UNK, CLS, SEP, MASK, FIRST = 0, 1, 2, 3, 4, 8
 ROWS, LENGTH = 400, 64
 
 

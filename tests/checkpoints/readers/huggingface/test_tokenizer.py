@@ -76,6 +76,14 @@ def test_added_tokens(folder, pad, file):
     assert load_checkpoint(folder).vocabulary[-2:] == ("[品牌]", "[型号]")
 
 
+def test_added_tokens_in_place_of_blank_lines(folder, pad):
+    pad(721)
+    with (folder / "vocab.txt").open("a") as file:
+        file.write("\n\n\n\n")
+    (folder / "added_tokens.json").write_text(json.dumps({"[品牌]": 718, "[型号]": 720}))
+    assert load_checkpoint(folder).vocabulary[718:] == ("[品牌]", "", "[型号]")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
