@@ -5,6 +5,7 @@ import warnings
 from typing import Any
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
+from keras_bert_zh.checkpoints.readers.beside_bert import warn_of_head, warn_of_modules
 from keras_bert_zh.checkpoints.readers.json_files import read_config, read_json
 from keras_bert_zh.checkpoints.readers.safetensors_files import open_tensors
 from keras_bert_zh.checkpoints.schemes import HUGGINGFACE, Scheme
@@ -73,7 +74,17 @@ def read(folder: pathlib.Path) -> Checkpoint:
             f"{path}: pad_token_id is {pad}, but [PAD] is line {vocabulary.index('[PAD]') + 1} of "
             f"the vocabulary: they belong to different models."
         )
-    return Checkpoint(config, vocabulary, lowercase, weights, NAME, (*leftovers, *others))
+    leftovers = (*leftovers, *others)
+    model = fields.get("architectures")
+    model = model[0] if isinstance(model, list) and model else None
+    warn_of_head(files[0], _of_a_head(leftovers), model, fields.get("id2label"))
+    warn_of_modules(folder)
+    return Checkpoint(config, vocabulary, lowercase, weights, NAME, leftovers)
+
+
+def _of_a_head(leftovers: tuple[str, ...]) -> list[str]:
+    """Returns the tensors that no pretrained BERT has."""
+    return [n for n in leftovers if not n.startswith("cls.") and not n.endswith("position_ids")]
 
 
 def _weight_files(folder: pathlib.Path) -> list[pathlib.Path]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from keras_bert_zh.checkpoints import names
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
+from keras_bert_zh.checkpoints.readers.beside_bert import warn_of_tf1_head
 from keras_bert_zh.checkpoints.readers.json_files import read_config, read_json
 from keras_bert_zh.checkpoints.readers.tensorflow_files import open_tensors
 from keras_bert_zh.checkpoints.schemes import TF1
@@ -48,6 +49,7 @@ def read(prefix: pathlib.Path) -> Checkpoint:
     )
     path = prefix.with_name("vocab.txt")
     vocabulary = read_vocabulary(path, config.vocab_size) if path.exists() else None
+    warn_of_tf1_head(prefix, leftovers)
     return Checkpoint(config, vocabulary, lowercase, weights, NAME, leftovers)
 
 

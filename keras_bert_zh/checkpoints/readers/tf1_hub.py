@@ -5,6 +5,7 @@ import types
 
 from keras_bert_zh.checkpoints import names
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
+from keras_bert_zh.checkpoints.readers.beside_bert import warn_of_tf1_head
 from keras_bert_zh.checkpoints.readers.tensorflow_files import open_tensors
 from keras_bert_zh.checkpoints.schemes import TF1
 from keras_bert_zh.checkpoints.select import select
@@ -57,4 +58,5 @@ def read(folder: pathlib.Path) -> Checkpoint:
             f"{graph.head_size}, but hidden_size is {config.hidden_size}."
         )
     vocabulary = read_vocabulary(folder / "assets" / graph.vocabulary_file, config.vocab_size)
+    warn_of_tf1_head(prefix, leftovers)
     return Checkpoint(config, vocabulary, graph.lowercase, weights, NAME, leftovers)

@@ -143,3 +143,11 @@ def test_files_that_change_after_they_were_opened(folder, raw):
     (folder / "bert_model.ckpt.index").unlink()
     with pytest.raises(ValueError, match=r"bert_model.ckpt.index has changed"):
         BertEncoder(checkpoint)
+
+
+@pytest.mark.parametrize("name", ["output_weights", "cls/squad/output_weights"])
+def test_a_fine_tuned_head_is_told_of(folder, raw, name):
+    head = {name: np.zeros((3, 32), "float32"), f"{name}/adam_m": np.zeros((3, 32), "float32")}
+    write_tensors(folder / "bert_model.ckpt", raw | head)
+    with pytest.warns(UserWarning, match=rf"bert_model.ckpt: the head is not read \({name}\)\. B"):
+        load_checkpoint(folder)

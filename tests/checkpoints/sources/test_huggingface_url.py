@@ -59,10 +59,11 @@ def flip(path):
 
 def test_loads_what_is_needed_and_nothing_else(server, load, files, downloaded):
     others = ("pytorch_model.bin", "tf_model.h5", "README.md", "onnx/model.onnx", "model.py")
-    server.routes = huggingface("org/name", files | dict.fromkeys(others, b"x"))
+    pooling = {"modules.json": b"[]", "1_Pooling/config.json": b"{}"}  # What is told of.
+    server.routes = huggingface("org/name", files | pooling | dict.fromkeys(others, b"x"))
     assert load("hf://org/name") == LOADED
     snapshot = downloaded / "snapshots" / COMMIT
-    assert {path.name for path in snapshot.iterdir()} == set(files)
+    assert {path.name for path in snapshot.iterdir()} == {*files, "modules.json", "1_Pooling"}
 
 
 def test_the_second_time_needs_no_network(server, load, files):
