@@ -5,6 +5,7 @@ import functools
 import os
 import pathlib
 import re
+import warnings
 
 import keras
 import numpy as np
@@ -60,7 +61,8 @@ def save_checkpoint(
             google-research/bert loads; or `"hub"`, which TensorFlow runs in place of the
             TF1 Hub module. `load_checkpoint` reads them all.
         preprocess: BertPreprocess, whose vocabulary and `lowercase` are written. A model has
-            none of its own; without it, a checkpoint's are.
+            none of its own; without it, a checkpoint's are. Where none is written, a warning says
+            so.
         overwrite: bool, whether to replace a folder that holds a checkpoint and nothing else.
 
     Returns:
@@ -93,6 +95,13 @@ def save_checkpoint(
     folder = _path(folder)
     with new_folder(folder, overwrite=overwrite) as new:
         WRITERS[format](checkpoint, new)
+    if checkpoint.vocabulary is None:
+        warnings.warn(
+            f"{folder} was written without a vocabulary, because the {type(source).__name__} has "
+            "none: BertPreprocess can't be made from that folder. Pass preprocess=, the "
+            "BertPreprocess that goes with the model.",
+            stacklevel=2,
+        )
     return folder
 
 

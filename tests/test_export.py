@@ -4,6 +4,7 @@ import resource
 import signal
 import subprocess
 import sys
+import warnings
 
 import keras
 import numpy as np
@@ -18,7 +19,7 @@ from keras_bert_zh import (
     save_checkpoint,
 )
 from keras_bert_zh.checkpoints.tensors import Tensor, Weights
-from keras_bert_zh.export import FORMATS
+from keras_bert_zh.export import FORMATS, WRITERS
 from tests.checkpoints.writers.variants import assert_same, variant
 from tests.encoder.common import SMALL, difference, randomized, small_inputs
 from tests.folders import contents
@@ -39,14 +40,27 @@ def encoder():
     return randomized(BertEncoder(None, config=SMALL))
 
 
+@pytest.fixture(scope="module")
+def preprocess():
+    """A vocabulary for that encoder."""
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    characters = [chr(0x4E00 + index) for index in range(SMALL.vocab_size - len(special))]
+    return BertPreprocess(vocabulary=special + characters)
+
+
+def of(preprocess, weights):
+    """The checkpoint that is read back."""
+    return Checkpoint(SMALL, tuple(preprocess.vocabulary), True, weights)
+
+
 def weights(model):
     return {name: np.asarray(v) for name, v in model.named_variables().items()}
 
 
 @pytest.mark.parametrize("format", BOTH)
-def test_an_encoder_is_read_back(encoder, folder, format):
-    save_checkpoint(encoder, folder, format)
-    assert_same(load_checkpoint(folder), Checkpoint(SMALL, None, None, weights(encoder)))
+def test_an_encoder_is_read_back(encoder, preprocess, folder, format):
+    save_checkpoint(encoder, folder, format, preprocess=preprocess)
+    assert_same(load_checkpoint(folder), of(preprocess, weights(encoder)))
     again = BertEncoder(folder)(small_inputs(), as_dict=True)
     for key, output in encoder(small_inputs(), as_dict=True).items():
         np.testing.assert_array_equal(again[key], output)
@@ -54,12 +68,14 @@ def test_an_encoder_is_read_back(encoder, folder, format):
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("next_sentence", [False, True])
-def test_a_masked_lm_is_read_back_with_its_heads(encoder, folder, format, next_sentence):
+def test_a_masked_lm_is_read_back_with_its_heads(
+    encoder, preprocess, folder, format, next_sentence
+):
     model = randomized(MaskedLM(encoder, next_sentence=next_sentence), seed=1)
-    save_checkpoint(model, folder, format)
+    save_checkpoint(model, folder, format, preprocess=preprocess)
     checkpoint = load_checkpoint(folder)
     assert ("next_sentence" in checkpoint.missing) != next_sentence
-    assert_same(checkpoint, Checkpoint(SMALL, None, None, weights(model)))
+    assert_same(checkpoint, of(preprocess, weights(model)))
     again = MaskedLM(BertEncoder(folder), folder, next_sentence=next_sentence)
     outputs, read = (keras.tree.flatten(m(small_inputs())) for m in (model, again))
     for output, other in zip(outputs, read, strict=True):
@@ -84,6 +100,27 @@ def test_the_vocabulary_comes_with_the_preprocessing(tiny, folder, format):
         assert (checkpoint.vocabulary, checkpoint.lowercase) == (tokens, False)
 
 
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("kind", [BertEncoder, MaskedLM, Checkpoint])
+def test_a_model_without_its_vocabulary_is_told_of(encoder, folder, monkeypatch, format, kind):
+    model = MaskedLM(encoder) if kind is MaskedLM else encoder
+    if kind is Checkpoint:
+        model = Checkpoint(SMALL, None, None, weights(encoder))
+    if format == "hub":  # Slow, and the warning is not its own.
+        monkeypatch.setitem(WRITERS, "hub", lambda checkpoint, folder: None)
+    message = rf"model was written without a vocabulary, because the {kind.__name__} has none: .*"
+    with pytest.warns(UserWarning, match=message + r"Pass preprocess=, the BertPre") as caught:
+        save_checkpoint(model, folder, format)
+    files = [warning.filename for warning in caught if warning.category is UserWarning]
+    assert files == [__file__]
+
+
+def test_a_vocabulary_that_is_written_is_not_told_of(tiny, encoder, preprocess, folder):
+    with warnings.catch_warnings(action="error", category=UserWarning):
+        save_checkpoint(tiny, folder / "checkpoint")
+        save_checkpoint(encoder, folder / "model", preprocess=preprocess)
+
+
 @pytest.mark.parametrize("format", BOTH)
 def test_blank_lines_at_the_end_of_a_vocabulary_have_no_row(tiny, folder, format):
     preprocess = BertPreprocess(vocabulary=[*tiny.vocabulary, "", ""])
@@ -101,7 +138,7 @@ def test_each_weight_is_read_once_and_alone(tiny, folder, format):
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_lora_is_merged(folder, policy):
+def test_lora_is_merged(folder, preprocess, policy):
     encoder = randomized(BertEncoder(None, config=SMALL, dtype=policy))
     before = weights(encoder)
     kernel, table = encoder.blocks[0].attention.query, encoder.embeddings.word
@@ -110,7 +147,7 @@ def test_lora_is_merged(folder, policy):
     rng = np.random.default_rng(1)
     for matrix in (kernel.lora_kernel_b, table.lora_embeddings_b):
         matrix.assign(rng.normal(0, 1, matrix.shape))
-    merged = load_checkpoint(save_checkpoint(encoder, folder)).weights
+    merged = load_checkpoint(save_checkpoint(encoder, folder, preprocess=preprocess)).weights
     # In float32, whatever the encoder computes with.
     expected = before | {
         QUERY: before[QUERY] + 1.5 * kernel.lora_kernel_a.numpy() @ kernel.lora_kernel_b.numpy(),
@@ -126,13 +163,13 @@ def test_lora_is_merged(folder, policy):
             assert difference(outputs[key], output) < 1e-4
 
 
-def test_lora_of_a_head_is_merged(encoder, folder):
+def test_lora_of_a_head_is_merged(encoder, preprocess, folder):
     model = randomized(MaskedLM(encoder), seed=1)
     before = weights(model)
     dense = model.masked_lm.dense
     dense.enable_lora(2)
     dense.lora_kernel_b.assign(np.ones(dense.lora_kernel_b.shape))
-    merged = load_checkpoint(save_checkpoint(model, folder)).weights
+    merged = load_checkpoint(save_checkpoint(model, folder, preprocess=preprocess)).weights
     change = dense.lora_kernel_a.numpy() @ dense.lora_kernel_b.numpy()
     for name, weight in before.items():
         expected = weight + change if name == "masked_lm.dense.kernel" else weight
@@ -142,10 +179,10 @@ def test_lora_of_a_head_is_merged(encoder, folder):
 
 @pytest.mark.parametrize("format", BOTH)
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_reduced_precision_is_written_as_float32(folder, dtype, format):
+def test_reduced_precision_is_written_as_float32(folder, preprocess, dtype, format):
     encoder = randomized(BertEncoder(None, config=SMALL, dtype=dtype))
     assert encoder.blocks[0].attention.query.kernel.dtype == dtype
-    save_checkpoint(encoder, folder, format)
+    save_checkpoint(encoder, folder, format, preprocess=preprocess)
     checkpoint = load_checkpoint(folder)
     for name, weight in weights(encoder).items():
         assert checkpoint.weights[name].dtype == "float32"

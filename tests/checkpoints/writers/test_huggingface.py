@@ -137,7 +137,8 @@ def test_case_is_told_from_the_vocabulary_where_nothing_else_tells(full, folder,
 
 def test_no_vocabulary(full, folder):
     checkpoint = variant(full, vocabulary=None, lowercase=None)
-    save_checkpoint(checkpoint, folder)
+    with pytest.warns(UserWarning, match="was written without a vocabulary"):
+        save_checkpoint(checkpoint, folder)
     assert list(contents(folder)) == ["config.json", "model.safetensors"]
     assert_same(load_checkpoint(folder), checkpoint)
 
