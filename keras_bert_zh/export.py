@@ -17,6 +17,7 @@ from keras_bert_zh.checkpoints.writers import huggingface as write_huggingface
 from keras_bert_zh.checkpoints.writers import original as write_original
 from keras_bert_zh.checkpoints.writers.new_folder import new_folder
 from keras_bert_zh.checkpoints.writers.parts import heads
+from keras_bert_zh.checkpoints.writers.replaceable import CHECKPOINT
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.masked_lm import MaskedLM
 from keras_bert_zh.preprocess import BertPreprocess
@@ -64,6 +65,8 @@ def save_checkpoint(
             none of its own; without it, a checkpoint's are. Where none is written, a warning says
             so.
         overwrite: bool, whether to replace a folder that holds a checkpoint and nothing else.
+            What counts is that `load_checkpoint` opens it: a folder of another kind, with any
+            other file, or of a checkpoint that is damaged, is left alone.
 
     Returns:
         The folder.
@@ -71,8 +74,8 @@ def save_checkpoint(
     Raises:
         FileExistsError: if the folder is not empty and `overwrite` is not set.
         OSError: if it can't be written.
-        ValueError: if `format` is not known, the folder holds other files than a checkpoint's,
-            the vocabulary does not fit the embeddings, or the weights are quantised, not finite
+        ValueError: if `format` is not known, the folder holds anything but a checkpoint, the
+            vocabulary does not fit the embeddings, or the weights are quantised, not finite
             or not those that the configuration asks for.
         TypeError: if `source` or `preprocess` is something else.
 
@@ -93,7 +96,7 @@ def save_checkpoint(
         checkpoint = _with_vocabulary(checkpoint, preprocess)
     _check_weights(checkpoint)
     folder = _path(folder)
-    with new_folder(folder, overwrite=overwrite) as new:
+    with new_folder(folder, replaces=CHECKPOINT, overwrite=overwrite) as new:
         WRITERS[format](checkpoint, new)
     if checkpoint.vocabulary is None:
         warnings.warn(

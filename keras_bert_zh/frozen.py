@@ -9,10 +9,21 @@ import keras
 from keras import ops
 
 from keras_bert_zh.checkpoints.freed_memory import give_back
+from keras_bert_zh.checkpoints.readers.tensorflow_files import OBJECTS, open_tensors
 from keras_bert_zh.checkpoints.writers.new_folder import new_folder
+from keras_bert_zh.checkpoints.writers.replaceable import Replaceable, contents, strangers
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.layers.encoder_inputs import INPUT_KEYS, check_signature
 from keras_bert_zh.preprocess import BertPreprocess
+
+# What `save` writes; by this attribute of the object that is saved it is known again.
+_MARK = "frozen_model_of_keras_bert_zh"
+_PREFIX = "variables/variables"
+_FILES = {
+    "": ("saved_model.pb", "fingerprint.pb"),
+    "variables": ("variables.index", "variables.data-?????-of-?????"),
+    "assets": (),
+}
 
 
 class FrozenModel:
@@ -101,13 +112,16 @@ class FrozenModel:
 
         Args:
             folder: the path to write to.
-            overwrite: bool, whether to replace a folder that holds a SavedModel and nothing else.
+            overwrite: bool, whether to replace a folder that holds what this has written and
+                nothing else. A mark in the SavedModel tells; one without it, which the first
+                versions of this package wrote, or one that is damaged, is left alone.
 
         Returns:
             The folder.
 
         Raises:
             FileExistsError: if the folder is not empty and `overwrite` is not set.
+            ValueError: if it holds anything but a frozen model.
             OSError: if it can't be written.
         """
         import tensorflow as tf
@@ -115,11 +129,46 @@ class FrozenModel:
         folder = pathlib.Path(folder)
         module = tf.Module()
         module.serve = self._serve
+        setattr(module, _MARK, tf.Module())
         # Nothing is trained there, and gradients would be looked for in vain.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        with new_folder(folder, overwrite=overwrite) as new:
+        with new_folder(folder, replaces=_FROZEN, overwrite=overwrite) as new:
             tf.saved_model.save(module, str(new), options=options)
         return folder
+
+
+def _check_frozen(folder: pathlib.Path) -> None:
+    """Raises ValueError if the folder does not hold what `save` has written, or holds more."""
+    strange = next(strangers(folder, _FILES), None)
+    if strange:
+        raise ValueError(f"{strange} in it is no file of a frozen model.")
+    whole = all((folder / name).is_file() for name in ("saved_model.pb", f"{_PREFIX}.index"))
+    try:
+        # Small, as the weights are in saved_model.pb.
+        tensors = open_tensors(folder / _PREFIX) if whole else {}
+        attributes = _attributes(tensors[OBJECTS].read()) if tensors.keys() == {OBJECTS} else []
+    except ValueError as error:
+        raise ValueError(f"It holds no frozen model, or a damaged one: {error}") from error
+    if _MARK not in attributes:
+        raise ValueError(
+            f"It holds {contents(folder)}, without the mark of what FrozenModel.save writes: "
+            "another SavedModel, or a frozen model that an older version of this package wrote."
+        )
+
+
+def _attributes(graph: bytes) -> list[str]:
+    """Returns the names of the attributes of a SavedModel's object."""
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
+
+    try:
+        nodes = TrackableObjectGraph.FromString(graph).nodes
+    except (DecodeError, TypeError) as error:
+        raise ValueError(f"its object graph can't be read: {error}") from error
+    return [child.local_name for node in nodes[:1] for child in node.children]
+
+
+_FROZEN = Replaceable("frozen model", _check_frozen)
 
 
 def _signature(model: Any, first: Any) -> Any:

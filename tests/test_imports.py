@@ -20,7 +20,7 @@ ALLOWED = {
     "encoder": {"config", "layers", "checkpoints"},
     "heads": {"checkpoints", "config", "encoder", "layers"},
     "hub_module": {"checkpoints", "encoder", "heads", "vocabulary"},
-    "export": {"checkpoints", "encoder", "heads", "hub_module", "preprocess"},
+    "export": {"checkpoints", "encoder", "heads", "hub_module", "preprocess", "vocabulary"},
     "frozen": {"checkpoints", "encoder", "layers", "preprocess"},
     "training": {"checkpoints", "preprocess", "text"},
     "quiet": set(),

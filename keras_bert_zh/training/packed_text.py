@@ -140,7 +140,7 @@ class PackedText:
             whole_words=facts.whole_words,
             progress=lambda read: progress and progress(read, sum(sizes)),
         )
-        with new_folder(folder, overwrite=False) as new:
+        with new_folder(folder) as new:
             write_rows(new, facts, blocks)
         return cls(folder, preprocess)
 

@@ -10,6 +10,7 @@ from safetensors.numpy import load_file, save_file
 
 from keras_bert_zh import BertPreprocess, Checkpoint, MaskedLM, save_checkpoint
 from keras_bert_zh.checkpoints.writers.new_folder import new_folder
+from keras_bert_zh.checkpoints.writers.replaceable import CHECKPOINT
 
 WEIGHTS = "model.safetensors"
 
@@ -24,7 +25,10 @@ def write(student: MaskedLM, preprocess: BertPreprocess, folder: pathlib.Path) -
         preprocess.lowercase,
         weights,
     )
-    with tempfile.TemporaryDirectory() as place, new_folder(folder, overwrite=True) as new:
+    with (
+        tempfile.TemporaryDirectory() as place,
+        new_folder(folder, replaces=CHECKPOINT, overwrite=True) as new,
+    ):
         whole = pathlib.Path(place) / "float32"
         save_checkpoint(checkpoint, whole)
         for file in whole.iterdir():

@@ -48,7 +48,7 @@ def read(path: pathlib.Path) -> Checkpoint:
         raise NotADirectoryError(
             f"{path} is a file, not the folder of a checkpoint.{_owner(path)}\n{READABLE}"
         )
-    found = _formats(path)
+    found = formats_in(path)
     if not found:
         raise ValueError(f"{path} holds no checkpoint: {_contents(path)}. {_advice(path)}")
     if len(found) > 1:
@@ -60,7 +60,7 @@ def read(path: pathlib.Path) -> Checkpoint:
     return reader()
 
 
-def _formats(folder: pathlib.Path) -> dict[str, Callable[[], Checkpoint]]:
+def formats_in(folder: pathlib.Path) -> dict[str, Callable[[], Checkpoint]]:
     """Returns the readers of the formats that the folder holds, by what they are called."""
     found = {}
     if tf1_hub.is_tf1_hub(folder):
@@ -88,7 +88,7 @@ def _owner(path: pathlib.Path) -> str:
     prefix = re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", path.name)
     if path.with_name(f"{prefix}.index").is_file():
         return f" Did you mean the prefix {path.with_name(prefix)}?"
-    return f" Did you mean {path.parent}?" if _formats(path.parent) else ""
+    return f" Did you mean {path.parent}?" if formats_in(path.parent) else ""
 
 
 def _contents(folder: pathlib.Path) -> str:
@@ -106,7 +106,7 @@ def _advice(folder: pathlib.Path) -> str:
             return advice.format(folder=folder)
     # The folder variables/ is part of a SavedModel, and looks like a checkpoint.
     folders = [entry for entry in sorted(folder.iterdir()) if entry.is_dir()]
-    inner = [entry for entry in folders if entry.name != "variables" and _formats(entry)]
+    inner = [entry for entry in folders if entry.name != "variables" and formats_in(entry)]
     if inner:
         return f"Did you mean {inner[0]}?"
     return READABLE

@@ -9,38 +9,14 @@ import secrets
 import shutil
 import warnings
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 
-# What a folder may hold to be replaced: patterns of the files of every format, by subfolder.
-FILES = {
-    "": (
-        "config.json",
-        "model.safetensors",
-        "model.safetensors.index.json",
-        "model-?????-of-?????.safetensors",
-        "vocab.txt",
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "special_tokens_map.json",
-        "added_tokens.json",
-        "generation_config.json",
-        "bert_config.json",
-        "bert_model.ckpt.index",
-        "bert_model.ckpt.meta",
-        "bert_model.ckpt.data-?????-of-?????",
-        "checkpoint",
-        "saved_model.pb",
-        "tfhub_module.pb",
-        "keras_metadata.pb",
-        "fingerprint.pb",
-    ),
-    "variables": ("variables.index", "variables.data-?????-of-?????"),
-    "assets": ("vocab.txt", "bert_config.json"),
-}
+from keras_bert_zh.checkpoints.writers.replaceable import Replaceable
 
 
 @contextlib.contextmanager
-def new_folder(folder: pathlib.Path, *, overwrite: bool) -> Iterator[pathlib.Path]:
+def new_folder(
+    folder: pathlib.Path, *, replaces: Replaceable | None = None, overwrite: bool = False
+) -> Iterator[pathlib.Path]:
     """Yields an empty folder beside `folder`, which takes its place when the block ends.
 
     Until then `folder` is as it was, and so it stays if the block raises. All files are on the
@@ -49,12 +25,13 @@ def new_folder(folder: pathlib.Path, *, overwrite: bool) -> Iterator[pathlib.Pat
 
     Args:
         folder: where the files are to be. Missing parents are made; a link is followed.
-        overwrite: whether a folder that holds a checkpoint, and nothing else, may be replaced.
+        replaces: what may be replaced; `None` if nothing is but an empty folder.
+        overwrite: whether it may.
 
     Raises:
         FileExistsError: if the folder is not empty and `overwrite` is not set.
         NotADirectoryError: if it, or a parent of it, is a file.
-        ValueError: if it holds something that belongs to no checkpoint, or can't be replaced.
+        ValueError: if it holds something else or anything more, or can't be replaced.
     """
     folder = pathlib.Path(os.path.realpath(folder))
     _make_parents(folder)
@@ -62,7 +39,7 @@ def new_folder(folder: pathlib.Path, *, overwrite: bool) -> Iterator[pathlib.Pat
         with _lock(folder.parent, wait=True) as alone:
             if alone:
                 _tidy_up(folder)
-            _check(folder, overwrite)
+            _check(folder, replaces, overwrite)
             new = _sibling(folder, "new")
             new.mkdir()
             writing.enter_context(_lock(new, wait=True))
@@ -70,7 +47,7 @@ def new_folder(folder: pathlib.Path, *, overwrite: bool) -> Iterator[pathlib.Pat
             yield new
             _finish(new)
             with _lock(folder.parent, wait=True):
-                _check(folder, overwrite)
+                _check(folder, replaces, overwrite)
                 _put(new, folder)
         except BaseException:
             shutil.rmtree(new, ignore_errors=True)
@@ -86,12 +63,12 @@ def _make_parents(folder: pathlib.Path) -> None:
         ) from error
 
 
-def _check(folder: pathlib.Path, overwrite: bool) -> None:
+def _check(folder: pathlib.Path, replaces: Replaceable | None, overwrite: bool) -> None:
     """Raises an error if the folder may not be replaced."""
     if not os.path.lexists(folder):
         return
     if not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is a file; a checkpoint is a folder. Name another.")
+        raise NotADirectoryError(f"{folder} is a file, and a folder is written. Name another.")
     if os.path.ismount(folder) or pathlib.Path.cwd().is_relative_to(folder):
         raise ValueError(
             f"{folder} is a mount point or the working directory, or holds it, and a folder is "
@@ -99,29 +76,20 @@ def _check(folder: pathlib.Path, overwrite: bool) -> None:
         )
     if not any(folder.iterdir()):
         return
+    if replaces is None:
+        raise FileExistsError(f"{folder} exists and is not empty: name another folder.")
     if not overwrite:
         raise FileExistsError(
             f"{folder} exists and is not empty. Pass overwrite=True (--overwrite) to replace the "
-            "checkpoint in it, or name another folder."
+            f"{replaces.name} in it, or name another folder."
         )
-    strange = next(_strangers(folder), None)
-    if strange:
+    try:
+        replaces.check(folder)
+    except ValueError as error:
         raise ValueError(
-            f"{folder} would be replaced as a whole, but {strange} in it belongs to no checkpoint. "
-            "Move it elsewhere, or name another folder; nothing was touched."
-        )
-
-
-def _strangers(folder: pathlib.Path) -> Iterator[str]:
-    for room, patterns in FILES.items():
-        entries = (folder / room).iterdir() if (folder / room).is_dir() else ()
-        for entry in sorted(entries):
-            if entry.is_dir() and not entry.is_symlink():
-                known = not room and entry.name in FILES
-            else:
-                known = any(fnmatchcase(entry.name, pattern) for pattern in patterns)
-            if not known:
-                yield entry.relative_to(folder).as_posix()
+            f"{folder} is replaced as a whole or not at all, and was left as it is: name another "
+            f"folder, or move this one elsewhere. {error}"
+        ) from error
 
 
 def _put(new: pathlib.Path, folder: pathlib.Path) -> None:

@@ -11,6 +11,7 @@ from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectG
 
 from keras_bert_zh import BertEncoder, hub_module
 from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint, names, open_checkpoint
+from keras_bert_zh.checkpoints.writers.replaceable import CHECKPOINT
 from tests.checkpoints.readers.damage import attempt
 from tests.encoder.common import difference
 from tests.tensors import read_tensors, write_tensors
@@ -245,6 +246,13 @@ def test_a_vocabulary_with_a_byte_order_mark_and_blank_lines_at_the_end(folder, 
     path = folder / "assets" / "vocab.txt"
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes() + b"\n\n")
     assert load_checkpoint(folder).vocabulary == tiny.vocabulary
+
+
+def test_it_may_be_replaced(folder):
+    CHECKPOINT.check(folder)
+    (folder / "assets" / "notes.txt").touch()
+    with pytest.raises(ValueError, match=r"assets/notes\.txt in it is no file of a SavedModel"):
+        CHECKPOINT.check(folder)
 
 
 def test_a_configuration_that_leaves_the_activation_open(folder):

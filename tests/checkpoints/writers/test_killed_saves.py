@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from keras_bert_zh.checkpoints.writers.new_folder import new_folder
+from keras_bert_zh.checkpoints.writers.replaceable import Replaceable
 from tests.checkpoints.bare import PRELUDE
 from tests.folders import contents
 from tests.process import ROOT
@@ -15,6 +16,7 @@ from tests.process import ROOT
 CODE = f"""{PRELUDE}
 import os, pathlib, shutil, signal
 from keras_bert_zh.checkpoints.writers.new_folder import new_folder
+from keras_bert_zh.checkpoints.writers.replaceable import Replaceable
 
 folder, fatal = pathlib.Path(sys.argv[1]), sys.argv[2]
 rename = os.rename
@@ -26,13 +28,16 @@ def rename_or_die(source, target):
     die() if fatal == "second rename" and ".new-" in str(source) else rename(source, target)
 
 os.rename = rename_or_die
-with new_folder(folder, overwrite=True) as new:
+anything = Replaceable("thing", lambda folder: None)
+with new_folder(folder, replaces=anything, overwrite=True) as new:
     (new / "config.json").write_text("new")
     if fatal == "removal":
         shutil.rmtree = die
     elif fatal == "writing":
         die()
 """
+
+ANYTHING = Replaceable("thing", lambda folder: None)
 
 
 @pytest.fixture
@@ -55,7 +60,7 @@ def kill(folder, moment):
 
 
 def save(folder, *, overwrite):
-    with new_folder(folder, overwrite=overwrite) as new:
+    with new_folder(folder, replaces=ANYTHING, overwrite=overwrite) as new:
         (new / "config.json").write_text("newer")
 
 
@@ -87,7 +92,7 @@ def test_killed_before_the_old_folder_was_removed(old):
 
 
 def test_a_save_under_way_is_no_debris(old):
-    with new_folder(old, overwrite=True) as new:
+    with new_folder(old, replaces=ANYTHING, overwrite=True) as new:
         (new / "config.json").write_text("slow")
         save(old, overwrite=True)
         assert contents(new) == {"config.json": b"slow"}

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from keras_bert_zh.checkpoints.writers.new_folder import new_folder
+from keras_bert_zh.checkpoints.writers.replaceable import Replaceable
 from tests.folders import contents
 
 OLD = {"config.json": b"old", "variables": None, "variables/variables.index": b"old"}
@@ -27,20 +28,30 @@ def old(folder):
     return folder
 
 
-def save(folder, text="new", *, overwrite=False):
-    with new_folder(folder, overwrite=overwrite) as new:
+def check(folder):
+    """As the doors do: whether there is anything else."""
+    for name in contents(folder):
+        if name not in OLD:
+            raise ValueError(f"{name} in it is mine.")
+
+
+THING = Replaceable("thing", check)
+
+
+def save(folder, text="new", *, replaces=THING, overwrite=False):
+    with new_folder(folder, replaces=replaces, overwrite=overwrite) as new:
         (new / "config.json").write_text(text)
 
 
 def fail(folder, error, *, overwrite=False):
     """Raises an error when one file has been written."""
-    with new_folder(folder, overwrite=overwrite) as new:
+    with new_folder(folder, replaces=THING, overwrite=overwrite) as new:
         (new / "config.json").write_text("half")
         raise error
 
 
 def test_a_folder_appears_when_the_block_ends(folder):
-    with new_folder(folder, overwrite=False) as new:
+    with new_folder(folder) as new:
         (new / "config.json").write_text("new")
         assert new.parent == folder.parent
         assert not folder.exists()
@@ -79,7 +90,7 @@ def test_an_error_leaves_what_was_there(old):
 
 
 def test_a_folder_is_replaced_only_on_request(old):
-    with pytest.raises(FileExistsError, match=r"is not empty\. Pass overwrite=True") as caught:
+    with pytest.raises(FileExistsError, match=r"Pass overwrite=True .* the thing in it") as caught:
         save(old)
     assert str(old) in str(caught.value)
     assert contents(old) == OLD
@@ -90,36 +101,25 @@ def test_a_folder_is_replaced_only_on_request(old):
     assert list(old.parent.iterdir()) == [old]
 
 
-@pytest.mark.parametrize(
-    ("path", "named"),
-    [
-        ("notes.txt", "notes.txt"),
-        (".git/config", ".git"),
-        ("variables/notes.txt", "variables/notes.txt"),
-        ("variables/deep/variables.index", "variables/deep"),
-        ("assets/config.json", "assets/config.json"),
-        ("model.safetensors/vocab.txt", "model.safetensors"),
-        ("pytorch_model.bin", "pytorch_model.bin"),
-    ],
-)
-def test_a_folder_with_other_files_is_not_replaced(old, path, named):
-    (old / path).parent.mkdir(exist_ok=True)
-    (old / path).write_bytes(b"dear")
+def test_a_folder_of_something_else_is_not_replaced(old):
+    (old / "notes.txt").write_bytes(b"dear")
     before = contents(old.parent)
-    with pytest.raises(ValueError, match=rf"but {re.escape(named)} in it belongs to no check"):
+    message = rf"{re.escape(str(old))} is replaced .* left as it is: .* notes\.txt in it is mine\."
+    with pytest.raises(ValueError, match=message):
         save(old, overwrite=True)
     assert contents(old.parent) == before
 
 
-def test_a_link_to_a_folder_of_others_is_not_replaced(old, tmp_path):
-    (old / "assets").symlink_to(tmp_path)
-    with pytest.raises(ValueError, match="but assets in it belongs to no checkpoint"):
-        save(old, overwrite=True)
+def test_where_nothing_is_replaced(old):
+    for overwrite in (False, True):
+        with pytest.raises(FileExistsError, match="is not empty: name another folder"):
+            save(old, replaces=None, overwrite=overwrite)
+    assert contents(old) == OLD
 
 
 def test_what_comes_into_the_folder_meanwhile_is_safe(old):
-    save = new_folder(old, overwrite=True)
-    with pytest.raises(ValueError, match=r"but notes\.txt in it"), save:
+    save = new_folder(old, replaces=THING, overwrite=True)
+    with pytest.raises(ValueError, match=r"notes\.txt in it is mine"), save:
         (old / "notes.txt").write_bytes(b"dear")
     assert contents(old) == OLD | {"notes.txt": b"dear"}
     assert list(old.parent.iterdir()) == [old]
@@ -128,7 +128,7 @@ def test_what_comes_into_the_folder_meanwhile_is_safe(old):
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_file_in_the_way(folder, overwrite):
     folder.write_text("dear")
-    with pytest.raises(NotADirectoryError, match=r"is a file; a checkpoint is a folder\."):
+    with pytest.raises(NotADirectoryError, match=r"is a file, and a folder is written\."):
         save(folder, overwrite=overwrite)
     for path in (folder / "a", folder / "a" / "b"):
         with pytest.raises(NotADirectoryError, match=r"can't be made: .* is a file, not a folder"):
@@ -153,7 +153,7 @@ def test_a_link_to_nothing_is_followed(folder):
 
 def test_a_link_to_itself(folder):
     folder.symlink_to(folder)
-    with pytest.raises(NotADirectoryError, match="is a file; a checkpoint is a folder"):
+    with pytest.raises(NotADirectoryError, match="is a file, and a folder is written"):
         save(folder)
 
 
@@ -196,7 +196,7 @@ def test_everything_is_on_the_disk_before_it_is_in_place(old, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", recorded_fsync)
     monkeypatch.setattr(os, "rename", recorded_rename)
-    with new_folder(old, overwrite=True) as new:
+    with new_folder(old, replaces=THING, overwrite=True) as new:
         (new / "assets").mkdir()
         (new / "assets" / "vocab.txt").write_text("new")
         written = {path.stat().st_ino for path in (new, *new.rglob("*"))}
@@ -214,7 +214,7 @@ def test_saves_at_the_same_time_follow_one_another(old):
 
 
 def test_the_first_of_two_saves_wins_without_overwrite(folder):
-    with pytest.raises(FileExistsError, match="is not empty"), new_folder(folder, overwrite=False):
+    with pytest.raises(FileExistsError, match="is not empty"), new_folder(folder):
         save(folder)
     assert contents(folder) == {"config.json": b"new"}
     assert list(folder.parent.iterdir()) == [folder]

@@ -1,0 +1,111 @@
+"""What a door may replace: only what it writes itself, told from what the files hold."""
+
+import pathlib
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from keras_bert_zh.checkpoints.readers import (
+    formats,
+    huggingface,
+    original,
+    saved_hub,
+    tf1_hub,
+    tf2_hub,
+)
+
+# Patterns of the names of files, by subfolder.
+Files = Mapping[str, tuple[str, ...]]
+
+_SAVED_MODEL = ("saved_model.pb", "fingerprint.pb", "keras_metadata.pb", "tfhub_module.pb")
+_VARIABLES = ("variables.index", "variables.data-?????-of-?????")
+_HUB = {"": _SAVED_MODEL, "variables": _VARIABLES, "assets": ("vocab.txt",)}
+
+# The files of a checkpoint, by its format.
+_CHECKPOINTS: Mapping[str, Files] = {
+    huggingface.NAME: {
+        "": (
+            "config.json",
+            "model.safetensors",
+            "model.safetensors.index.json",
+            "model-?????-of-?????.safetensors",
+            "vocab.txt",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "special_tokens_map.json",
+            "added_tokens.json",
+            "generation_config.json",
+        )
+    },
+    original.NAME: {
+        "": (
+            "bert_config.json",
+            "bert_model.ckpt.index",
+            "bert_model.ckpt.meta",
+            "bert_model.ckpt.data-?????-of-?????",
+            "checkpoint",
+            "vocab.txt",
+        )
+    },
+    tf1_hub.NAME: _HUB,
+    tf2_hub.NAME: _HUB,
+    saved_hub.NAME: _HUB | {"assets": ("vocab.txt", "bert_config.json")},
+}
+
+
+class Replaceable(NamedTuple):
+    """What a door writes, and so may replace.
+
+    Attributes:
+        name: str, what it is called in messages.
+        check: raises ValueError, which says what was found, if a folder holds something else or
+            anything more.
+    """
+
+    name: str
+    check: Callable[[pathlib.Path], None]
+
+
+def strangers(folder: pathlib.Path, files: Files) -> Iterator[str]:
+    """Yields the paths of what is in the folder and has none of the names."""
+    for room, patterns in files.items():
+        entries = (folder / room).iterdir() if (folder / room).is_dir() else ()
+        for entry in sorted(entries):
+            if entry.is_dir() and not entry.is_symlink():
+                known = not room and entry.name in files
+            else:
+                known = any(fnmatchcase(entry.name, pattern) for pattern in patterns)
+            if not known:
+                yield entry.relative_to(folder).as_posix()
+
+
+def contents(folder: pathlib.Path) -> str:
+    """Returns the names of the first things in the folder."""
+    names = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return f"{', '.join(names[:8])}{more}"
+
+
+def _check_checkpoint(folder: pathlib.Path) -> None:
+    """Raises ValueError if `load_checkpoint` would not open the folder, or it holds more.
+
+    Values of weights are not read. A checkpoint whose files are damaged or do not fit together is
+    none: who is sure that nobody needs it deletes it.
+    """
+    found = formats.formats_in(folder)
+    if len(found) != 1:
+        held = " and ".join(found) or contents(folder)
+        raise ValueError(f"It must hold one checkpoint and nothing else, and it holds {held}.")
+    (read,) = found.values()
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            checkpoint = read()
+    except ValueError as error:
+        raise ValueError(f"load_checkpoint does not open what is in it: {error}") from error
+    strange = next(strangers(folder, _CHECKPOINTS[checkpoint.format]), None)
+    if strange:
+        raise ValueError(f"{strange} in it is no file of a {checkpoint.format}.")
+
+
+CHECKPOINT = Replaceable("checkpoint", _check_checkpoint)
