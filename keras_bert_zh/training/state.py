@@ -12,6 +12,9 @@ import numpy as np
 # What stands in the file beside the variables: how many batches they were trained on.
 _BATCHES = "batches"
 
+# A file in the folder that a save begins in: what it belongs to, if the process is killed.
+_MARK = "of TrainingState"
+
 
 class TrainingState(keras.callbacks.Callback):
     """Saves the whole state of a training run every few minutes, and restores it exactly.
@@ -36,14 +39,18 @@ class TrainingState(keras.callbacks.Callback):
     where two uninterrupted ones are, as after `tf.config.experimental.enable_op_determinism()`.
 
     Args:
-        file: path of the file, whose folder is made if it is not there.
+        file: path of the file, whose folder is made if it is not there. A file that is there is
+            replaced if it is the state of the same model, and of nothing else.
         minutes: float, how many minutes pass from one save to the next; 0 saves after every batch.
             The end of `fit` saves, too.
 
     Raises:
-        ValueError: if `minutes` is negative; by `fit`, if `steps_per_execution` is N and an epoch
-            is not known to have a multiple of N batches: Keras does not tell how many come last;
-            and if weights are no longer finite when they are to be saved.
+        ValueError: if `minutes` is negative; by `fit`, if the file is something else than a state
+            of this model, or `steps_per_execution` is N and an epoch is not known to have a
+            multiple of N batches: Keras does not tell how many come last; and if weights are no
+            longer finite when they are to be saved.
+        FileExistsError: by `fit`, if a folder of somebody else has the name of the one that the
+            file is begun in.
 
     Example:
 
@@ -91,17 +98,8 @@ class TrainingState(keras.callbacks.Callback):
         if not self.file.exists():
             self._batches = self._saved_batches = 0
             return 0
+        _check_fits(self.file, variables)
         arrays = _read(self.file)
-        problems = _differences(variables, arrays)
-        if problems:
-            what = "another model"
-            if all(": optimizer/" in problem for problem in problems):
-                what = "another optimiser, or of one that trained other layers"
-            raise ValueError(
-                f"{self.file} is the state of {what}. {len(problems)} found:\n"
-                "  " + "\n  ".join(problems) + "\nMake and compile the model as it was, or name "
-                "another file to begin anew."
-            )
         for name, variable in variables.items():
             variable.assign(arrays[name])
         self._batches = self._saved_batches = int(arrays[_BATCHES])
@@ -112,11 +110,12 @@ class TrainingState(keras.callbacks.Callback):
 
         Raises:
             ValueError: if a weight that is trained, or what the optimiser keeps of it, is not
-                finite: the training diverged.
+                finite: the training diverged; or if the file is not the state of this model.
             OSError: if the file can't be written. Either way the one before stays as it is.
         """
         model = self.model  # Under JAX, asking for it fetches what was trained.
         variables = _variables(model)
+        _check_place(self.file, variables)
         # Contiguous, because save_file writes views as they lie in memory.
         arrays = {
             name: np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).reshape(variable.shape)
@@ -144,6 +143,8 @@ class TrainingState(keras.callbacks.Callback):
                 "as steps_per_epoch, or compile with steps_per_execution=1."
             )
         self._batches_a_call = together
+        # Now, and not when the first minutes of training would be lost with it.
+        _check_place(self.file, _variables(self.model) if self.model.built else None)
         self._saved_at = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -172,41 +173,96 @@ def _variables(model: keras.Model) -> dict[str, keras.Variable]:
     }
 
 
-def _differences(variables: dict[str, keras.Variable], arrays: dict[str, np.ndarray]) -> list[str]:
+def _check_place(file: pathlib.Path, variables: dict[str, keras.Variable] | None) -> None:
+    """Raises an error if writing the file would replace what is none of ours.
+
+    Args:
+        file: the file.
+        variables: what it would hold; `None` if the model does not have them yet.
+    """
+    folder = _unfinished(file)
+    if os.path.lexists(folder) and not _is_ours(folder):
+        raise FileExistsError(
+            f"{folder} is in the way of {file}, and no TrainingState has made it: move it "
+            "elsewhere, or name another file."
+        )
+    if file.exists():
+        _shapes(file)
+        if variables is not None:
+            _check_fits(file, variables)
+
+
+def _check_fits(file: pathlib.Path, variables: dict[str, keras.Variable]) -> None:
+    problems = _differences(variables, _shapes(file))
+    if problems:
+        what = "another model"
+        if all(": optimizer/" in problem for problem in problems):
+            what = "another optimiser, or of one that trained other layers"
+        raise ValueError(
+            f"{file} is the state of {what}. {len(problems)} found:\n"
+            "  " + "\n  ".join(problems) + "\nMake and compile the model as it was, or name "
+            "another file to begin anew."
+        )
+
+
+def _differences(
+    variables: dict[str, keras.Variable], found: dict[str, tuple[int, ...]]
+) -> list[str]:
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
     shapes[_BATCHES] = ()
-    missing = [f"missing: {name}" for name in shapes if name not in arrays]
-    unexpected = [f"unexpected: {name}" for name in arrays if name not in shapes]
+    missing = [f"missing: {name}" for name in shapes if name not in found]
+    unexpected = [f"unexpected: {name}" for name in found if name not in shapes]
     misshapen = [
-        f"misshapen: {name} is {list(arrays[name].shape)}, expected {list(shape)}"
+        f"misshapen: {name} is {list(found[name])}, expected {list(shape)}"
         for name, shape in shapes.items()
-        if name in arrays and shape != arrays[name].shape
+        if name in found and shape != found[name]
     ]
     return missing + unexpected + misshapen
 
 
-def _read(file: pathlib.Path) -> dict[str, np.ndarray]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+def _shapes(file: pathlib.Path) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes of the arrays in the file, which must be one that `save` has written."""
+    from safetensors import SafetensorError, safe_open
 
     try:
-        return load_file(file)
-    except SafetensorError as error:
+        with safe_open(file, "numpy") as opened:
+            names = opened.keys()
+            shapes = {name: tuple(opened.get_slice(name).get_shape()) for name in names}
+        if _BATCHES not in shapes:
+            raise ValueError(f"it holds no number of {_BATCHES}")
+    except (SafetensorError, OSError, ValueError) as error:
         raise ValueError(
-            f"{file} is no state of a training run, or damaged: {error}. Delete it to begin anew."
+            f"{file} is no state of a training run, or damaged: {error}. Name another file to "
+            "begin anew."
         ) from error
+    return shapes
+
+
+def _read(file: pathlib.Path) -> dict[str, np.ndarray]:
+    from safetensors.numpy import load_file
+
+    return load_file(file)
+
+
+def _unfinished(file: pathlib.Path) -> pathlib.Path:
+    """Returns the folder that a file is begun in: safetensors begins with one of any name."""
+    return file.with_name(f"unfinished-{file.name}")
+
+
+def _is_ours(folder: pathlib.Path) -> bool:
+    return (folder / _MARK).is_file() or (folder.is_dir() and not any(folder.iterdir()))
 
 
 def _write(file: pathlib.Path, arrays: dict[str, np.ndarray]) -> None:
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
-    # A folder, because safetensors begins with a file of any name.
-    folder = file.with_name(f"unfinished-{file.name}")
+    folder = _unfinished(file)
     if folder.exists():
         shutil.rmtree(folder)  # of a process that was killed
     folder.mkdir(parents=True)
     try:
+        (folder / _MARK).touch()
         unfinished = folder / file.name
         unfinished.touch()
         permissions = unfinished.stat().st_mode

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from keras_bert_zh import TrainingState, adamw
+from tests.folders import contents
 from tests.process import run_python
 
 RNG = np.random.default_rng(0)
@@ -232,8 +233,41 @@ def test_what_a_killed_save_left_is_removed(tmp_path):
     (tmp_path / "unfinished-state").mkdir()
     (tmp_path / "unfinished-state" / ".tmp1").write_text("half")
     state = TrainingState(tmp_path / "state")
+    with pytest.raises(FileExistsError, match=r"unfinished-state is in the way of .*/state, a"):
+        train(make(), state, steps=1)
+    assert contents(tmp_path)["unfinished-state/.tmp1"] == b"half"
+    (tmp_path / "unfinished-state" / "of TrainingState").touch()
     train(make(), state, steps=1)
     assert list(tmp_path.iterdir()) == [state.file]
+
+
+def of_another_model(file):
+    train(make(width=6), TrainingState(file), steps=1)
+
+
+FILES = {
+    "text": (lambda file: file.write_text("dear"), "no state of a training run, or damaged: "),
+    "weights": (
+        lambda file: save_file({"bert.pooler.dense.bias": np.ones(3)}, file),
+        "no state of a training run, or damaged: it holds no number of batches",
+    ),
+    "folder": (lambda file: file.mkdir(), "no state of a training run, or damaged: "),
+    "another model": (of_another_model, r"the state of another model\. .*\n.*is \[3, 6\]"),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_it_replaces_only_the_state_of_the_same_model(tmp_path, kind):
+    """And says so before it trains."""
+    make_file, message = FILES[kind]
+    make_file(tmp_path / "state")
+    before = contents(tmp_path)
+    state, model = TrainingState(tmp_path / "state"), make()
+    state.set_model(model)
+    for refused in (state.on_train_begin, state.save):
+        with pytest.raises(ValueError, match=rf"/state is {message}"):
+            refused()
+    assert contents(tmp_path) == before
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o077])
