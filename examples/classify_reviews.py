@@ -16,15 +16,17 @@ accuracy on the validation part of the reviews (see reviews.py), never on the he
 """
 
 import argparse
+import json
 import os
 import pathlib
 import sys
 import time
+import zipfile
 from collections.abc import Sequence
 
 import keras
 import numpy as np
-from picture import Outcome, draw
+from picture import Outcome, draw, is_report
 from reviews import LABELS, Reviews, fit_baseline, load_reviews
 
 from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess, adamw, load_checkpoint
@@ -37,6 +39,9 @@ QUESTIONS = (
 )
 NAMES = dict(zip(LABELS, ("差评", "好评"), strict=True))
 
+REPORT, CLASSIFIER = "report.png", "classifier.keras"
+MODEL_NAME = "review_classifier"
+
 BATCH_SIZE = 32
 VALIDATION_ROWS = 600  # Enough for the learning curve; recipes are chosen by all of them.
 
@@ -44,6 +49,8 @@ VALIDATION_ROWS = 600  # Enough for the learning curve; recipes are chosen by al
 def main(arguments: Sequence[str] | None = None) -> None:
     started = time.perf_counter()
     options = parse(arguments)
+    options.output.mkdir(parents=True, exist_ok=True)
+    check_output(options.output)
     print(f"Fine-tuning {options.checkpoint}.")
     keras.utils.set_random_seed(options.seed)
     parts = load_reviews()
@@ -56,19 +63,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     outcome = Outcome(*held_out, probabilities(model, held_out.texts))
     print(report(baseline, outcome.accuracy))
 
-    options.output.mkdir(parents=True, exist_ok=True)
     names = [f"{label} {name}" for label, name in NAMES.items()]
     draw(
-        options.output / "report.png",
+        options.output / REPORT,
         title=f"Fine-tuning {options.checkpoint}",
         history=history,
         baseline=baseline,
         outcome=outcome,
         names=names,
     )
-    save(model, options.output / "classifier.keras")
-    answer_again(model, options.output / "classifier.keras", options.ask)
-    print(f"Wrote {options.output}/report.png. {time.perf_counter() - started:.0f} s in all.")
+    save(model, options.output / CLASSIFIER)
+    answer_again(model, options.output / CLASSIFIER, options.ask)
+    print(f"Wrote {options.output / REPORT}. {time.perf_counter() - started:.0f} s in all.")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -99,6 +105,23 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+def check_output(folder: pathlib.Path) -> None:
+    """Ends a run, before it trains, that would replace files of another kind."""
+    for name, is_ours in {REPORT: is_report, CLASSIFIER: is_classifier}.items():
+        file = folder / name
+        if file.exists() and not is_ours(file):
+            sys.exit(f"{file} is not known to be of this example: name another --output.")
+
+
+def is_classifier(path: pathlib.Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return "config.json" in archive.namelist() and (
+            json.loads(archive.read("config.json"))["config"].get("name") == MODEL_NAME
+        )
+
+
 def multiplies_bfloat16(cpuinfo: pathlib.Path = pathlib.Path("/proc/cpuinfo")) -> bool:
     """Tells whether the processor has instructions for bfloat16, as far as Linux says so."""
     if not cpuinfo.exists():
@@ -114,7 +137,8 @@ def build(options: argparse.Namespace) -> keras.Sequential:
             BertPreprocess(checkpoint, max_length=options.max_length),
             BertEncoder(checkpoint, dtype=dtype),
             keras.layers.Dense(len(LABELS), dtype="float32"),
-        ]
+        ],
+        name=MODEL_NAME,
     )
 
 

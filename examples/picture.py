@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from reviews import installed_file
 
 INK, FAINT, BLUE, RED = "#222222", "#777777", "#2f6690", "#b5483a"
+SOFTWARE = "examples/picture.py of keras-bert-zh"  # What the file says that it is made by.
 HANGING = "，。！？；：、）》」』”’…,.!?;:)"
 
 
@@ -55,8 +56,15 @@ def draw(
         _draw_curve(figure.add_axes((0.08, 0.58, 0.47, 0.32)), history, baseline, outcome.accuracy)
         _draw_confusion(figure.add_axes((0.68, 0.55, 0.28, 0.35)), outcome, names)
         _draw_mistakes(figure.add_axes((0.04, 0.02, 0.92, 0.41)), outcome, names)
-        figure.savefig(path)
+        figure.savefig(path, metadata={"Software": SOFTWARE})
     return figure
+
+
+def is_report(path: pathlib.Path) -> bool:
+    """Tells whether `draw` has made the file."""
+    with path.open("rb") as file:
+        head = file.read(512)
+    return head.startswith(b"\x89PNG") and SOFTWARE.encode() in head
 
 
 def wrap(text: str, width: float, max_lines: int, measure: Callable[[str], float]) -> list[str]:

@@ -31,7 +31,7 @@ import json
 import os
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import keras
 from rich.progress import Progress
@@ -48,6 +48,8 @@ from keras_bert_zh import (
     load_checkpoint,
     save_checkpoint,
 )
+
+OPTIONS = "options.json"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -120,22 +122,41 @@ def remember(options: argparse.Namespace) -> None:
     """Writes what the run depends on into its folder, or compares: it must go on as it began."""
     free = ("output", "save_minutes", "evaluate_batches")
     new = {name: str(value) for name, value in vars(options).items() if name not in free}
-    file = options.output / "options.json"
+    file = options.output / OPTIONS
     if not any((options.output / name).exists() for name in ("text", "state.safetensors")):
         options.output.mkdir(parents=True, exist_ok=True)
+        check_new(options.output, new.keys())
         unfinished = file.with_name(f"unfinished-{file.name}")
         unfinished.write_text(json.dumps(new, indent=2, ensure_ascii=False), encoding="utf-8")
         os.replace(unfinished, file)
         return
     if not file.exists():
-        sys.exit(f"{options.output} holds a run without options.json: name another --output.")
-    old = json.loads(file.read_text(encoding="utf-8"))
+        sys.exit(f"{options.output} holds a run without {OPTIONS}: name another --output.")
+    old = read_options(file)
     changed = [f"{name} was {old.get(name)}" for name in new if new[name] != old.get(name)]
     if changed:
         sys.exit(
             f"{options.output} holds a run with other options: {', '.join(changed)}. Repeat "
             "those to go on with it, or name another --output."
         )
+
+
+def check_new(folder: pathlib.Path, names: Collection[str]) -> None:
+    """Ends a run that would begin in a folder of something else, and replace what is in it."""
+    for entry in sorted(folder.iterdir()):
+        if entry.name == f"unfinished-{OPTIONS}" or (
+            entry.name == OPTIONS and read_options(entry).keys() == names
+        ):
+            continue  # Of a run that was stopped before it packed its text.
+        sys.exit(f"{folder} holds {entry.name}, which is of no run here: name another --output.")
+
+
+def read_options(file: pathlib.Path) -> dict[str, str]:
+    try:
+        options = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return options if isinstance(options, dict) else {}
 
 
 def packed_text(options: argparse.Namespace, preprocess: BertPreprocess) -> PackedText:

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+SOFTWARE = "recipes.small.curve of keras-bert-zh"  # What the file says that it is made by.
 BLUE, RED, FAINT = "#2f6690", "#b5483a", "#777777"
 
 
@@ -30,7 +31,10 @@ def draw(records: list[dict[str, float]], path: pathlib.Path) -> Figure:
 
     Raises:
         ValueError: if there are no records of training.
+        FileExistsError: if the file is there, and this has not drawn it.
     """
+    if path.exists() and not _is_curve(path):
+        raise FileExistsError(f"{path} is not known to be drawn by this: name another file.")
     if not any("accuracy" in record for record in records):
         raise ValueError("No step was logged yet; there is nothing to draw.")
     figure = Figure(figsize=(10, 4), dpi=120, layout="constrained")
@@ -52,8 +56,14 @@ def draw(records: list[dict[str, float]], path: pathlib.Path) -> Figure:
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
-    figure.savefig(path)
+    figure.savefig(path, metadata={"Software": SOFTWARE})
     return figure
+
+
+def _is_curve(path: pathlib.Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(512)
+    return head.startswith(b"\x89PNG") and SOFTWARE.encode() in head
 
 
 def _curve(axes: Axes, records: list[dict], key: str, color: str, label: str) -> None:

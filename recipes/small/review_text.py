@@ -22,9 +22,12 @@ def main() -> None:
     options = parser.parse_args()
     file = options.folder / "reviews.txt"
     texts = load_reviews()["train"].texts
+    content = ("\n".join(texts) + "\n").encode()
+    if file.exists() and file.read_bytes() != content:
+        sys.exit(f"{file} is there and holds something else: name another folder, or move it.")
     options.folder.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f"unfinished-{file.name}")
-    unfinished.write_text("\n".join(texts) + "\n", encoding="utf-8")
+    unfinished.write_bytes(content)
     os.replace(unfinished, file)
     print(f"Wrote {len(texts):,} reviews to {file}.")
 

@@ -207,6 +207,7 @@ class TestMain:
         assert len(preprocess.vocabulary) == encoder.config.vocab_size == 718
         assert encoder.compute_dtype == "bfloat16"
         assert all(question in printed for question in example.QUESTIONS)
+        example.check_output(tmp_path)  # It may run again.
 
     @pytest.mark.parametrize(
         ("flags", "has"), [("avx512f avx512_bf16", True), ("amx_bf16", True), ("avx512f", False)]
@@ -249,6 +250,21 @@ class TestMain:
         with pytest.raises(OSError, match="No space left"):
             example.save(FullDisk(), path)
         assert path.read_text() == "whole"
+
+    @pytest.mark.parametrize("name", ["report.png", "classifier.keras"])
+    def test_files_of_another_kind_are_left_alone(self, example, tmp_path, name):
+        file = tmp_path / name
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+        writers = {
+            "report.png": lambda: image.imsave(file, np.zeros((2, 2))),
+            "classifier.keras": lambda: model.save(file),
+        }
+        for write in (lambda: file.write_text("dear"), writers[name]):
+            write()
+            before = file.read_bytes()
+            with pytest.raises(SystemExit, match=f"{name} is not known to be of this example: "):
+                example.main(["--output", str(tmp_path)])
+            assert file.read_bytes() == before
 
     @pytest.mark.parametrize(
         ("arguments", "message"),

@@ -16,6 +16,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from keras_bert_zh import BertEncoder, MaskedLM, load_checkpoint
+from tests.folders import contents
 
 EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "pretrain_masked_lm.py"
 SMALL = ["--scratch", "1x32", "--batch-size", "4", "--sequence-length", "16"]
@@ -212,6 +213,16 @@ class TestOptions:
         example.remember(options)
         assert str(text[0]) in json.loads(file.read_text(encoding="utf-8"))["files"]
         assert [entry.name for entry in tmp_path.iterdir()] == ["options.json"]
+
+    @pytest.mark.parametrize("name", ["options.json", "checkpoint/config.json", "notes.txt"])
+    def test_a_folder_of_something_else_is_left_alone(self, example, text, tmp_path, name):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text('{"debug": true}')
+        before = contents(tmp_path)
+        first = name.partition("/")[0]
+        with pytest.raises(SystemExit, match=rf"holds {first}, which is of no run here: name ano"):
+            example.main([*map(str, text), *SMALL, "--output", str(tmp_path)])
+        assert contents(tmp_path) == before
 
 
 def stopped(*arguments):

@@ -47,6 +47,16 @@ def test_from_a_log(tmp_path, monkeypatch):
     assert image.imread(picture).shape == (480, 1200, 4)
 
 
+def test_it_replaces_its_own_picture_alone(tmp_path):
+    for _ in range(2):
+        curve.draw(RECORDS, tmp_path / "curve.png")
+    image.imsave(tmp_path / "curve.png", [[0.0, 1.0]])
+    before = (tmp_path / "curve.png").read_bytes()
+    with pytest.raises(FileExistsError, match=r"curve\.png is not known to be drawn by this"):
+        curve.draw(RECORDS, tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes() == before
+
+
 def test_a_log_without_a_line(tmp_path):
     with pytest.raises(ValueError, match=r"No step was logged yet"):
         curve.draw([], tmp_path / "curve.png")

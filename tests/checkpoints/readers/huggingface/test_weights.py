@@ -211,3 +211,9 @@ def test_an_unknown_activation(folder, edit):
     edit(hidden_act="silu")
     with pytest.raises(ValueError, match=r"config.json: hidden_act must be .*, got 'silu'"):
         load_checkpoint(folder)
+
+
+def test_a_configuration_with_a_byte_order_mark(folder):
+    path = folder / "config.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load_checkpoint(folder).config.hidden_size == 32
