@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.readers import huggingface, original, saved_hub, tf1_hub, tf2_hub
+from keras_bert_zh.checkpoints.sources import nearby
 
 READABLE = f"""Formats that are read:
 - {tf1_hub.NAME}: a folder with {", ".join(tf1_hub.FILES)} and assets/;
@@ -31,6 +32,9 @@ _OTHER_WEIGHTS = {
     ),
 }
 
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_SAVE = "save_checkpoint(encoder, folder) then writes a checkpoint of its BertEncoder"
+
 
 def read(path: pathlib.Path) -> Checkpoint:
     """Reads the checkpoint in this folder or, for google-research/bert, of this prefix.
@@ -43,14 +47,12 @@ def read(path: pathlib.Path) -> Checkpoint:
     if not path.exists():
         if path.with_name(f"{path.name}.index").is_file():
             return original.read(path)
-        raise FileNotFoundError(f"{path} does not exist.{_repository(path)}\n{READABLE}")
+        raise FileNotFoundError(f"{path} does not exist. {nearby.advice(path)}")
     if not path.is_dir():
-        raise NotADirectoryError(
-            f"{path} is a file, not the folder of a checkpoint.{_owner(path)}\n{READABLE}"
-        )
+        raise NotADirectoryError(f"{path} {_file(path)}")
     found = formats_in(path)
     if not found:
-        raise ValueError(f"{path} holds no checkpoint: {_contents(path)}. {_advice(path)}")
+        raise ValueError(f"{path} holds no checkpoint: {_contents(path)}.{_advice(path)}")
     if len(found) > 1:
         raise ValueError(
             f"{path} holds more than one checkpoint: {' and '.join(found)}. Move all but one to "
@@ -76,11 +78,29 @@ def formats_in(folder: pathlib.Path) -> dict[str, Callable[[], Checkpoint]]:
     return found
 
 
-def _repository(path: pathlib.Path) -> str:
-    """Returns a guess for a path that looks like the name of a repository."""
-    if path.is_absolute() or not re.fullmatch(r"[\w.-]+/[\w.-]+", str(path)):
-        return ""
-    return f" On the Hugging Face Hub there may be hf://{path}."
+def _file(path: pathlib.Path) -> str:
+    """Returns what a file is, and what to do about it."""
+    if path.name in _OTHER_WEIGHTS:
+        return f"holds no checkpoint: {_OTHER_WEIGHTS[path.name].format(folder=path.parent)}"
+    return _of_keras(path) or f"is a file, not the folder of a checkpoint.{_owner(path)}"
+
+
+def _of_keras(path: pathlib.Path) -> str | None:
+    """Returns what is to be said of a file that Keras wrote."""
+    if not path.is_file():
+        return None
+    if path.suffix == ".keras":
+        return (
+            "is a model that Keras saved, not a checkpoint: open it with "
+            f"keras.saving.load_model after `import keras_bert_zh`; {_SAVE}."
+        )
+    with path.open("rb") as file:
+        if file.read(len(_HDF5)) == _HDF5:
+            return (
+                "is an HDF5 file, such as Keras writes, not a checkpoint: build its model again "
+                f"and call the model's load_weights; {_SAVE}."
+            )
+    return None
 
 
 def _owner(path: pathlib.Path) -> str:
@@ -88,7 +108,7 @@ def _owner(path: pathlib.Path) -> str:
     prefix = re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", path.name)
     if path.with_name(f"{prefix}.index").is_file():
         return f" Did you mean the prefix {path.with_name(prefix)}?"
-    return f" Did you mean {path.parent}?" if formats_in(path.parent) else ""
+    return f" Did you mean {path.parent}?" if formats_in(path.parent) else f"\n{READABLE}"
 
 
 def _contents(folder: pathlib.Path) -> str:
@@ -103,10 +123,13 @@ def _contents(folder: pathlib.Path) -> str:
 def _advice(folder: pathlib.Path) -> str:
     for name, advice in _OTHER_WEIGHTS.items():
         if (folder / name).is_file():
-            return advice.format(folder=folder)
+            return " " + advice.format(folder=folder)
     # The folder variables/ is part of a SavedModel, and looks like a checkpoint.
     folders = [entry for entry in sorted(folder.iterdir()) if entry.is_dir()]
     inner = [entry for entry in folders if entry.name != "variables" and formats_in(entry)]
     if inner:
-        return f"Did you mean {inner[0]}?"
-    return READABLE
+        return f" Did you mean {inner[0]}?"
+    for entry in sorted(folder.iterdir()):
+        if entry.suffix in (".keras", ".h5") and (kind := _of_keras(entry)):
+            return f" {entry.name} {kind}"
+    return f"\n{READABLE}"

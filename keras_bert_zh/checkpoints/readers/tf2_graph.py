@@ -73,13 +73,8 @@ def read(path: pathlib.Path) -> Graph:
             for node in function.node_def
         },
     )
-    objects = meta_graph.object_graph_def.nodes
-    if _child(path, objects, "tokenize") and not any(map(_BLOCK.search, nodes.by_name)):
-        raise ValueError(
-            f"{path} holds a preprocessor, which turns text into ids, and no encoder. Give the "
-            "encoder's module, whose name ends like bert_zh_L-12_H-768_A-12/4; its vocabulary is "
-            "in it."
-        )
+    if not any(map(_BLOCK.search, nodes.by_name)):
+        _refuse_other_models(path, meta_graph.object_graph_def.nodes)
     blocks = count_blocks(nodes, _BLOCK, "transformer/layer_0/")
     epsilons = [name for name in nodes.by_name if _EPSILON.search(name)]
     hyperparameters = {
@@ -89,6 +84,28 @@ def read(path: pathlib.Path) -> Graph:
         "layer_norm_eps": _in_each_block(nodes, "layer_norm_eps", epsilons, blocks),
     }
     return Graph(hyperparameters, _heads(nodes), _vocabulary_file(path, meta_graph))
+
+
+def _refuse_other_models(path: pathlib.Path, objects: Sequence) -> None:
+    """Raises ValueError if the objects of a SavedModel tell that it is no module of Google's."""
+    children = {child.local_name for child in objects[0].children} if objects else set()
+    if "tokenize" in children:
+        raise ValueError(
+            f"{path} holds a preprocessor, which turns text into ids, and no encoder. Give the "
+            "encoder's module, whose name ends like bert_zh_L-12_H-768_A-12/4; its vocabulary is "
+            "in it."
+        )
+    if "_misc_assets" in children:  # Of keras.export.ExportArchive.
+        writer = "Keras's model.export"
+    elif "serve" in children and children <= {"serve", "signatures"}:
+        writer = "FrozenModel.save"
+    else:
+        return
+    raise ValueError(
+        f"{path.parent} is a SavedModel as {writer} writes it: TensorFlow runs it, but it holds no "
+        "checkpoint. Write one from the model itself, or from what keras.saving.load_model reads "
+        "from its .keras file, with save_checkpoint(encoder, folder); encoder is its BertEncoder."
+    )
 
 
 def read_objects(where: str, content: bytes) -> Objects:

@@ -60,6 +60,9 @@ def resolve(source: str | os.PathLike) -> pathlib.Path:
         return _local(source)
     if scheme not in ("https", "http", "hf", "kaggle"):
         raise ValueError(f"{source} can't be loaded: {scheme}:// is unknown. {SCHEMES}")
+    page = re.fullmatch(r"https?://(?:huggingface\.co|hf-mirror\.com)/([^/?#]+/[^/?#]+)/?", source)
+    if page:
+        raise ValueError(f"{source} is a page about a repository: load hf://{page[1]} instead.")
     try:
         if scheme == "hf":
             return huggingface_url.fetch(source)

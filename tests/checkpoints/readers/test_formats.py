@@ -2,9 +2,11 @@
 
 import shutil
 
+import keras
 import pytest
 from safetensors.numpy import load_file
 
+from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess, FrozenModel
 from keras_bert_zh.checkpoints import load_checkpoint
 from keras_bert_zh.checkpoints.readers import formats
 from tests.process import DATA
@@ -34,7 +36,7 @@ def test_every_format_holds_the_same_weights(tiny, folder):
 
 def test_a_path_that_does_not_exist(tmp_path):
     missing = tmp_path / "google" / "bert"
-    with pytest.raises(FileNotFoundError, match=rf"{missing} does not exist\.\nFormats that are"):
+    with pytest.raises(FileNotFoundError, match=rf"{missing} does not exist\. Name a path that"):
         load_checkpoint(missing)
 
 
@@ -44,7 +46,7 @@ def test_a_file(tiny_module):
 
 
 def test_an_empty_folder(tmp_path):
-    with pytest.raises(ValueError, match=rf"{tmp_path} holds no checkpoint: it is empty\. Formats"):
+    with pytest.raises(ValueError, match=rf"{tmp_path} holds no checkpoint: it is empty\.\nForm"):
         load_checkpoint(tmp_path)
 
 
@@ -52,7 +54,7 @@ def test_a_folder_with_something_else(tmp_path):
     (tmp_path / "0").mkdir()
     for i in range(1, 10):
         (tmp_path / f"{i}.txt").touch()
-    with pytest.raises(ValueError, match=r"it holds 0/, 1.txt, .*, 7.txt and 2 more\. Formats"):
+    with pytest.raises(ValueError, match=r"it holds 0/, 1.txt, .*, 7.txt and 2 more\.\nFormats"):
         load_checkpoint(tmp_path)
 
 
@@ -83,6 +85,30 @@ def test_two_formats_in_one_folder(tmp_path):
         load_checkpoint(tmp_path)
     prefix = tmp_path / "bert_model.ckpt"
     assert load_checkpoint(prefix).format == "google-research/bert checkpoint"
+
+
+def test_what_keras_wrote_says_what_it_is(tmp_path):
+    config = BertConfig(vocab_size=21, hidden_size=8, num_hidden_layers=1, num_attention_heads=2)
+    encoder = BertEncoder(None, config=config)
+    inputs = {"input_ids": keras.Input((None,), dtype="int32", name="input_ids")}
+    model = keras.Model(inputs, encoder(inputs))
+    model.export(tmp_path / "exported", verbose=False)
+    FrozenModel(encoder).save(tmp_path / "frozen")
+    (tmp_path / "out").mkdir()
+    model.save(tmp_path / "out" / "model.keras")
+    model.save_weights(tmp_path / "out" / "own.weights.h5")
+    expected = {
+        "exported": r"exported is a SavedModel as Keras's model\.export writes it: .* no checkp",
+        "frozen": r"frozen is a SavedModel as FrozenModel\.save writes it: .* no checkpoint",
+        "out/model.keras": r"it is a model that Keras saved, not a .*keras\.saving\.load_model",
+        "out/own.weights.h5": r"own.weights.h5 is an HDF5 file, .* load_weights; save_checkpoint",
+        "out": r"out holds no checkpoint: .*\. model.keras is a model that Keras saved, .*load_mo",
+    }
+    for name, message in expected.items():
+        for door in (load_checkpoint, BertEncoder, BertPreprocess):
+            with pytest.raises((ValueError, NotADirectoryError), match=message) as caught:
+                door(tmp_path / name)
+            assert "transformer/layer_0" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "tf_model.h5"])
@@ -132,12 +158,6 @@ def test_files_of_other_programs_do_not_count(tmp_path):
 def test_a_file_of_a_checkpoint(file, meant):
     with pytest.raises(NotADirectoryError, match=rf"Did you mean {meant}\?"):
         load_checkpoint(DATA / file)
-
-
-def test_the_name_of_a_repository(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"may be hf://hfl/chinese-roberta-wwm-ext\."):
-        load_checkpoint("hfl/chinese-roberta-wwm-ext")
 
 
 def test_nothing_at_all():

@@ -1,0 +1,83 @@
+"""What a path that does not exist may have been meant for."""
+
+import difflib
+import pathlib
+import re
+
+from keras_bert_zh.checkpoints.sources import hub_url, published
+from keras_bert_zh.checkpoints.sources.unreachable import HUGGINGFACE
+
+_SMALL = '"small", the checkpoint that comes with the package'
+
+_REPOSITORIES = (
+    "google-bert/bert-base-chinese",
+    "hfl/chinese-bert-wwm",
+    "hfl/chinese-bert-wwm-ext",
+    "hfl/chinese-macbert-base",
+    "hfl/chinese-macbert-large",
+    "hfl/chinese-roberta-wwm-ext",
+    "hfl/chinese-roberta-wwm-ext-large",
+    "hfl/rbt3",
+    "hfl/rbt4",
+    "hfl/rbt6",
+    "hfl/rbtl3",
+    "BAAI/bge-small-zh-v1.5",
+    "BAAI/bge-base-zh-v1.5",
+    "BAAI/bge-large-zh-v1.5",
+)
+
+# What users call the Chinese BERTs, in lower case and with hyphens: what is to be loaded.
+_KNOWN = {
+    "small": _SMALL,
+    **dict.fromkeys(("base", "bert", "bert-base", "bert-base-zh", "bert-chinese"), HUGGINGFACE),
+    **{name.lower(): f"hf://{name}" for name in _REPOSITORIES},
+    **{name.lower().partition("/")[2]: f"hf://{name}" for name in _REPOSITORIES},
+    "chinese-l-12-h-768-a-12": published.URL,
+    "bert-chinese-l-12-h-768-a-12": hub_url.DEFAULT,
+    "google/bert-chinese-l-12-h-768-a-12": hub_url.DEFAULT,
+}
+
+
+def advice(path: pathlib.Path) -> str:
+    """Returns a sentence on what to name instead of this path, which does not exist."""
+    url = re.fullmatch(r"(hf|kaggle|https?):/*(.+)", str(path))
+    if url:
+        return f'Did you mean the URL "{url[1]}://{url[2]}", as a str?'
+    found = [found for found in (_sibling(path), _known(path)) if found]
+    if found:
+        return f"Did you mean {' or '.join(found)}?"
+    if _is_name(path) and len(path.parts) == 2 and not path.parent.exists():
+        return f"On the Hugging Face Hub there may be hf://{path}."
+    return f"Name a path that exists, a URL such as {HUGGINGFACE}, or {_SMALL}."
+
+
+def _known(path: pathlib.Path) -> str | None:
+    """Returns the source of the checkpoint that is known by about this name."""
+    if not _is_name(path):
+        return None
+    name = re.sub(r"/\d+$", "", str(path)).lower().replace("_", "-")
+    close = difflib.get_close_matches(name, _KNOWN, n=1, cutoff=0.85)
+    return _KNOWN[close[0]] if close else None
+
+
+def _is_name(path: pathlib.Path) -> bool:
+    return not path.is_absolute() and bool(re.fullmatch(r"[\w.-]+(/[\w.-]+){0,2}", str(path)))
+
+
+def _sibling(path: pathlib.Path) -> str | None:
+    """Returns the path that exists with another spelling of the first part that does not."""
+    missing = path
+    while not missing.parent.exists():
+        missing = missing.parent
+    try:
+        names = [entry.name for entry in missing.parent.iterdir()]
+    except OSError:  # No folder, or one that this user may not read.
+        return None
+    # The prefix of a TensorFlow checkpoint is no file.
+    spellings = {name.removesuffix(".index").lower(): name.removesuffix(".index") for name in names}
+    rest = path.relative_to(missing)
+    for close in difflib.get_close_matches(missing.name.lower(), spellings, n=3, cutoff=0.7):
+        found = missing.with_name(spellings[close]) / rest
+        if found.exists() or found.with_name(f"{found.name}.index").exists():
+            return str(found)
+    return None
