@@ -56,14 +56,17 @@ def _show_warning(message: Warning, *where: object, **more: object) -> None:
 
 
 def _one_line(error: Exception) -> str:
-    """Returns the first problem that a message names, and how many lines there are beyond."""
+    """Returns the first problem that a message names, how many lines there are beyond, and advice.
+
+    What the notes of an error advise, to delete a file for instance, is never left out.
+    """
     lines = [line.strip() for line in f"{error}".splitlines() if line.strip()]
-    lines += getattr(error, "__notes__", [])
     # A list of problems begins after a colon.
     count = 2 if lines and lines[0].endswith("found:") else 1
     shown = " ".join(lines[:count]) or type(error).__name__
     more = len(lines) - count
-    return shown if more <= 0 else f"{shown} ... ({more} more lines with --debug)"
+    beyond = [f"... ({more} more lines with --debug)"] if more > 0 else []
+    return " ".join([shown, *beyond, *getattr(error, "__notes__", [])])
 
 
 if __name__ == "__main__":

@@ -196,16 +196,31 @@ def test_verify_refuses_models_of_different_sizes(run, data, tmp_path):
 @pytest.mark.parametrize("command", ["inspect", "convert", "verify"])
 def test_errors_are_one_line(run, tmp_path, command):
     rest = {"inspect": (), "convert": (tmp_path / "b", "--format", "original"), "verify": ("b",)}
-    status, output, errors = run(command, tmp_path / "nothing", *rest[command])
+    (tmp_path / "empty").mkdir()
+    status, output, errors = run(command, tmp_path / "empty", *rest[command])
     assert status == 2
     assert output == ""
-    assert errors.startswith(f"keras-bert-zh: error: {tmp_path / 'nothing'} does not exist.")
+    assert errors.startswith(f"keras-bert-zh: error: {tmp_path / 'empty'} holds no checkpoint: it")
+    assert errors.endswith("is empty. ... (6 more lines with --debug)\n")
     assert errors.count("\n") == 1
-    assert "more lines with --debug" in errors
-    status, _, errors = run(command, tmp_path / "nothing", *rest[command], "--debug")
+    status, _, errors = run(command, tmp_path / "empty", *rest[command], "--debug")
     assert status == 2
     assert "Traceback" in errors
     assert "Formats that are read:\n" in errors
+
+
+def test_an_error_shows_what_to_do(run, data, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_BERT_ZH_CACHE", str(tmp_path / "cache"))
+    _, _, errors = run("inspect", "Small")
+    assert errors == (
+        'keras-bert-zh: error: Small does not exist. Did you mean "small", the checkpoint that '
+        "comes with the package?\n"
+    )
+    damaged = tmp_path / "damaged.zip"
+    shutil.make_archive(tmp_path / "damaged", "zip", data, "tiny_tf2_hub/variables")
+    _, _, errors = run("inspect", damaged)
+    assert "more lines with --debug) Delete " in errors
+    assert errors.endswith(f" and load {damaged} again.\n")
 
 
 def test_an_error_names_the_first_tensor(run, data, tmp_path):
