@@ -1,20 +1,8 @@
 """Chinese BERT as native Keras layers."""
 
+import os
+
 from keras_bert_zh import quiet
-
-# Here, because Python imports the package before its __main__.
-if quiet.is_program():
-    quiet.import_quietly()
-
-from keras_bert_zh.batching import batch_by_length
-from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint
-from keras_bert_zh.config import BertConfig
-from keras_bert_zh.encoder import BertEncoder
-from keras_bert_zh.export import save_checkpoint
-from keras_bert_zh.frozen import FrozenModel
-from keras_bert_zh.heads.masked_lm import MaskedLM
-from keras_bert_zh.preprocess import BertPreprocess
-from keras_bert_zh.training import MaskTokens, PackedText, TrainingState, adamw
 
 __version__ = "0.1.0"
 
@@ -33,3 +21,18 @@ __all__ = [
     "load_checkpoint",
     "save_checkpoint",
 ]
+
+if quiet.is_command_line():
+    # Python imports the package before its __main__, where each command imports what it needs.
+    os.environ.setdefault(quiet.LEVEL, "3")
+else:
+    quiet.import_quietly("keras")
+    from keras_bert_zh.batching import batch_by_length
+    from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint
+    from keras_bert_zh.config import BertConfig
+    from keras_bert_zh.encoder import BertEncoder
+    from keras_bert_zh.export import save_checkpoint
+    from keras_bert_zh.frozen import FrozenModel
+    from keras_bert_zh.heads.masked_lm import MaskedLM
+    from keras_bert_zh.preprocess import BertPreprocess
+    from keras_bert_zh.training import MaskTokens, PackedText, TrainingState, adamw

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import os
 import pathlib
-import re
 import warnings
 
 import keras
@@ -13,9 +12,10 @@ import numpy as np
 from keras_bert_zh.checkpoints import Checkpoint, names
 from keras_bert_zh.checkpoints.select import FLOATS, misfits
 from keras_bert_zh.checkpoints.tensors import Tensor, Weights
+from keras_bert_zh.checkpoints.writers import FORMATS
 from keras_bert_zh.checkpoints.writers import huggingface as write_huggingface
 from keras_bert_zh.checkpoints.writers import original as write_original
-from keras_bert_zh.checkpoints.writers.new_folder import new_folder
+from keras_bert_zh.checkpoints.writers.new_folder import local_path, new_folder
 from keras_bert_zh.checkpoints.writers.parts import heads
 from keras_bert_zh.checkpoints.writers.replaceable import CHECKPOINT
 from keras_bert_zh.encoder import BertEncoder
@@ -35,8 +35,6 @@ WRITERS = {
     "original": write_original.write,
     "hub": _write_hub,
 }
-
-FORMATS = tuple(WRITERS)
 
 
 def save_checkpoint(
@@ -95,7 +93,7 @@ def save_checkpoint(
     if preprocess is not None:
         checkpoint = _with_vocabulary(checkpoint, preprocess)
     _check_weights(checkpoint)
-    folder = _path(folder)
+    folder = local_path(folder)
     with new_folder(folder, replaces=CHECKPOINT, overwrite=overwrite) as new:
         WRITERS[format](checkpoint, new)
     if checkpoint.vocabulary is None:
@@ -167,11 +165,3 @@ def _check_weights(checkpoint: Checkpoint) -> None:
             f"The weights are not those that the configuration asks for. {len(problems)} found:\n  "
             + "\n  ".join(problems)
         )
-
-
-def _path(folder: str | os.PathLike) -> pathlib.Path:
-    if isinstance(folder, bytes):
-        raise TypeError(f"folder must be a path, got {folder!r}.")
-    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", os.fspath(folder)):
-        raise ValueError(f"{folder} can't be written to: name a folder on this machine.")
-    return pathlib.Path(folder).expanduser()

@@ -1,27 +1,73 @@
-"""Keeps what TensorFlow has to say of CPUs and GPUs out of the command line's answers."""
+"""Holds TensorFlow to TF_CPP_MIN_LOG_LEVEL while it is imported, too."""
 
+import contextlib
+import faulthandler
+import importlib
 import os
+import re
 import sys
+import tempfile
+from collections.abc import Iterator
+
+LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+
+_LOGGED = re.compile(rb"([IWE])\d{4} \d\d:\d\d:\S+ +\d+ \S+:\d+\] ")
+_FIRST_LINE = b"WARNING: All log messages before absl::InitializeLog() is called"
 
 
-def import_quietly() -> None:
-    """Imports Keras and its backend with the standard error stream closed to their C++ parts.
+def import_quietly(name: str) -> None:
+    """Imports a module that may import TensorFlow, without the lines that the user does not want.
 
-    They write there before any setting is read. Errors of the import are raised as ever.
+    TensorFlow tells what it finds of CPUs and GPUs before it reads the variable. If that asks for
+    fewer lines (1: no infos, 2: no warnings, 3: no errors), what is written to the standard error
+    stream during the import is shown after it, without those lines. Exceptions are as ever.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        import keras  # noqa: F401
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    asked = os.environ.get(LEVEL, "")
+    level = int(asked) if asked.isdecimal() else 0
+    if level == 0 or "tensorflow" in sys.modules:
+        importlib.import_module(name)
+        return
+    with _held_back(level):
+        importlib.import_module(name)
 
 
-def is_program() -> bool:
+def is_command_line() -> bool:
     """Tells whether this process is the package's own command line."""
-    name = os.path.basename(sys.argv[0]) if sys.argv else ""
-    return sys.orig_argv[1:3] == ["-m", "keras_bert_zh"] or name == "keras-bert-zh"
+    program = sys.argv[0] if sys.argv else ""
+    if program == "-m":  # So it is called until Python has found the module.
+        return sys.orig_argv[-len(sys.argv)] in ("keras_bert_zh", "-mkeras_bert_zh")
+    return os.path.basename(program) == "keras-bert-zh"
+
+
+@contextlib.contextmanager
+def _held_back(level: int) -> Iterator[None]:
+    """Shows what is written to standard error inside when the block ends, but for log lines."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # It is closed.
+        yield
+        return
+    watch = not faulthandler.is_enabled()
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        if watch:
+            faulthandler.enable(kept)  # A crash inside is no exception.
+        try:
+            yield
+        finally:
+            if watch:
+                faulthandler.disable()
+            if sys.stderr is not None:
+                sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+            held.seek(0)
+            os.write(2, _wanted(held.read(), level))
+
+
+def _wanted(written: bytes, level: int) -> bytes:
+    def is_wanted(line: bytes) -> bool:
+        logged = _LOGGED.match(line)
+        return b"IWE".index(logged[1]) >= level if logged else not line.startswith(_FIRST_LINE)
+
+    return b"".join(filter(is_wanted, written.splitlines(keepends=True)))

@@ -12,7 +12,7 @@ import pytest
 import keras_bert_zh
 from keras_bert_zh.__main__ import main
 from keras_bert_zh.checkpoints import load_checkpoint
-from keras_bert_zh.export import FORMATS
+from keras_bert_zh.export import FORMATS, WRITERS
 from tests.process import ROOT
 from tests.tensors import read_tensors, write_tensors
 
@@ -103,8 +103,40 @@ def test_convert_replaces_nothing_unasked(run, data, tmp_path):
     assert run(*arguments)[0] == 0
     status, _, errors = run(*arguments)
     assert status == 2
-    assert f"{tmp_path / 'new'} exists" in errors
+    assert errors.startswith(f"keras-bert-zh: error: {tmp_path / 'new'} exists")
+    assert errors.count("\n") == 1
     assert run(*arguments, "--overwrite")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("file/new", "file is a file, not a folder."),
+        ("file", "file is a file; a checkpoint is a folder."),
+        ("hf://org/name", "can't be written to: name a folder on this machine."),
+    ],
+)
+def test_convert_looks_at_the_place_first(run, monkeypatch, tmp_path, folder, message):
+    """Before the source, which may be large and far away."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    status, _, errors = run("convert", "nothing", folder, "--format", "original")
+    assert status == 2
+    assert message in errors
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_place_that_can_not_be_written_to(run, monkeypatch, tmp_path):
+    def mkdir(path, *arguments, **options):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(pathlib.Path, "mkdir", mkdir)
+    _, _, errors = run("convert", "nothing", tmp_path / "a" / "b", "--format", "original")
+    assert "Permission denied" in errors
+
+
+def test_the_formats_are_those_that_are_written():
+    assert tuple(WRITERS) == FORMATS
 
 
 def change(folder, name, amount):
@@ -240,18 +272,45 @@ def test_usage(arguments, capsys):
     assert "usage: keras-bert-zh" in capsys.readouterr().err
 
 
-def test_as_a_program(data):
-    """Nothing but the answer is printed, not even by TensorFlow."""
-    result = subprocess.run(
-        [sys.executable, "-m", "keras_bert_zh", "inspect", data / "tiny_huggingface", "--json"],
+def as_a_program(*arguments, python=()):
+    return subprocess.run(
+        [sys.executable, *python, "-m", "keras_bert_zh", *map(str, arguments)],
         capture_output=True,
         check=False,
         cwd=ROOT,
         env={name: value for name, value in os.environ.items() if not name.startswith("TF_CPP")},
         text=True,
     )
+
+
+def test_as_a_program(data):
+    """Nothing but the answer is printed, not even by TensorFlow."""
+    result = as_a_program("inspect", data / "tiny_huggingface", "--json")
     assert (result.returncode, result.stderr) == (0, "")
     assert json.loads(result.stdout)["format"] == "Hugging Face folder"
+    result = as_a_program("verify", data / "tiny_original", data / "tiny_huggingface")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert shown(result.stdout)["next_sentence"].endswith("same")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "printed"),
+    [
+        (["--help"], 0, "show what a checkpoint holds"),
+        (["convert", "small", "new", "--format", "other"], 2, "invalid choice: 'other'"),
+        (["inspect", "bert-base-chinese"], 2, "mean hf://google-bert/bert-base-chinese?"),
+        (["verify", "small", "nothing"], 2, "nothing does not exist."),
+        (["convert", "small", "tests", "--format", "original"], 2, "tests exists and is not empty"),
+        (["inspect", "small"], 0, "Hugging Face folder"),
+    ],
+)
+def test_nobody_waits_for_tensorflow_without_need(arguments, status, printed):
+    result = as_a_program(*arguments, python=["-X", "importtime"])
+    assert result.returncode == status
+    assert printed in result.stdout + result.stderr
+    imported = re.findall(r"^import time: .*\| +(\S+)$", result.stderr, re.MULTILINE)
+    assert "keras_bert_zh" in imported
+    assert not {"keras", "tensorflow", "tensorflow_hub"} & set(imported)
 
 
 def test_it_is_installed_under_its_own_name():

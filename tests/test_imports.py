@@ -14,8 +14,8 @@ ALLOWED = {
     "vocabulary": set(),
     "text": {"vocabulary"},
     "layers": set(),
-    "checkpoints": {"config", "vocabulary"},
-    "preprocess": {"text", "checkpoints", "vocabulary"},
+    "checkpoints": {"config", "quiet", "vocabulary"},
+    "preprocess": {"text", "checkpoints", "quiet", "vocabulary"},
     "batching": {"preprocess"},
     "encoder": {"config", "layers", "checkpoints"},
     "heads": {"checkpoints", "config", "encoder", "layers"},
@@ -36,7 +36,7 @@ ALLOWED = {
         "quiet",
         "training",
     },
-    "commands": {"checkpoints", "encoder", "export"},
+    "commands": {"checkpoints", "encoder", "export", "quiet"},
     "__main__": {"__init__", "commands"},
 }
 STANDARD_LIBRARY_ONLY = (

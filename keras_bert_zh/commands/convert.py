@@ -7,7 +7,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from keras_bert_zh.checkpoints import load_checkpoint
-from keras_bert_zh.export import FORMATS, save_checkpoint
+from keras_bert_zh.checkpoints.writers import FORMATS
+from keras_bert_zh.checkpoints.writers.new_folder import check_place, local_path
+from keras_bert_zh.checkpoints.writers.replaceable import CHECKPOINT
+from keras_bert_zh.quiet import import_quietly
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,11 +23,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    check_place(local_path(arguments.folder), replaces=CHECKPOINT, overwrite=arguments.overwrite)
     checkpoint = load_checkpoint(arguments.source)
+    import_quietly("keras")
+    from keras_bert_zh.export import save_checkpoint
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as progress:
-        task = progress.add_task("tensors written", total=len(checkpoint.weights))
-        watched = checkpoint.weights.watched(lambda name: progress.advance(task))
+        # Not visible before there is something to show: what is refused draws no bar.
+        task = progress.add_task("tensors written", total=len(checkpoint.weights), visible=False)
+        watched = checkpoint.weights.watched(
+            lambda name: progress.update(task, advance=1, visible=True)
+        )
         folder = save_checkpoint(
             dataclasses.replace(checkpoint, weights=watched),
             arguments.folder,

@@ -54,6 +54,35 @@ def new_folder(
             raise
 
 
+def local_path(folder: str | os.PathLike) -> pathlib.Path:
+    """Returns the path of a folder to write.
+
+    Raises:
+        ValueError: if it is a URL.
+        TypeError: if it is no path.
+    """
+    if isinstance(folder, bytes):
+        raise TypeError(f"folder must be a path, got {folder!r}.")
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", os.fspath(folder)):
+        raise ValueError(f"{folder} can't be written to: name a folder on this machine.")
+    return pathlib.Path(folder).expanduser()
+
+
+def check_place(
+    folder: pathlib.Path, *, replaces: Replaceable | None = None, overwrite: bool = False
+) -> None:
+    """Raises at once what `new_folder` would raise later, and leaves nothing behind."""
+    folder = pathlib.Path(os.path.realpath(folder))
+    _check(folder, replaces, overwrite)
+    parent = next(parent for parent in folder.parents if os.path.lexists(parent))
+    if not parent.is_dir():
+        raise NotADirectoryError(f"{folder} can't be made: {parent} is a file, not a folder.")
+    # Permissions do not tell: the disk may be one that is only read.
+    probe = _sibling(parent / folder.name, "new")
+    probe.mkdir()
+    probe.rmdir()
+
+
 def _make_parents(folder: pathlib.Path) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
