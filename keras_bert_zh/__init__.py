@@ -23,10 +23,11 @@ __all__ = [
 ]
 
 if quiet.is_command_line():
-    # Python imports the package before its __main__, where each command imports what it needs.
     os.environ.setdefault(quiet.LEVEL, "3")
-else:
-    quiet.import_quietly("keras")
+quiet.hold_to_level()
+
+# Python imports the package before its __main__, where each command imports what it needs.
+if not quiet.is_command_line():
     from keras_bert_zh.batching import batch_by_length
     from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint
     from keras_bert_zh.config import BertConfig

@@ -7,7 +7,6 @@ from typing import Any
 import keras
 
 from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, open_checkpoint
-from keras_bert_zh.quiet import import_quietly
 from keras_bert_zh.vocabulary import (
     check_vocabulary,
     chinese_vocabulary,
@@ -91,7 +90,6 @@ class BertPreprocess(keras.layers.Layer):
         known = (value for value in (lowercase, found) if value is not None)
         self.lowercase = next(known, is_lowercase(tokens))
         # Imported here: the package can be used without TensorFlow where no string is.
-        import_quietly("tensorflow_text")
         from keras_bert_zh.text.pipeline import TextPipeline
 
         self._pipeline = TextPipeline(tokens, self.lowercase)

@@ -2,11 +2,13 @@
 
 import contextlib
 import faulthandler
-import importlib
+import importlib.abc
+import importlib.machinery
 import os
 import re
 import sys
 import tempfile
+import types
 from collections.abc import Iterator
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
@@ -15,20 +17,16 @@ _LOGGED = re.compile(rb"([IWE])\d{4} \d\d:\d\d:\S+ +\d+ \S+:\d+\] ")
 _FIRST_LINE = b"WARNING: All log messages before absl::InitializeLog() is called"
 
 
-def import_quietly(name: str) -> None:
-    """Imports a module that may import TensorFlow, without the lines that the user does not want.
+def hold_to_level() -> None:
+    """Lets the import of TensorFlow, whoever does it, write no lines that the user does not want.
 
     TensorFlow tells what it finds of CPUs and GPUs before it reads the variable. If that asks for
     fewer lines (1: no infos, 2: no warnings, 3: no errors), what is written to the standard error
-    stream during the import is shown after it, without those lines. Exceptions are as ever.
+    stream during the import is shown after it, without those lines. Exceptions are as ever, and
+    without the variable nothing is changed.
     """
-    asked = os.environ.get(LEVEL, "")
-    level = int(asked) if asked.isdecimal() else 0
-    if level == 0 or "tensorflow" in sys.modules:
-        importlib.import_module(name)
-        return
-    with _held_back(level):
-        importlib.import_module(name)
+    if _level() and "tensorflow" not in sys.modules:
+        sys.meta_path.insert(0, _Finder())
 
 
 def is_command_line() -> bool:
@@ -37,6 +35,31 @@ def is_command_line() -> bool:
     if program == "-m":  # So it is called until Python has found the module.
         return sys.orig_argv[-len(sys.argv)] in ("keras_bert_zh", "-mkeras_bert_zh")
     return os.path.basename(program) == "keras-bert-zh"
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds TensorFlow where Python does."""
+
+    def find_spec(
+        self, name: str, path: object = None, target: object = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if name != "tensorflow":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            load = spec.loader.exec_module
+
+            def exec_module(module: types.ModuleType) -> None:
+                with _held_back(_level()):
+                    load(module)
+
+            spec.loader.exec_module = exec_module
+        return spec
+
+
+def _level() -> int:
+    level = os.environ.get(LEVEL, "")
+    return int(level) if level.isdecimal() else 0
 
 
 @contextlib.contextmanager

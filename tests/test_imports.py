@@ -14,8 +14,8 @@ ALLOWED = {
     "vocabulary": set(),
     "text": {"vocabulary"},
     "layers": set(),
-    "checkpoints": {"config", "quiet", "vocabulary"},
-    "preprocess": {"text", "checkpoints", "quiet", "vocabulary"},
+    "checkpoints": {"config", "vocabulary"},
+    "preprocess": {"text", "checkpoints", "vocabulary"},
     "batching": {"preprocess"},
     "encoder": {"config", "layers", "checkpoints"},
     "heads": {"checkpoints", "config", "encoder", "layers"},
@@ -36,7 +36,7 @@ ALLOWED = {
         "quiet",
         "training",
     },
-    "commands": {"checkpoints", "encoder", "export", "quiet"},
+    "commands": {"checkpoints", "encoder", "export"},
     "__main__": {"__init__", "commands"},
 }
 STANDARD_LIBRARY_ONLY = (

@@ -1,5 +1,6 @@
 """TF_CPP_MIN_LOG_LEVEL counts while TensorFlow is imported, too."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -20,16 +21,17 @@ LINES = {
 
 
 @pytest.fixture
-def noisy(tmp_path, monkeypatch):
-    """The name of a module that writes as TensorFlow does, and to sys.stderr."""
+def tensorflow(tmp_path, monkeypatch):
+    """The file of another TensorFlow, which only writes as it does, and to sys.stderr."""
+    file = tmp_path / "tensorflow.py"
     lines = "\n".join(LINES.values()) + "\n"
-    (tmp_path / "noisy_module.py").write_text(
-        f"import os, sys\nos.write(2, {lines.encode()!r})\nprint('from Python', file=sys.stderr)"
+    file.write_text(
+        f"import os, sys\nos.write(2, {lines.encode()!r})\nprint('from Python', file=sys.stderr)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "tensorflow")
-    yield "noisy_module"
-    sys.modules.pop("noisy_module", None)
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    return file
 
 
 @pytest.mark.parametrize(
@@ -43,31 +45,33 @@ def noisy(tmp_path, monkeypatch):
         ("3", ("first", "info", "warning", "error")),
     ],
 )
-def test_what_the_level_leaves_out(noisy, monkeypatch, capfd, level, left_out):
+def test_what_the_level_leaves_out(tensorflow, monkeypatch, capfd, level, left_out):
     monkeypatch.delenv(quiet.LEVEL, raising=False)
     if level is not None:
         monkeypatch.setenv(quiet.LEVEL, level)
-    quiet.import_quietly(noisy)
+    quiet.hold_to_level()
+    assert importlib.import_module("tensorflow").__file__ == str(tensorflow)
     shown = capfd.readouterr().err.splitlines()
     expected = [line for name, line in LINES.items() if name not in left_out]
     assert sorted(shown) == sorted([*expected, "from Python"])
 
 
-def test_after_an_import_that_fails(tmp_path, noisy, monkeypatch, capfd):
+def test_after_an_import_that_fails(tensorflow, monkeypatch, capfd):
     monkeypatch.setenv(quiet.LEVEL, "3")
-    with (tmp_path / "noisy_module.py").open("a") as file:
-        file.write("\nraise ImportError('no such library')\n")
+    with tensorflow.open("a") as file:
+        file.write("raise ImportError('no such library')\n")
+    quiet.hold_to_level()
     with pytest.raises(ImportError, match="no such library"):
-        quiet.import_quietly(noisy)
+        importlib.import_module("tensorflow")
     os.write(2, b"after\n")
     assert capfd.readouterr().err.endswith("log line.\nafter\n")
 
 
 def test_a_crash_is_not_silent(tmp_path):
-    (tmp_path / "crash.py").write_text("import os\nos.abort()\n")
-    code = PRELUDE + "from keras_bert_zh import quiet\nquiet.import_quietly('crash')"
+    (tmp_path / "tensorflow.py").write_text("import os\nos.abort()\n")
+    code = "from keras_bert_zh import quiet\nquiet.hold_to_level()\nimport tensorflow"
     result = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", PRELUDE + code],
         capture_output=True,
         check=False,
         text=True,
@@ -75,7 +79,7 @@ def test_a_crash_is_not_silent(tmp_path):
     )
     assert result.returncode != 0
     assert "Fatal Python error: Aborted" in result.stderr
-    assert "crash.py" in result.stderr
+    assert "tensorflow.py" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from keras_bert_zh.checkpoints import load_checkpoint
 from keras_bert_zh.checkpoints.writers import FORMATS
 from keras_bert_zh.checkpoints.writers.new_folder import check_place, local_path
 from keras_bert_zh.checkpoints.writers.replaceable import CHECKPOINT
-from keras_bert_zh.quiet import import_quietly
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     check_place(local_path(arguments.folder), replaces=CHECKPOINT, overwrite=arguments.overwrite)
     checkpoint = load_checkpoint(arguments.source)
-    import_quietly("keras")
     from keras_bert_zh.export import save_checkpoint
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint
 from keras_bert_zh.checkpoints.names import head_of
-from keras_bert_zh.quiet import import_quietly
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +68,6 @@ def random_inputs(checkpoint: Checkpoint, seed: int) -> dict[str, np.ndarray]:
 
 
 def _outputs(checkpoint: Checkpoint, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    import_quietly("keras")
     from keras_bert_zh.encoder import BertEncoder
 
     outputs = BertEncoder(checkpoint)(inputs, as_dict=True)

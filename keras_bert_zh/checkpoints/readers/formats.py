@@ -7,7 +7,6 @@ from collections.abc import Callable
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.readers import huggingface, original, saved_hub, tf1_hub, tf2_hub
 from keras_bert_zh.checkpoints.sources import nearby
-from keras_bert_zh.quiet import import_quietly
 
 READABLE = f"""Formats that are read:
 - {tf1_hub.NAME}: a folder with {", ".join(tf1_hub.FILES)} and assets/;
@@ -47,7 +46,7 @@ def read(path: pathlib.Path) -> Checkpoint:
     """
     if not path.exists():
         if path.with_name(f"{path.name}.index").is_file():
-            return _read({original.NAME: lambda: original.read(path)})
+            return original.read(path)
         raise FileNotFoundError(f"{path} does not exist. {nearby.advice(path)}")
     if not path.is_dir():
         raise NotADirectoryError(f"{path} {_file(path)}")
@@ -59,13 +58,7 @@ def read(path: pathlib.Path) -> Checkpoint:
             f"{path} holds more than one checkpoint: {' and '.join(found)}. Move all but one to "
             "folders of their own; a google-research/bert checkpoint may be named by its prefix."
         )
-    return _read(found)
-
-
-def _read(found: dict[str, Callable[[], Checkpoint]]) -> Checkpoint:
-    ((name, reader),) = found.items()
-    if name != huggingface.NAME:
-        import_quietly("tensorflow")
+    (reader,) = found.values()
     return reader()
 
 

@@ -7,7 +7,6 @@ import tempfile
 import warnings
 
 from keras_bert_zh.checkpoints.sources.unreachable import UnreachableError
-from keras_bert_zh.quiet import import_quietly
 
 DEFAULT = "https://tfhub.dev/google/bert_chinese_L-12_H-768_A-12/1"
 
@@ -19,7 +18,6 @@ def fetch(handle: str) -> pathlib.Path:
         UnreachableError: if it can't be downloaded.
         ValueError: if tensorflow_hub is set up to read it from elsewhere.
     """
-    import_quietly("tensorflow_hub")
     import tensorflow_hub
 
     cache = cache_folder(handle)
