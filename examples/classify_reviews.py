@@ -24,12 +24,16 @@ import time
 import zipfile
 from collections.abc import Sequence
 
-import keras
-import numpy as np
-from picture import Outcome, draw, is_report
-from reviews import LABELS, Reviews, fit_baseline, load_reviews
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # None of TensorFlow's notes on CPUs and GPUs.
 
 from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess, adamw, load_checkpoint
+
+# isort: split
+import keras
+import numpy as np
+import precision
+from picture import Outcome, draw, is_report
+from reviews import LABELS, Reviews, fit_baseline, load_reviews
 
 QUESTIONS = (
     "房间干净，服务员很热情，下次还会住这里。",
@@ -42,6 +46,7 @@ NAMES = dict(zip(LABELS, ("差评", "好评"), strict=True))
 REPORT, CLASSIFIER = "report.png", "classifier.keras"
 MODEL_NAME = "review_classifier"
 
+DEFAULT = "(default: %(default)s)"
 BATCH_SIZE = 32
 VALIDATION_ROWS = 600  # Enough for the learning curve; recipes are chosen by all of them.
 
@@ -79,20 +84,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--checkpoint", default="small", help="weights to start from")
-    parser.add_argument("--rows", type=int, default=3_200, help="reviews to train on, of 12,116")
-    parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--learning-rate", type=float, help="wide models take a small one")
-    parser.add_argument("--max-length", type=int, default=128, help="tokens read of each review")
+    parser.add_argument("--checkpoint", default="small", help=f"weights to start from {DEFAULT}")
     parser.add_argument(
-        "--mixed-precision",
-        action=argparse.BooleanOptionalAction,
-        default=multiplies_bfloat16(),
-        help="products in bfloat16; by default if the processor has AVX512-BF16 or AMX, GPU or not",
+        "--rows", type=int, default=3_200, help=f"reviews to train on, of 12,116 {DEFAULT}"
     )
-    parser.add_argument("--ask", nargs="+", default=QUESTIONS, help="your own reviews")
-    parser.add_argument("--output", type=pathlib.Path, default="out/classify_reviews")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--epochs", type=int, default=2, help=f"how often each of them is seen {DEFAULT}"
+    )
+    parser.add_argument(
+        "--learning-rate",
+        type=float,
+        help="the highest one (default: 3e-5 for a model 768 wide, and more for narrower ones)",
+    )
+    parser.add_argument(
+        "--max-length", type=int, default=128, help=f"tokens read of each review {DEFAULT}"
+    )
+    precision.add_option(parser)
+    parser.add_argument(
+        "--ask",
+        nargs="+",
+        metavar="TEXT",
+        default=QUESTIONS,
+        help="your own reviews, to ask about at the end (default: four that it has)",
+    )
+    parser.add_argument(
+        "--output",
+        type=pathlib.Path,
+        default="out/classify_reviews",
+        help=f"the folder for model and picture {DEFAULT}",
+    )
+    parser.add_argument("--seed", type=int, default=0, help=f"of all that is random {DEFAULT}")
     options = parser.parse_args(arguments)
     if options.rows < 32:
         parser.error(f"--rows must be at least 32, got {options.rows}")
@@ -120,13 +141,6 @@ def is_classifier(path: pathlib.Path) -> bool:
         return "config.json" in archive.namelist() and (
             json.loads(archive.read("config.json"))["config"].get("name") == MODEL_NAME
         )
-
-
-def multiplies_bfloat16(cpuinfo: pathlib.Path = pathlib.Path("/proc/cpuinfo")) -> bool:
-    """Tells whether the processor has instructions for bfloat16, as far as Linux says so."""
-    if not cpuinfo.exists():
-        return False
-    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(cpuinfo.read_text().split())
 
 
 def build(options: argparse.Namespace) -> keras.Sequential:

@@ -15,13 +15,17 @@ Without sentences it asks ten of its own. Expected, after a few seconds, among o
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
-import keras
-import numpy as np
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # None of TensorFlow's notes on CPUs and GPUs.
 
 from keras_bert_zh import BertEncoder, BertPreprocess, MaskedLM, load_checkpoint
+
+# isort: split
+import keras
+import numpy as np
 
 MASK = "[MASK]"
 SENTENCES = (
@@ -61,9 +65,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("texts", nargs="*", metavar="TEXT", help=f"sentences with {MASK}")
-    parser.add_argument("--checkpoint", default="small", help="one with a masked language model")
-    parser.add_argument("--top", type=int, default=5, help="how many guesses to print")
+    parser.add_argument(
+        "texts", nargs="*", metavar="TEXT", help=f"sentences with {MASK} (default: ten of its own)"
+    )
+    parser.add_argument(
+        "--checkpoint",
+        default="small",
+        help="one with a masked language model (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--top", type=int, default=5, help="how many guesses to print (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     if options.top < 1:
         parser.error(f"--top must be at least 1, got {options.top}")

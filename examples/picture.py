@@ -1,6 +1,7 @@
 """One picture of how a text classifier learned and where it is wrong; Chinese shows everywhere."""
 
 import pathlib
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import NamedTuple
@@ -173,3 +174,7 @@ def _points(size: float) -> Callable[[str], float]:
     return cache(
         lambda character: text_to_path.get_text_width_height_descent(character, font, False)[0]
     )
+
+
+if __name__ == "__main__":
+    sys.exit(f"{__doc__}\nNothing to run: see classify_reviews.py, which uses it.")

@@ -5,11 +5,13 @@
 
 Text files are plain, .xz or .gz, of any size, a paragraph a line; blank lines part documents. They
 are packed once into rows of 128 tokens, every hundredth of them held out. The masked language model
-is trained for 10,000 steps and evaluated every 500, on at most 100 of the batches held out, so that
-evaluation does not grow with the text. On new text val_loss falls. Expected, in a log:
+is trained for 10,000 steps and evaluated before the first and every 500, on at most 100 of the
+batches held out, so that evaluation does not grow with the text. On new text val_loss falls.
+Expected, in a log:
 
     ROWS rows to learn from, ROWS held out.
-    Epoch 1/1
+    Before training: val_accuracy: A - val_loss: L
+    Epoch 1/20
     500/500 - TIME - TIME/step - accuracy: A - loss: L - val_accuracy: A - val_loss: L
     ...
     Wrote out/pretrain_masked_lm/checkpoint.
@@ -33,8 +35,7 @@ import pathlib
 import sys
 from collections.abc import Collection, Sequence
 
-import keras
-from rich.progress import Progress
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # None of TensorFlow's notes on CPUs and GPUs.
 
 from keras_bert_zh import (
     BertConfig,
@@ -49,7 +50,13 @@ from keras_bert_zh import (
     save_checkpoint,
 )
 
+# isort: split
+import keras
+import precision
+from rich.progress import Progress
+
 OPTIONS = "options.json"
+DEFAULT = "(default: %(default)s)"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -77,19 +84,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("files", nargs="+", type=pathlib.Path, help="text: plain, .xz or .gz")
-    parser.add_argument("--checkpoint", default="small", help="weights to start from")
-    parser.add_argument("--scratch", metavar="4x256", type=architecture, help="fresh weights")
-    parser.add_argument("--output", type=pathlib.Path, default="out/pretrain_masked_lm")
-    parser.add_argument("--steps", type=int, default=10_000)
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--sequence-length", type=int, default=128)
-    parser.add_argument("--learning-rate", type=float, default=3e-4)
-    parser.add_argument("--whole-words", action="store_true", help="mask words, not characters")
-    parser.add_argument("--mixed-precision", action="store_true", help="products in bfloat16")
-    parser.add_argument("--evaluate-every", type=int, default=500, help="steps")
-    parser.add_argument("--evaluate-batches", type=int, default=100, help="held out, at most")
-    parser.add_argument("--save-minutes", type=float, default=10)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--checkpoint", default="small", help=f"weights to start from {DEFAULT}")
+    parser.add_argument(
+        "--scratch",
+        metavar="4x256",
+        type=architecture,
+        help="layers x width of an encoder with fresh weights (default: go on with --checkpoint)",
+    )
+    parser.add_argument(
+        "--output",
+        type=pathlib.Path,
+        default="out/pretrain_masked_lm",
+        help=f"the folder of the run {DEFAULT}",
+    )
+    add_numbers(parser)
+    parser.add_argument(
+        "--whole-words", action="store_true", help="mask words (default: single tokens)"
+    )
+    precision.add_option(parser)
     options = parser.parse_args(arguments)
     least = dict.fromkeys(("steps", "batch_size", "evaluate_every", "evaluate_batches"), 1)
     least |= {"sequence_length": 3, "save_minutes": 0}
@@ -101,6 +113,20 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if options.output.exists() and not options.output.is_dir():
         parser.error(f"--output must be a folder, and {options.output} is a file")
     return options
+
+
+def add_numbers(parser: argparse.ArgumentParser) -> None:
+    for name, default, meaning in (
+        ("--steps", 10_000, "how many batches to learn from"),
+        ("--batch-size", 32, "rows in a batch"),
+        ("--sequence-length", 128, "tokens in a row"),
+        ("--learning-rate", 3e-4, "the highest one, a tenth of the steps in"),
+        ("--evaluate-every", 500, "steps from one evaluation to the next"),
+        ("--evaluate-batches", 100, "how many of those held out are evaluated on, at most"),
+        ("--save-minutes", 10.0, "minutes from one saved state to the next"),
+        ("--seed", 0, "of all that is random"),
+    ):
+        parser.add_argument(name, type=type(default), default=default, help=f"{meaning} {DEFAULT}")
 
 
 def architecture(text: str) -> BertConfig:
@@ -201,17 +227,33 @@ def build(options: argparse.Namespace, checkpoint) -> MaskedLM:
     return model
 
 
+class Epochs(keras.callbacks.ProgbarLogger):
+    """Shows each `fit` as one epoch of this many."""
+
+    def __init__(self, count: int):
+        super().__init__()
+        self._count = count
+
+    def set_params(self, params: dict) -> None:
+        super().set_params(params | {"epochs": self._count})
+
+
 def train(model: MaskedLM, text: PackedText, mask: MaskTokens, options: argparse.Namespace) -> None:
     """Trains up to the last step, with an epoch ending at every evaluation."""
     state = TrainingState(options.output / "state.safetensors", options.save_minutes)
     step = state.restore(model)
-    if step:
-        print(f"Going on after step {step:,}.")
     held_out = None  # Less than a hundred rows leave none.
     if text.rows("held_out"):
         held_out = text.batches(options.batch_size, part="held_out", count=options.evaluate_batches)
         held_out = held_out.map(mask).cache()
-    callbacks = [state, keras.callbacks.TensorBoard(options.output / "logs", profile_batch=0)]
+    if step:
+        print(f"Going on after step {step:,}.")
+    elif held_out is not None:
+        found = model.evaluate(held_out, verbose=0, return_dict=True)
+        accuracy, loss = found["accuracy"], found["loss"]
+        print(f"Before training: val_accuracy: {accuracy:.4f} - val_loss: {loss:.4f}")
+    progress = Epochs(-(-options.steps // options.evaluate_every))
+    board = keras.callbacks.TensorBoard(options.output / "logs", profile_batch=0)
     while step < options.steps:
         epoch = step // options.evaluate_every
         end = min((epoch + 1) * options.evaluate_every, options.steps)
@@ -224,7 +266,8 @@ def train(model: MaskedLM, text: PackedText, mask: MaskTokens, options: argparse
             initial_epoch=epoch,
             epochs=epoch + 1,
             validation_data=held_out,
-            callbacks=callbacks,
+            callbacks=[state, progress, board],
+            shuffle=False,  # The rows are shuffled already.
             verbose=1 if sys.stdout.isatty() else 2,  # a bar, or a line an epoch in a log
         )
         step = end

@@ -11,11 +11,16 @@ a GPU where TensorFlow finds one; more `--steps` are the way to a better checkpo
 """
 
 import argparse
+import os
 import pathlib
 
-import keras
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # None of TensorFlow's notes on CPUs and GPUs.
 
 from keras_bert_zh import BertPreprocess
+
+# isort: split
+import keras
+
 from recipes.small import multilingual_e5, preset, student
 from recipes.small.corpus import Corpus
 from recipes.small.teacher import Teacher
@@ -25,9 +30,13 @@ from recipes.small.training import Schedule, Training
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--corpus", type=pathlib.Path, required=True, help="folder of text")
-    parser.add_argument("--output", type=pathlib.Path, default="out/small", help="out/small")
-    parser.add_argument("--steps", type=int, default=9_000, help="in all; 9,000")
-    parser.add_argument("--tokens", type=int, default=2_048, help="in a batch; 2,048")
+    for name, default, meaning in (
+        ("--output", pathlib.Path("out/small"), "folder of the run"),
+        ("--steps", 9_000, "steps in all"),
+        ("--tokens", 2_048, "tokens in a batch, about"),
+    ):
+        shown = f"{meaning} (default: %(default)s)"
+        parser.add_argument(name, type=type(default), default=default, help=shown)
     options = parser.parse_args()
     for name in ("steps", "tokens"):
         if getattr(options, name) < 1:

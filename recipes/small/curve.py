@@ -19,8 +19,8 @@ BLUE, RED, FAINT = "#2f6690", "#b5483a", "#777777"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("log", type=pathlib.Path)
-    parser.add_argument("picture", type=pathlib.Path)
+    parser.add_argument("log", type=pathlib.Path, help="the log.jsonl of a run")
+    parser.add_argument("picture", type=pathlib.Path, help="the PNG to write")
     options = parser.parse_args()
     lines = options.log.read_text().splitlines()
     draw([json.loads(line) for line in lines], options.picture)

@@ -13,10 +13,14 @@ import os
 import pathlib
 import sys
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # None of TensorFlow's notes on CPUs and GPUs.
+
+from keras_bert_zh import BertEncoder, BertPreprocess, MaskedLM, load_checkpoint
+
+# isort: split
 import keras
 import numpy as np
 
-from keras_bert_zh import BertEncoder, BertPreprocess, MaskedLM, load_checkpoint
 from recipes.small.corpus import Corpus
 from recipes.small.held_out import HeldOut
 
@@ -29,10 +33,18 @@ ROWS = 2_000
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--checkpoint", default="small")
-    parser.add_argument("--corpus", type=pathlib.Path, help="the folder it was trained on")
-    parser.add_argument("--rows", type=int, default=3_200)
-    parser.add_argument("--seeds", type=int, default=3)
+    for name, default, meaning in (
+        ("--checkpoint", "small", "what is measured"),
+        ("--rows", 3_200, "reviews to fine-tune on"),
+        ("--seeds", 3, "how often it is fine-tuned"),
+    ):
+        shown = f"{meaning} (default: %(default)s)"
+        parser.add_argument(name, type=type(default), default=default, help=shown)
+    parser.add_argument(
+        "--corpus",
+        type=pathlib.Path,
+        help="the folder it was trained on (default: none, and no masked accuracy)",
+    )
     options = parser.parse_args()
     if options.corpus is not None:
         accuracy = masked_accuracy(options.checkpoint, options.corpus)

@@ -213,9 +213,9 @@ class TestMain:
         ("flags", "has"), [("avx512f avx512_bf16", True), ("amx_bf16", True), ("avx512f", False)]
     )
     def test_mixed_precision_where_the_processor_has_it(self, example, tmp_path, flags, has):
-        assert not example.multiplies_bfloat16(tmp_path / "cpuinfo")
+        assert not example.precision.multiplies_bfloat16(tmp_path / "cpuinfo")
         (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: fpu {flags} erms\n")
-        assert example.multiplies_bfloat16(tmp_path / "cpuinfo") is has
+        assert example.precision.multiplies_bfloat16(tmp_path / "cpuinfo") is has
 
     @pytest.mark.parametrize("flag", ["--mixed-precision", "--no-mixed-precision"])
     def test_mixed_precision_can_be_chosen(self, example, tiny_module, flag):

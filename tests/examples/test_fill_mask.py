@@ -1,8 +1,11 @@
 """examples/fill_mask.py."""
 
 import importlib
+import os
 import pathlib
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -49,6 +52,15 @@ def test_every_mask_gets_a_line(example, tiny, tiny_module, capsys):
     ]
     assert capsys.readouterr().out.splitlines() == expected
     assert expected[3] != expected[4]
+
+
+def test_nothing_else_is_printed(tiny_module):
+    """Not even by TensorFlow."""
+    command = [sys.executable, EXAMPLES / "fill_mask.py", "a[MASK]", "--checkpoint", tiny_module]
+    environment = {name: x for name, x in os.environ.items() if not name.startswith("TF_CPP")}
+    result = subprocess.run(command, capture_output=True, check=False, text=True, env=environment)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert len(result.stdout.splitlines()) == 2
 
 
 def test_ten_sentences_of_its_own(example, tiny_module, capsys):

@@ -1,0 +1,28 @@
+"""The option that all examples share which train: whether products are computed in bfloat16."""
+
+import argparse
+import pathlib
+import sys
+
+
+def add_option(parser: argparse.ArgumentParser) -> None:
+    """Adds `--mixed-precision` and `--no-mixed-precision`."""
+    automatic = multiplies_bfloat16()
+    parser.add_argument(
+        "--mixed-precision",
+        action=argparse.BooleanOptionalAction,
+        default=automatic,
+        help="products in bfloat16, weights in float32 (default: if the processor has AVX512-BF16 "
+        f"or AMX, GPU or not; here {'yes' if automatic else 'no'})",
+    )
+
+
+def multiplies_bfloat16(cpuinfo: pathlib.Path = pathlib.Path("/proc/cpuinfo")) -> bool:
+    """Tells whether the processor has instructions for bfloat16, as far as Linux says so."""
+    if not cpuinfo.exists():
+        return False
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(cpuinfo.read_text().split())
+
+
+if __name__ == "__main__":
+    sys.exit(f"{__doc__}\nNothing to run: see classify_reviews.py and pretrain_masked_lm.py.")
