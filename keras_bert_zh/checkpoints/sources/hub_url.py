@@ -18,7 +18,10 @@ def fetch(handle: str) -> pathlib.Path:
         UnreachableError: if it can't be downloaded.
         ValueError: if tensorflow_hub is set up to read it from elsewhere.
     """
-    import tensorflow_hub
+    with warnings.catch_warnings():
+        # Its author's business, and setup.cfg's.
+        warnings.filterwarnings("ignore", "pkg_resources is deprecated")
+        import tensorflow_hub
 
     cache = cache_folder(handle)
     lock = cache.with_name(f"{cache.name}.lock")

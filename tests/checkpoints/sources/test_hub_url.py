@@ -5,6 +5,8 @@ import pathlib
 import re
 import shutil
 import socket
+import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -50,6 +52,20 @@ def test_downloads_once(hub, hub_cache, tiny_module, path):
     assert downloaded.vocabulary == original.vocabulary
     for name, weight in original.weights.items():
         np.testing.assert_array_equal(downloaded.weights[name], weight)
+
+
+def test_what_tensorflow_hub_imports_is_no_warning_of_ours(tmp_path, monkeypatch):
+    """With setuptools 80 and 81 its import warns."""
+    (tmp_path / "tensorflow_hub.py").write_text(
+        "import warnings\n"
+        "warnings.warn('pkg_resources is deprecated as an API.', UserWarning, stacklevel=2)\n"
+        "def resolve(handle): return '/folder'\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "tensorflow_hub")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert resolve.resolve("https://example.com/bert/1") == pathlib.Path("/folder")
 
 
 @pytest.mark.parametrize(
