@@ -112,7 +112,7 @@ def test_convert_replaces_nothing_unasked(run, data, tmp_path):
     ("folder", "message"),
     [
         ("file/new", "file is a file, not a folder."),
-        ("file", "file is a file; a checkpoint is a folder."),
+        ("file", "file is a file, and a folder is written. Name another."),
         ("hf://org/name", "can't be written to: name a folder on this machine."),
     ],
 )

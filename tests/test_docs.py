@@ -11,6 +11,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_bert_zh
 from keras_bert_zh.checkpoints import DEFAULT
@@ -18,7 +19,13 @@ from tests.tensors import read_tensors, write_tensors
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def python_blocks(page):
+    return re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+
+BLOCKS = python_blocks(README)
 MODULES = [
     module.name for module in pkgutil.walk_packages(keras_bert_zh.__path__, "keras_bert_zh.")
 ]
@@ -49,6 +56,19 @@ def test_readme_blocks_run_one_after_the_other():
     namespace = {}
     for block in BLOCKS:
         exec(compile(block, "README.md", "exec"), namespace)
+
+
+def test_adam_of_keras_is_as_the_page_says(capsys):
+    """If Keras comes to add up the rows, the page can go."""
+    blocks = python_blocks((ROOT / "docs" / "adam_and_embeddings.md").read_text())
+    namespace = {}
+    for block in blocks:
+        exec(block, namespace)
+    assert capsys.readouterr().out == "0.002\n"
+    gradient = tf.IndexedSlices(tf.constant([[1.0], [2.0], [4.0]]), [3, 5, 3], [7, 1])
+    summed = namespace["without_repeated_rows"](gradient)
+    assert summed.indices.numpy().tolist() == [3, 5]
+    assert summed.values.numpy().tolist() == [[5.0], [2.0]]
 
 
 @pytest.mark.parametrize("name", MODULES)
