@@ -381,7 +381,7 @@ class BertEncoder(Composite, keras.layers.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "BertEncoder":
         config = {**config, "config": BertConfig(**config["config"])}
-        # Before 0.2 whole parts could be frozen, and nothing else came back.
+        # Older files tell of whole parts that are frozen, and of nothing else.
         frozen = {name: {"trainable": False} for name in config.pop("frozen", [])}
         config["sublayers"] = frozen | config.get("sublayers", {})
         trains_pooler = config.pop("trains_pooler", False)

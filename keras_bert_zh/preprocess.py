@@ -177,7 +177,7 @@ class BertPreprocess(keras.layers.Layer):
             # A saved model must not make this package open a file.
             raise ValueError("The configuration of BertPreprocess must hold its vocabulary.")
         vocabulary = config["vocabulary"]
-        if not isinstance(vocabulary, list):  # As it was before 0.2.
+        if not isinstance(vocabulary, list):  # Older files have all tokens.
             vocabulary = unpack_vocabulary(vocabulary)
         return cls(None, **{**config, "vocabulary": vocabulary})
 

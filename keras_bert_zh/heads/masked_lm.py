@@ -243,7 +243,7 @@ class MaskedLM(Composite, keras.Model):
     def from_config(cls, config: dict[str, Any], custom_objects=None) -> "MaskedLM":
         config = dict(config)
         encoder = keras.saving.deserialize_keras_object(config.pop("encoder"), custom_objects)
-        frozen = {name: {"trainable": False} for name in config.pop("frozen", [])}  # Before 0.2.
+        frozen = {name: {"trainable": False} for name in config.pop("frozen", [])}  # Older files.
         config["sublayers"] = frozen | config.get("sublayers", {})
         return cls(encoder, **config)
 

@@ -33,6 +33,8 @@ class EmbeddingTable(Adapted, keras.layers.Embedding):
     adapted = "embeddings"
 
     def call(self, inputs):
+        if keras.backend.standardize_dtype(inputs.dtype) not in ("int32", "int64"):
+            inputs = ops.cast(inputs, "int32")
         outputs = ops.cast(_rows(self._embeddings, inputs), self.compute_dtype)
         return self._plus_lora(outputs, inputs)
 
