@@ -31,6 +31,12 @@ class Composite:
     def restored(self) -> Iterator[None]:
         """Gives the sublayers, which are built in between, the changes of the config."""
         layers = {path: layer for path, layer, _ in _walk(self, self.described())}
+        strange = [path for path in self._changes if path not in layers]
+        if strange:
+            raise ValueError(
+                f"The config of {self.name} tells of sublayers that it does not have: "
+                f"{', '.join(strange)}. Was it written by another version of keras_bert_zh?"
+            )
         changes = [(layers[path], change) for path, change in self._changes.items()]
         for layer, change in changes:
             if not layer.built:

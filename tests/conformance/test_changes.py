@@ -136,6 +136,12 @@ def test_lora_can_be_merged_or_begun_by_loading_weights(tmp_path):
     )
 
 
+def test_changes_of_what_is_not_there_are_refused():
+    config = CASES[BertEncoder].make().get_config()
+    with pytest.raises(ValueError, match="sublayers that it does not have: block_7/attention"):
+        BertEncoder.from_config(config | {"sublayers": {"block_7/attention": {}}})
+
+
 def test_the_parts_frozen_in_older_files_are_frozen():
     for cls, name in ((BertEncoder, "block_1"), (MaskedLM, "next_sentence")):
         layer = CASES[cls].make()
