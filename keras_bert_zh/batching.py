@@ -21,6 +21,7 @@ def batch_by_length(
     *,
     lengths: Sequence[int] | None = None,
     drop_remainder: bool = False,
+    labels_per_token: bool | None = None,
 ) -> "tf.data.Dataset":
     """Tokenises texts, and batches each with others of like length, padded no further than that.
 
@@ -38,7 +39,8 @@ def batch_by_length(
             of lists: `text`, `(text, label)` or `(text, label, weight)`. A text is `<string>[]`,
             ragged `<string>[(words)]`, or a pair of these as a tuple or as a dict of `text_a` and
             `text_b`. A tuple of two strings is a pair. Labels and weights can be any structure of
-            tensors whose shapes do not vary.
+            tensors whose shapes do not vary. One label a token is `<int>[max_length]` a text,
+            padded, with places for `[CLS]` and `[SEP]`.
         preprocess: BertPreprocess, whose `max_length` cuts the texts.
         batch_size: int, B.
         lengths: the values that S may have, rising, up to `preprocess.max_length`. `None` stands
@@ -46,17 +48,24 @@ def batch_by_length(
         drop_remainder: bool, whether the last batch of each length is left out where it is not
             whole. To train on every text all the same, pass `dataset.shuffle(...).repeat()`, and
             `steps_per_epoch` to `fit`.
+        labels_per_token: bool. `True` says that labels and weights whose first axis is
+            `preprocess.max_length` have a value for each token, and cuts them as the inputs are
+            cut; others stay as they are. `False` says that they have not, as where there happen
+            to be that many classes. Must be given where there is such a label or weight, and more
+            than one of `lengths`.
 
     Returns:
         `tf.data.Dataset` of batches, in the structure of `dataset`, with the dict of `preprocess`
-        in place of the text, each of its tensors `<int32>[B, S]`. B is static with
+        in place of the text, each of its tensors `<int32>[B, S]`, and labels and weights of
+        tokens `[B, S, ...]`. B is static with
         `drop_remainder=True`. How many batches there are shows at the end of an epoch, where Keras
         warns that the data ran out; it trains on all of them.
 
     Raises:
         TypeError: if `dataset` is no `tf.data.Dataset`.
         ValueError: if the texts are batched already or no strings, a label is a string,
-            `lengths` do not rise to `preprocess.max_length`, or `batch_size` is no positive int.
+            `lengths` do not rise to `preprocess.max_length`, `batch_size` is no positive int, or
+            `labels_per_token` is not given where it must be, or `True` without such a label.
 
     Example:
 
@@ -83,6 +92,11 @@ def batch_by_length(
     lengths = _check_lengths(lengths, preprocess.max_length)
     has_labels = isinstance(dataset.element_spec, tuple) and not _is_pair(dataset.element_spec)
     _check_elements(dataset.element_spec, has_labels)
+    labels = dataset.element_spec[1:] if has_labels else ()
+    of_tokens = tf.nest.map_structure(
+        lambda label: _has_length(label, preprocess.max_length), labels
+    )
+    _check_labels(labels, any(tf.nest.flatten(of_tokens)), labels_per_token, lengths)
 
     def tokenize(*elements):
         if has_labels:
@@ -96,6 +110,12 @@ def batch_by_length(
         def cut(inputs, *labels):
             length = tf.gather(lengths, index)
             inputs = {name: value[:, :length] for name, value in inputs.items()}
+            if labels_per_token:
+                labels = tf.nest.map_structure(
+                    lambda is_long, label: label[:, :length] if is_long else label,
+                    of_tokens,
+                    labels,
+                )
             return (inputs, *labels) if has_labels else inputs
 
         return elements.batch(batch_size, drop_remainder=drop_remainder).map(cut)
@@ -141,3 +161,27 @@ def _check_elements(spec: Any, has_labels: bool) -> None:
                 "The texts of dataset must be single strings or ragged words, in tuples of (text, "
                 f"label, weight), got {text}. If dataset is batched, pass dataset.unbatch()."
             )
+
+
+def _has_length(spec: Any, length: int) -> bool:
+    return getattr(spec, "shape", ())[:1] == (length,)
+
+
+def _check_labels(
+    labels: tuple, have_length: bool, labels_per_token: bool | None, lengths: list[int]
+) -> None:
+    longest = lengths[-1]
+    if labels_per_token not in (None, True, False):
+        raise ValueError(f"labels_per_token must be True, False or None, got {labels_per_token!r}.")
+    if labels_per_token and not have_length:
+        raise ValueError(
+            f"With labels_per_token=True a label or weight must have the shape [{longest}] or "
+            f"[{longest}, ...], which is max_length, got {labels}. Pad it to that length, and "
+            "name the shape where the dataset does not know it."
+        )
+    if labels_per_token is None and have_length and len(lengths) > 1:
+        raise ValueError(
+            f"A label or weight is as long as max_length={longest}, got {labels}. If it has a "
+            "value for each token, pass labels_per_token=True, and it is cut with the inputs; if "
+            "not, pass labels_per_token=False."
+        )
