@@ -63,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{len(train.texts):,} reviews to learn from, {len(held_out.texts):,} held out.")
 
     model = build(options)
+    train_cut, held_out_cut = (model.layers[0].count_truncated(p.texts) for p in (train, held_out))
+    print(f"--max-length {options.max_length} cuts {train_cut:,} and {held_out_cut:,} of them.")
     history = fit(model, train, parts["validation"].first(VALIDATION_ROWS), options)
     baseline = fit_baseline(train).score(*held_out)
     outcome = Outcome(*held_out, probabilities(model, held_out.texts))

@@ -125,6 +125,20 @@ class BertPreprocess(keras.layers.Layer):
         """
         return self._pipeline.tokenize(texts)
 
+    def count_truncated(self, texts: Any) -> int:
+        """Returns how many of the texts, or pairs, have more tokens than `max_length` leaves room.
+
+        Args:
+            texts: as for calling the layer. All are tokenised at once, outside of graphs.
+
+        Example:
+
+        >>> from keras_bert_zh import BertPreprocess
+        >>> BertPreprocess(None, max_length=4).count_truncated(["很好", "不太好"])
+        1
+        """
+        return int(self._pipeline.count_truncated(texts, self.max_length))
+
     def detokenize(self, ids: Any):
         """Returns readable text: blanks around words, none between ideographs.
 

@@ -49,6 +49,17 @@ def pack(
     }
 
 
+def are_cut(
+    first: tf.RaggedTensor, second: tf.RaggedTensor | None, *, max_length: int
+) -> tf.Tensor:
+    """Returns which rows `pack` leaves tokens out of, `<bool>[B]`."""
+    cut = False
+    for tokens, kept in zip((first, second), _kept(first, second, max_length), strict=True):
+        if tokens is not None:
+            cut |= kept < tf.cast(tokens.row_lengths(), tf.int32)
+    return cut
+
+
 def _kept(
     first: tf.RaggedTensor, second: tf.RaggedTensor | None, max_length: int
 ) -> tuple[tf.Tensor, tf.Tensor]:

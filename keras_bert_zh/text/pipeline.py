@@ -5,8 +5,8 @@ from typing import Any
 import tensorflow as tf
 
 from keras_bert_zh.text.detokenize import Detokenizer
-from keras_bert_zh.text.inputs import to_texts
-from keras_bert_zh.text.packing import pack
+from keras_bert_zh.text.inputs import Texts, to_texts
+from keras_bert_zh.text.packing import are_cut, pack
 from keras_bert_zh.text.tokenizer import BertTokenizer
 from keras_bert_zh.vocabulary import special_ids
 
@@ -36,12 +36,17 @@ class TextPipeline:
         """See the call of `BertPreprocess`."""
         with tf.device("CPU"):
             texts = to_texts(inputs)
-            first = self._tokenize(texts.first)
-            second = None if texts.second is None else self._tokenize(texts.second)
+            first, second = self._tokenize_both(texts)
             packed = pack(first, second, max_length=max_length, **self._packing)
             if texts.is_scalar:
                 packed = {key: value[0] for key, value in packed.items()}
         return packed
+
+    def count_truncated(self, inputs: Any, max_length: int) -> tf.Tensor:
+        """See `BertPreprocess.count_truncated`."""
+        with tf.device("CPU"):
+            tokens = self._tokenize_both(to_texts(inputs))
+            return tf.math.count_nonzero(are_cut(*tokens, max_length=max_length))
 
     def detokenize(self, ids: Any) -> tf.Tensor:
         """See `BertPreprocess.detokenize`."""
@@ -57,6 +62,10 @@ class TextPipeline:
         with tf.device("CPU"):
             text = self._detokenizer.detokenize(ids)
         return text[0] if rank == 1 else text
+
+    def _tokenize_both(self, texts: Texts) -> tuple[tf.RaggedTensor, tf.RaggedTensor | None]:
+        second = None if texts.second is None else self._tokenize(texts.second)
+        return self._tokenize(texts.first), second
 
     def _tokenize(self, texts: tf.Tensor | tf.RaggedTensor) -> tf.RaggedTensor:
         if isinstance(texts, tf.RaggedTensor):

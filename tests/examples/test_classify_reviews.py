@@ -177,6 +177,7 @@ class TestMain:
         printed = capfd.readouterr().out
         assert printed.startswith("Fine-tuning small.\n")
         assert "64 reviews to learn from, 200 held out." in printed
+        assert re.search(r"--max-length 16 cuts [1-9]\d and 1\d\d of them\.\n", printed)
         assert re.search(r" accuracy: 0\.\d+ .* val_accuracy: 0\.\d+", printed)
         assert re.search(r"held-out accuracy of TF-IDF \+ logistic regression +\d\d\.\d%", printed)
         assert re.search(r"held-out accuracy of BERT +\d\d\.\d%", printed)

@@ -1,7 +1,7 @@
 import pytest
 import tensorflow as tf
 
-from keras_bert_zh.text.packing import pack
+from keras_bert_zh.text.packing import are_cut, pack
 
 IDS = {"cls_id": 101, "sep_id": 102, "pad_id": 0}
 
@@ -43,6 +43,20 @@ def test_all_pairs_of_lengths(max_length):
         original(a, b, max_length) for a, b in zip(first, second, strict=True)
     ]
     assert packed_rows(first, None, max_length) == [original(a, [], max_length) for a in first]
+
+
+@pytest.mark.parametrize("max_length", [3, 4, 5, 8])
+def test_rows_that_are_cut_miss_tokens(max_length):
+    lengths = [(a, b) for a in range(max_length + 3) for b in range(max_length + 3)]
+    first, second = (
+        tf.RaggedTensor.from_row_lengths(tf.zeros([sum(column)], tf.int32), column)
+        for column in zip(*lengths, strict=True)
+    )
+    for other, expected in (
+        (second, [a + b + (3 if b else 2) > max_length for a, b in lengths]),
+        (None, [a + 2 > max_length for a, _ in lengths]),
+    ):
+        assert are_cut(first, other, max_length=max_length).numpy().tolist() == expected
 
 
 def test_empty_batch():
