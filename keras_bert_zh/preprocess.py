@@ -122,6 +122,12 @@ class BertPreprocess(keras.layers.Layer):
         >>> from keras_bert_zh import BertPreprocess
         >>> BertPreprocess(None).tokenize(["很好", "unaffable"]).to_list()
         [[2523, 1962], [163, 8374, 9049, 9609]]
+
+        How many tokens each word of one text has; a zero-width space has none:
+
+        >>> words = ["我", "用", "\\u200b", "Keras"]
+        >>> BertPreprocess(None).tokenize(words).row_lengths().numpy().tolist()
+        [1, 1, 0, 3]
         """
         return self._pipeline.tokenize(texts)
 

@@ -113,22 +113,6 @@ def test_eager_tf_data_and_models_agree(preprocess, expected):
     assert as_lists(pair.predict([array(part) for part in PAIRS], verbose=0)) == expected[1]
 
 
-def test_count_truncated(preprocess):
-    fits, too_long = "好" * 10, "好" * 11
-    for texts, count in [
-        (too_long, 1),
-        (fits, 0),
-        ([], 0),
-        (array([too_long, fits, too_long]), 2),
-        ([["好" * 6, "好" * 4], ["好" * 6, "好" * 5], []], 1),
-        ((["好" * 4] * 3, ["好" * 5, "好" * 6, ""]), 1),
-        (([too_long, fits], ["", "好"]), 2),
-        ({"text_a": [too_long]}, 1),
-    ]:
-        counted = preprocess.count_truncated(texts)
-        assert (counted, type(counted)) == (count, int)
-
-
 def test_clone_json_and_pickle_agree(preprocess, expected):
     single, pair = functional(preprocess)
     for copy in (
