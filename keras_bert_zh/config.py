@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import numbers
 from typing import Any
 
 ACTIVATIONS = ("gelu_tanh", "gelu_erf", "relu")
@@ -76,6 +77,9 @@ class BertConfig:
                 _check(_is_finite(value) and 0 <= value < 1, field.name, "in [0, 1)", value)
             elif field.type is float:
                 _check(_is_finite(value) and value > 0, field.name, "a positive number", value)
+            if field.type in (int, float):
+                # JSON does not know the numbers of NumPy.
+                object.__setattr__(self, field.name, field.type(value))
         if self.hidden_act not in ACTIVATIONS:
             raise ValueError(f"hidden_act must be {_one_of(ACTIVATIONS)}, got {self.hidden_act!r}.")
         if self.hidden_size % self.num_attention_heads:
@@ -146,11 +150,11 @@ class BertConfig:
 
 
 def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _is_finite(value: object) -> bool:
-    return (_is_int(value) or isinstance(value, float)) and math.isfinite(value)
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _check(holds: bool, name: str, expected: str, value: object) -> None:

@@ -1,5 +1,6 @@
 """BertPreprocess: strings in, the three inputs of BERT out."""
 
+import numbers
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -81,14 +82,15 @@ class BertPreprocess(keras.layers.Layer):
         self._allow_non_tensor_positional_args = True
         self.supports_jit = False
         self.built = True
-        if not isinstance(max_length, int) or isinstance(max_length, bool) or max_length < 3:
+        is_int = isinstance(max_length, numbers.Integral) and not isinstance(max_length, bool)
+        if not is_int or max_length < 3:
             raise ValueError(f"max_length must be an int of at least 3, got {max_length!r}.")
         if lowercase not in (None, True, False):
             raise ValueError(f"lowercase must be True, False or None, got {lowercase!r}.")
-        self.max_length = max_length
+        self.max_length = int(max_length)
         tokens, found = _find_vocabulary(checkpoint, vocabulary)
         known = (value for value in (lowercase, found) if value is not None)
-        self.lowercase = next(known, is_lowercase(tokens))
+        self.lowercase = bool(next(known, is_lowercase(tokens)))
         # Imported here: the package can be used without TensorFlow where no string is.
         from keras_bert_zh.text.pipeline import TextPipeline
 

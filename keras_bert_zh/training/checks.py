@@ -17,6 +17,18 @@ def check_int(name: str, value: Any, least: int | None = None) -> int:
     return int(value)
 
 
+def check_number(name: str, value: Any, least: float) -> float:
+    """Returns the value as a float.
+
+    Raises:
+        ValueError: if it is no number, or less than `least`.
+    """
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or not value >= least:
+        raise ValueError(f"{name} must be a number from {least} on, got {value!r}.")
+    return float(value)
+
+
 def check_share(name: str, value: Any, *, above_zero: bool = False) -> float:
     """Returns the value as a float.
 

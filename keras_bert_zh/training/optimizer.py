@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_bert_zh.training.checks import check_int, check_share
+from keras_bert_zh.training.checks import check_int, check_number, check_share
 
 # Keras searches this in `bias`, or under TensorFlow in `layer/bias:0`: anchored, since else a layer
 # whose name holds one of these words would not decay there.
@@ -70,8 +70,8 @@ def adamw(
         `keras.optimizers.AdamW`, which has no variables yet.
 
     Raises:
-        ValueError: if `steps` is no positive int, `warmup` not in [0, 1], or
-            `gradient_accumulation_steps` is less than 2 or more than `steps`.
+        ValueError: if `steps` is no positive int, `warmup` not in [0, 1], another number negative
+            or none, or `gradient_accumulation_steps` is less than 2 or more than `steps`.
 
     Example:
 
@@ -92,6 +92,7 @@ def adamw(
         `optimization.py`.
     """
     steps, share = check_int("steps", steps, 1), check_share("warmup", warmup)
+    learning_rate = check_number("learning_rate", learning_rate, 0)
     batches = _check_accumulation(gradient_accumulation_steps, steps)
     updates = steps // batches
     rising = int(share * updates)
@@ -106,8 +107,8 @@ def adamw(
         schedule = PerUpdate(schedule, batches)
     optimizer = keras.optimizers.AdamW(
         schedule,
-        weight_decay=weight_decay,
-        clipnorm=clipnorm,
+        weight_decay=check_number("weight_decay", weight_decay, 0),
+        clipnorm=None if clipnorm is None else check_number("clipnorm", clipnorm, 0),
         gradient_accumulation_steps=None if batches == 1 else batches,
     )
     optimizer.exclude_from_weight_decay(var_names=[_NOT_DECAYED])

@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_bert_zh.training.checks import check_number
+
 # What stands in the file beside the variables: how many batches they were trained on.
 _BATCHES = "batches"
 
@@ -45,8 +47,8 @@ class TrainingState(keras.callbacks.Callback):
             The end of `fit` saves, too.
 
     Raises:
-        ValueError: if `minutes` is negative; by `fit`, if the file is something else than a state
-            of this model, or `steps_per_execution` is N and an epoch is not known to have a
+        ValueError: if `minutes` is no number, or negative; by `fit`, if the file is something else
+            than a state of this model, or `steps_per_execution` is N and an epoch is not known to have a
             multiple of N batches: Keras does not tell how many come last; and if weights are no
             longer finite when they are to be saved.
         FileExistsError: by `fit`, if a folder of somebody else has the name of the one that the
@@ -72,10 +74,8 @@ class TrainingState(keras.callbacks.Callback):
 
     def __init__(self, file: str | os.PathLike, minutes: float = 10):
         super().__init__()
-        if not minutes >= 0:
-            raise ValueError(f"minutes must be a number from 0 on, got {minutes!r}.")
         self.file = pathlib.Path(file)
-        self.minutes = minutes
+        self.minutes = check_number("minutes", minutes, 0)
         self._saved_at = 0.0
         self._batches = 0
         self._batches_a_call = 1
