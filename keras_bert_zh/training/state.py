@@ -48,9 +48,9 @@ class TrainingState(keras.callbacks.Callback):
 
     Raises:
         ValueError: if `minutes` is no number, or negative; by `fit`, if the file is something else
-            than a state of this model, or `steps_per_execution` is N and an epoch is not known to have a
-            multiple of N batches: Keras does not tell how many come last; and if weights are no
-            longer finite when they are to be saved.
+            than a state of this model, or `steps_per_execution` is N and an epoch is not known to
+            have a multiple of N batches: Keras does not tell how many come last; and if weights
+            are no longer finite when they are to be saved.
         FileExistsError: by `fit`, if a folder of somebody else has the name of the one that the
             file is begun in.
 
