@@ -104,6 +104,13 @@ class FrozenModel:
             inputs = self._encoder.complete_inputs(inputs)
         return self._serve(inputs)
 
+    def __reduce__(self):
+        raise TypeError(
+            "A FrozenModel can't be pickled or copied: its weights are inside a graph of "
+            "TensorFlow. Write it with save(folder) and read it with "
+            "tf.saved_model.load(folder).serve, or pickle the model that it was made of."
+        )
+
     def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> pathlib.Path:
         """Writes a SavedModel, which runs without this package.
 

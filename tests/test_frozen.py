@@ -1,3 +1,5 @@
+import copy
+import pickle
 import shutil
 
 import keras
@@ -253,3 +255,10 @@ def test_bad_inputs():
         frozen({"input_ids": [[1] * 12]})
     with pytest.raises(ValueError, match=r"takes a dict of input_ids.* got list"):
         frozen([[1, 2]])
+
+
+def test_pickle_and_copy_name_save():
+    frozen = FrozenModel(encoder_of())
+    for duplicate in (pickle.dumps, copy.deepcopy, copy.copy):
+        with pytest.raises(TypeError, match=r"can't be pickled or copied.*save\(folder\)"):
+            duplicate(frozen)
