@@ -2,19 +2,23 @@
 
 import os
 import pathlib
-from collections.abc import Mapping
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_bert_zh.checkpoints.freed_memory import give_back
 from keras_bert_zh.checkpoints.readers.tensorflow_files import OBJECTS, open_tensors
 from keras_bert_zh.checkpoints.writers.new_folder import new_folder
 from keras_bert_zh.checkpoints.writers.replaceable import Replaceable, contents, strangers
 from keras_bert_zh.encoder import BertEncoder
-from keras_bert_zh.layers.encoder_inputs import INPUT_KEYS, check_signature
-from keras_bert_zh.preprocess import BertPreprocess
+from keras_bert_zh.frozen_inputs import (
+    arrange,
+    complete,
+    first_layer,
+    signature,
+    with_string_input,
+)
+from keras_bert_zh.heads.masked_lm import MaskedLM
 
 # What `save` writes; by this attribute of the object that is saved it is known again.
 _MARK = "frozen_model_of_keras_bert_zh"
@@ -35,22 +39,25 @@ class FrozenModel:
     first call. The weights stay what they were when it was made. TensorFlow backend only.
 
     Args:
-        model: BertEncoder, functional `keras.Model`, or `keras.Sequential` that begins with
-            BertPreprocess or BertEncoder.
+        model: BertEncoder, MaskedLM, functional `keras.Model`, or `keras.Sequential` that begins
+            with one of these, BertPreprocess or `keras.Input`, in Sequentials of its own too. One
+            that was called on pairs of texts before takes pairs, any other takes single texts.
 
     Call arguments:
-        inputs: what the model takes: for BertPreprocess a list, array or tensor of single texts,
-            `<string>[B]`; for BertEncoder the dict of its inputs, `<int32>[B, S]`; else tensors or
-            arrays in the structure of the model's inputs.
+        inputs: what the model takes: for BertPreprocess a list, tuple, array or tensor of single
+            texts, `<string>[B]`, or a pair of these: a tuple, or a dict of `text_a` and `text_b`;
+            for BertEncoder and MaskedLM the dict of its inputs, `<int32>[B, S]`; else tensors or
+            arrays in the structure of the model's inputs, a tuple for a list, or a dict by their
+            names. Where texts are taken, one `str` is a batch of one.
 
     Returns:
         What the model returns when `training` is False: tensors.
 
     Raises:
-        TypeError: if `model` is something else.
-        ValueError: on another backend than TensorFlow, or for inputs that BertEncoder does not
-            take; TensorFlow's own TypeError for inputs of another structure or dtype than the
-            model's.
+        TypeError: if `model` is something else, for inputs of another structure than the model's,
+            or for anything but text where it takes texts; TensorFlow's own for another shape.
+        ValueError: on another backend than TensorFlow, or for inputs that BertEncoder, MaskedLM
+            or BertPreprocess do not take.
 
     Example:
 
@@ -80,11 +87,14 @@ class FrozenModel:
             convert_variables_to_constants_v2,
         )
 
-        first = model.layers[0] if isinstance(model, keras.Sequential) and model.layers else model
-        self._encoder = first if isinstance(first, BertEncoder) else None
-        signature = [_signature(model, first)]
+        first = first_layer(model)
+        self._completing = first if isinstance(first, (BertEncoder, MaskedLM)) else None
+        self._takes = signature(model)
+        called = with_string_input(model, self._takes)
         traced = tf.function(
-            lambda inputs: model(inputs, training=False), input_signature=signature, autograph=False
+            lambda inputs: called(inputs, training=False),
+            input_signature=[self._takes],
+            autograph=False,
         ).get_concrete_function()
         constant = convert_variables_to_constants_v2(traced)
 
@@ -92,17 +102,14 @@ class FrozenModel:
             outputs = constant(*tf.nest.flatten(inputs))
             return tf.nest.pack_sequence_as(traced.structured_outputs, tf.nest.flatten(outputs))
 
-        self._serve = tf.function(serve, input_signature=signature, autograph=False)
+        self._serve = tf.function(serve, input_signature=[self._takes], autograph=False)
         self._serve.get_concrete_function()
         give_back()
 
     def __call__(self, inputs: Any) -> Any:
-        if self._encoder is not None:
-            if isinstance(inputs, Mapping):
-                inputs = {name: ops.convert_to_tensor(value) for name, value in inputs.items()}
-            check_signature(inputs, self._encoder.config.max_position_embeddings)
-            inputs = self._encoder.complete_inputs(inputs)
-        return self._serve(inputs)
+        if self._completing is not None:
+            return self._serve(complete(self._completing, inputs))
+        return self._serve(arrange(inputs, self._takes))
 
     def __reduce__(self):
         raise TypeError(
@@ -114,8 +121,9 @@ class FrozenModel:
     def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> pathlib.Path:
         """Writes a SavedModel, which runs without this package.
 
-        `tf.saved_model.load(folder).serve(inputs)` is what calling this is; models that take texts
-        need `import tensorflow_text` before. The folder appears whole or not at all.
+        `tf.saved_model.load(folder).serve(inputs)` is what calling this is, for tensors in the
+        structure of the model's inputs, a tuple for pairs; models that take texts need
+        `import tensorflow_text` before. The folder appears whole or not at all.
 
         Args:
             folder: the path to write to.
@@ -176,28 +184,3 @@ def _attributes(graph: bytes) -> list[str]:
 
 
 _FROZEN = Replaceable("frozen model", _check_frozen)
-
-
-def _signature(model: Any, first: Any) -> Any:
-    """Returns the TensorSpecs of what the model takes, with open batch size and length."""
-    import tensorflow as tf
-
-    if isinstance(first, BertPreprocess):
-        return tf.TensorSpec([None], tf.string, name="texts")
-    if isinstance(first, BertEncoder):
-        return {name: tf.TensorSpec([None, None], tf.int32, name=name) for name in INPUT_KEYS}
-    functional = isinstance(model, keras.Model) and not isinstance(model, keras.Sequential)
-    if functional and getattr(model, "inputs", None):
-        return keras.tree.map_structure(
-            lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name), model.input
-        )
-    raise TypeError(
-        "FrozenModel takes a BertEncoder, a functional keras.Model, or a keras.Sequential that "
-        f"begins with BertPreprocess or BertEncoder; got {_describe(model)}."
-    )
-
-
-def _describe(model: Any) -> str:
-    if isinstance(model, keras.Sequential) and model.layers:
-        return f"a Sequential that begins with {type(model.layers[0]).__name__}"
-    return type(model).__name__

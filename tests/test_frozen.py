@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess, FrozenModel, save_checkpoint
-from tests.conformance.cases import CONFIG, INPUTS
+from keras_bert_zh import (
+    BertConfig,
+    BertEncoder,
+    BertPreprocess,
+    FrozenModel,
+    MaskedLM,
+    save_checkpoint,
+)
+from tests.conformance.cases import CONFIG, INPUTS, POSITIONS
 from tests.encoder.common import difference, randomized
 from tests.folders import contents
 from tests.process import DATA, run_python
@@ -76,24 +83,125 @@ def test_dropout_is_off():
     assert difference(frozen(INPUTS), frozen(INPUTS)) == 0
 
 
-@pytest.mark.parametrize(
-    "texts", [TEXTS, np.array(TEXTS, dtype=object), tf.constant(TEXTS)], ids=["list", "array", "tf"]
-)
-def test_texts(texts):
+def test_texts():
     model = classifier()
+    frozen = FrozenModel(model)
     expected = model(tf.constant(TEXTS))
-    assert difference(FrozenModel(model)(texts), expected) < 1e-5
+    array = np.array(TEXTS)
+    encoded = [text.encode() for text in TEXTS]
+    for texts in (
+        *(TEXTS, tuple(TEXTS), encoded, list(map(tf.constant, TEXTS)), {"text_a": TEXTS}),
+        *(array, array.astype(object), np.array(encoded), array[:, None], tf.constant(array)),
+    ):
+        assert difference(frozen(texts), expected) < 1e-5
+    for text in (TEXTS[0], encoded[0], tf.constant(TEXTS[0])):
+        assert difference(frozen(text), expected[:1]) < 1e-5  # One row.
+
+
+def test_pairs_in_a_sequential(tmp_path):
+    texts, others = tf.constant(TEXTS), tf.constant(TEXTS[::-1])
+    model = classifier()
+    single = FrozenModel(model)
+    for inputs in ((TEXTS, TEXTS), {"text_a": texts, "text_b": texts}, [["好", "不"], ["好"]]):
+        with pytest.raises(TypeError, match=r"takes single texts.*call the Sequential on a pair"):
+            single(inputs)
+    expected = model({"text_a": texts, "text_b": others})  # As the error says.
+    frozen = FrozenModel(model)
+    for inputs in (
+        *((texts, others), [texts, others], {"text_a": texts, "text_b": others}),
+        *((TEXTS, TEXTS[::-1]), [np.array(TEXTS), np.array(TEXTS[::-1], dtype=object)]),
+    ):
+        assert difference(frozen(inputs), expected) < 1e-5
+    assert difference(frozen((TEXTS[0], TEXTS[-1])), expected[:1]) < 1e-5
+    for inputs, given in ((TEXTS[:2], r"a list of 2 \(str\)"), (texts, "EagerTensor")):
+        with pytest.raises(TypeError, match=rf"'text_a', 'text_b'.*got {given}. Pass a pair as a"):
+            frozen(inputs)
+    loaded = tf.saved_model.load(frozen.save(tmp_path / "frozen"))
+    assert difference(loaded.serve((texts, others)), expected) < 1e-5
+
+
+def test_nested_models_that_take_pairs(tmp_path):
+    pair = (tf.constant(TEXTS), tf.constant(TEXTS[::-1]))
+    model = classifier()
+    expected = tf.nn.softmax(model(pair))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    nested = keras.Sequential([loaded, keras.layers.Softmax()])
+    assert difference(FrozenModel(nested)(pair), expected) < 1e-5
+
+
+@pytest.mark.parametrize("kind", ["loaded", "functional", "twice"])
+def test_nested_models_that_take_texts(tmp_path, kind):
+    texts = tf.constant(TEXTS)
+    model = classifier()
+    if kind == "loaded":
+        model(texts)
+        model.save(tmp_path / "model.keras")
+        nested = keras.saving.load_model(tmp_path / "model.keras")
+    elif kind == "functional":
+        symbolic = keras.Input((), dtype="string")
+        nested = keras.Model(symbolic, model(symbolic))
+    else:
+        nested = keras.Sequential([model])
+    frozen = FrozenModel(keras.Sequential([nested, keras.layers.Softmax()]))
+    assert difference(frozen(TEXTS), tf.nn.softmax(model(texts))) < 1e-5
 
 
 def test_functional_models():
     one, other = (keras.Input((), dtype="string", name=name) for name in ("one", "other"))
     texts = tf.constant(TEXTS)
     model = classifier(one)
-    assert difference(FrozenModel(model)([texts]), model([texts])) < 1e-5
+    frozen = FrozenModel(model)
+    for inputs in ([texts], (texts,), texts, [TEXTS], TEXTS, np.array(TEXTS), {"one": TEXTS}):
+        assert difference(frozen(inputs), model([texts])) < 1e-5
     model = classifier(one, other)
-    assert difference(FrozenModel(model)([texts, texts[::-1]]), model([texts, texts[::-1]])) < 1e-5
+    frozen = FrozenModel(model)
+    expected = model([texts, texts[::-1]])
+    for inputs in (
+        *([texts, texts[::-1]], (texts, texts[::-1]), {"one": texts, "other": texts[::-1]}),
+        *((TEXTS, TEXTS[::-1]), (np.array(TEXTS), tuple(TEXTS[::-1]))),
+    ):
+        assert difference(frozen(inputs), expected) < 1e-5
+    assert difference(frozen((TEXTS[0], TEXTS[-1])), expected[:1]) < 1e-5
+    for inputs in (TEXTS, TEXTS[:2], texts, {"one": texts}):
+        with pytest.raises(TypeError, match=r"takes \['one', 'other'\], .* got .* Pass a pair as"):
+            frozen(inputs)
     symbolic = {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
     model = keras.Model(symbolic, encoder_of()(symbolic))
+    assert difference(FrozenModel(model)(INPUTS), model(INPUTS)) < 1e-5
+
+
+def test_other_nested_models():
+    encoder = encoder_of()
+    model = keras.Sequential(
+        [keras.Sequential([encoder, keras.layers.Dense(2)]), keras.layers.ReLU()]
+    )
+    assert difference(FrozenModel(model)(INPUTS), model(INPUTS)) < 1e-5
+    symbolic = {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
+    model = keras.Sequential([keras.Model(symbolic, encoder(symbolic)), keras.layers.ReLU()])
+    assert difference(FrozenModel(model)(INPUTS), model(INPUTS)) < 1e-5
+    one, other = (keras.Input((), dtype="string", name=name) for name in ("one", "other"))
+    model = keras.Sequential([classifier(one, other), keras.layers.ReLU()])
+    pair = (tf.constant(TEXTS), tf.constant(TEXTS[::-1]))
+    assert difference(FrozenModel(model)(pair), model(pair)) < 1e-5
+    model = keras.Sequential([keras.layers.Dense(2)])
+    rows = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
+    model(rows[:2])
+    assert difference(FrozenModel(model)(rows), model(rows)) < 1e-5
+
+
+def test_a_masked_lm():
+    model = MaskedLM(encoder_of(), next_sentence=True)
+    frozen = FrozenModel(model)
+    ids = {"input_ids": INPUTS["input_ids"]}
+    for inputs in (INPUTS | {"mlm_positions": POSITIONS.astype("int64")}, INPUTS, ids):
+        expected, outputs = model(inputs), frozen(inputs)
+        assert outputs.keys() == expected.keys()
+        for key, value in expected.items():
+            assert difference(outputs[key], value) < 1e-5
+    with pytest.raises(ValueError, match="positions"):
+        frozen(INPUTS | {"mlm_positions": POSITIONS + 7})
+    model = keras.Sequential([MaskedLM(encoder_of()), keras.layers.Softmax()])
     assert difference(FrozenModel(model)(INPUTS), model(INPUTS)) < 1e-5
 
 

@@ -21,7 +21,8 @@ ALLOWED = {
     "heads": {"checkpoints", "config", "encoder", "layers"},
     "hub_module": {"checkpoints", "encoder", "heads", "vocabulary"},
     "export": {"checkpoints", "encoder", "heads", "hub_module", "preprocess", "vocabulary"},
-    "frozen": {"checkpoints", "encoder", "layers", "preprocess"},
+    "frozen_inputs": {"encoder", "heads", "layers", "preprocess", "text"},
+    "frozen": {"checkpoints", "encoder", "frozen_inputs", "heads"},
     "training": {"checkpoints", "preprocess", "text"},
     "quiet": set(),
     "__init__": {
