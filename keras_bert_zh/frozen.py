@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from keras_bert_zh.checkpoints.freed_memory import give_back
-from keras_bert_zh.checkpoints.readers.tensorflow_files import OBJECTS, open_tensors
+from keras_bert_zh.checkpoints.readers.tensorflow_files import FROZEN, OBJECTS, open_tensors
 from keras_bert_zh.checkpoints.writers.new_folder import new_folder
 from keras_bert_zh.checkpoints.writers.replaceable import Replaceable, contents, strangers
 from keras_bert_zh.encoder import BertEncoder
@@ -20,8 +20,7 @@ from keras_bert_zh.frozen_inputs import (
 )
 from keras_bert_zh.heads.masked_lm import MaskedLM
 
-# What `save` writes; by this attribute of the object that is saved it is known again.
-_MARK = "frozen_model_of_keras_bert_zh"
+# What `save` writes.
 _PREFIX = "variables/variables"
 _FILES = {
     "": ("saved_model.pb", "fingerprint.pb"),
@@ -144,7 +143,7 @@ class FrozenModel:
         folder = pathlib.Path(folder)
         module = tf.Module()
         module.serve = self._serve
-        setattr(module, _MARK, tf.Module())
+        setattr(module, FROZEN, tf.Module())
         # Nothing is trained there, and gradients would be looked for in vain.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         with new_folder(folder, replaces=_FROZEN, overwrite=overwrite) as new:
@@ -164,7 +163,7 @@ def _check_frozen(folder: pathlib.Path) -> None:
         attributes = _attributes(tensors[OBJECTS].read()) if tensors.keys() == {OBJECTS} else []
     except ValueError as error:
         raise ValueError(f"It holds no frozen model, or a damaged one: {error}") from error
-    if _MARK not in attributes:
+    if FROZEN not in attributes:
         raise ValueError(
             f"It holds {contents(folder)}, without the mark of what FrozenModel.save writes: "
             "another SavedModel, or a frozen model that an older version of this package wrote."

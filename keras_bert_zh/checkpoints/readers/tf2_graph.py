@@ -18,6 +18,7 @@ from keras_bert_zh.checkpoints.readers.graph_nodes import (
     parse,
     the_file,
 )
+from keras_bert_zh.checkpoints.readers.tensorflow_files import FROZEN
 
 # What Keras appends to a layer's name in the name of a function that computes the layer.
 _CALL = r"(?:_layer_call_\w+)?"
@@ -97,7 +98,7 @@ def _refuse_other_models(path: pathlib.Path, objects: Sequence) -> None:
         )
     if "_misc_assets" in children:  # Of keras.export.ExportArchive.
         writer = "Keras's model.export"
-    elif "serve" in children and children <= {"serve", "signatures"}:
+    elif "serve" in children and children <= {"serve", "signatures", FROZEN}:
         writer = "FrozenModel.save"
     else:
         return
