@@ -1,4 +1,4 @@
-"""Batches of texts of like length, for models whose shapes must not change."""
+"""Batches of texts of about the same length, for models whose shapes must not change."""
 
 import itertools
 import numbers
@@ -23,7 +23,7 @@ def batch_by_length(
     drop_remainder: bool = False,
     labels_per_token: bool | None = None,
 ) -> "tf.data.Dataset":
-    """Tokenises texts, and batches each with others of like length, padded no further than that.
+    """Tokenises texts, and batches those of about the same length, padded no further than that.
 
     XLA, and so JAX and TPUs, compile a model anew for each shape. Here there are at most two for
     each of `lengths`: whole batches, and the last one. With `drop_remainder=True` there is one,
@@ -171,9 +171,15 @@ def _has_length(spec: Any, length: int) -> bool:
     return getattr(spec, "shape", ())[:1] == (length,)
 
 
+def _is_open(spec: Any) -> bool:
+    return spec.shape.rank is None or spec.shape[:1] == (None,)
+
+
 def _check_labels(
     labels: tuple, have_length: bool, labels_per_token: bool | None, lengths: list[int]
 ) -> None:
+    import tensorflow as tf
+
     longest = lengths[-1]
     if labels_per_token not in (None, True, False):
         raise ValueError(f"labels_per_token must be True, False or None, got {labels_per_token!r}.")
@@ -182,6 +188,16 @@ def _check_labels(
             f"With labels_per_token=True a label or weight must have the shape [{longest}] or "
             f"[{longest}, ...], which is max_length, got {labels}. Pad it to that length, and "
             "name the shape where the dataset does not know it."
+        )
+    if (
+        labels_per_token is None
+        and len(lengths) > 1
+        and any(map(_is_open, tf.nest.flatten(labels)))
+    ):
+        raise ValueError(
+            f"The length of a label or weight is not known, got {labels}. If it has a value for "
+            f"each token, pad it to max_length={longest} and pass labels_per_token=True; if not, "
+            "pass labels_per_token=False."
         )
     if labels_per_token is None and have_length and len(lengths) > 1:
         raise ValueError(

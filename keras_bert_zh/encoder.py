@@ -2,6 +2,7 @@
 
 import functools
 import numbers
+import operator
 import os
 import warnings
 from collections.abc import Iterable, Mapping
@@ -121,7 +122,8 @@ class BertEncoder(Composite, keras.layers.Layer):
         self.jit_compile = bool(jit_compile)
         self.padding_free = padding_free
         self.remat = bool(remat)
-        self._pooler_rests = output_key == "sequence_output"
+        # Keras on JAX neither warns nor tells what a traced call has changed.
+        self._pooler_rests = output_key == "sequence_output" and _backend() == "tensorflow"
         self._make_layers(self.config.initializer_range if loaded is None else None)
         self.build()
         self._rest_pooler()
@@ -255,12 +257,13 @@ class BertEncoder(Composite, keras.layers.Layer):
         return self.padding_free or not (in_xla() or has_accelerator())
 
     def _compiled_encode(self, *arguments):
-        """`_encode`, compiled again when variables or dropout rates have been exchanged."""
+        """`_encode`, compiled again when variables, dtype policies or dropout rates have changed."""
         import tensorflow as tf
 
         layers = (self.embeddings, *self.blocks, *(block.attention for block in self.blocks))
         rates = tuple(layer.dropout.rate for layer in layers)
-        state = (tuple(map(id, self.variables)), rates)
+        policies = tuple(layer.dtype_policy.name for layer in self._flatten_layers())
+        state = (tuple(map(id, self.variables)), rates, policies)
         compiled = self._compiled.get(state)
         if compiled is None:
             # One trace for each pair of flags; XLA compiles it once for each shape.
@@ -312,21 +315,26 @@ class BertEncoder(Composite, keras.layers.Layer):
     def train_pooler(self) -> None:
         """Trains the pooler of an encoder whose plain call returns `sequence_output`.
 
-        Such an encoder leaves it out of `trainable_variables`, since no loss depends on it, and
+        On TensorFlow the pooler of such an encoder is frozen, since no loss depends on it, and
         Keras would warn that it has no gradients. A call with `as_dict=True` in a functional model,
-        or with `training=True`, does this of itself. Whether the pooler is frozen stays as it is.
+        or with `training=True`, does this of itself.
         """
         if self._pooler_rests:
             self._pooler_rests = False
-            dense, trainable = self.pooler.dense, self.pooler.dense.trainable
-            # Sets the flags of the weights; TensorFlow leaves out what does not change the layer's.
-            dense.trainable = not trainable
-            dense.trainable = trainable
+            self.pooler.trainable = True
+
+    def _wake_pooler(self, changes: dict[str, dict]) -> None:
+        """Makes the pooler what these changes of sublayers say, which came before it was at rest."""
+        self._pooler_rests = False
+        self.pooler.trainable = self.trainable
+        for path, change in changes.items():
+            if path.partition("/")[0] == "pooler" and "trainable" in change:
+                layer = operator.attrgetter(path.replace("/", "."))(self)
+                layer.trainable = change["trainable"]
 
     def _rest_pooler(self) -> None:
         if self._pooler_rests:
-            for variable in self.pooler.weights:
-                variable.trainable = False
+            self.pooler.trainable = False
 
     def freeze_layers(self, count: int | None) -> None:
         """Freezes the embeddings and the first `count` blocks, and makes the rest trainable.
@@ -375,7 +383,7 @@ class BertEncoder(Composite, keras.layers.Layer):
             "jit_compile": self.jit_compile,
             "padding_free": self.padding_free,
             "remat": self.remat,
-            "trains_pooler": any(weight.trainable for weight in self.pooler.weights),
+            "trains_pooler": not self._pooler_rests,
         }
 
     @classmethod
@@ -389,8 +397,8 @@ class BertEncoder(Composite, keras.layers.Layer):
             # How it is computed is no part of what the layer is.
             config |= {"jit_compile": False, "padding_free": None}
         encoder = cls(None, **config)
-        if trains_pooler:
-            encoder.train_pooler()
+        if trains_pooler and encoder._pooler_rests:
+            encoder._wake_pooler(config["sublayers"])
         return encoder
 
 

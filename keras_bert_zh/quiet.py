@@ -4,6 +4,7 @@ import contextlib
 import faulthandler
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import os
 import re
 import sys
@@ -38,14 +39,15 @@ def is_command_line() -> bool:
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds TensorFlow where Python does."""
+    """Finds TensorFlow where the other finders do, once."""
 
     def find_spec(
         self, name: str, path: object = None, target: object = None
     ) -> importlib.machinery.ModuleSpec | None:
         if name != "tensorflow":
             return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
         if spec is not None and spec.loader is not None:
             load = spec.loader.exec_module
 

@@ -161,13 +161,18 @@ class MaskedLM(Composite, keras.Model):
 
     def call(self, inputs, training=None):
         tokens, positions = _split(inputs)
-        outputs = self.encoder(tokens, as_dict=True, training=training)
+        outputs = self._encoded(self.encoder, tokens, training=training)
         logits = self.masked_lm(outputs["sequence_output"], positions, self._table())
         logits = ops.cast(logits, self.compute_dtype)
         if self.next_sentence is None:
             return logits
         next_sentence = ops.cast(self.next_sentence(outputs["pooled_output"]), self.compute_dtype)
         return {"mlm_logits": logits, "next_sentence_logits": next_sentence}
+
+    def _encoded(self, encode, tokens, **arguments):
+        if self.next_sentence is None and self.encoder.output_key == "sequence_output":
+            return {"sequence_output": encode(tokens, **arguments)}
+        return encode(tokens, as_dict=True, **arguments)
 
     def _table(self):
         word = self.encoder.embeddings.word
@@ -177,7 +182,7 @@ class MaskedLM(Composite, keras.Model):
 
     def compute_output_spec(self, inputs, training=None):
         tokens, positions = _split(inputs)
-        outputs = self.encoder.compute_output_spec(tokens, as_dict=True)
+        outputs = self._encoded(self.encoder.compute_output_spec, tokens)
         config = self.encoder.config
         table = keras.KerasTensor((config.vocab_size, config.hidden_size))
         logits = self.masked_lm.compute_output_spec(outputs["sequence_output"], positions, table)

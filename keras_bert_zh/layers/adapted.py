@@ -5,6 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
+_NO_FLOAT8 = (
+    "{} can't have both LoRA and float8, which Keras does not compute, and was left as it is. "
+    "int8 and int4 go with LoRA."
+)
+
 
 class Adapted:
     """A layer of Keras with one weight that LoRA adapts, which comes back from a file as it was.
@@ -34,7 +39,8 @@ class Adapted:
             getattr(self, f"_{self.adapted}").trainable = False
 
     def enable_lora(self, rank, lora_alpha=None, **initializers):
-        self._check_float8(self.quantization_mode, True)
+        if self.quantization_mode == "float8":
+            raise ValueError(_NO_FLOAT8.format(self.path))
         # Keras forgets the one that the layer was made with.
         alpha = self.lora_alpha if lora_alpha is None else lora_alpha
         super().enable_lora(rank, alpha, **initializers)
@@ -45,7 +51,9 @@ class Adapted:
                 f"{mode} calibrates block by block, but a block of BERT takes the mask too, which "
                 f"Keras does not give it. Quantise with int8, int4 or float8, not {mode}."
             )
-        self._check_float8(mode, self.lora_enabled)
+        if mode == "float8" and self.lora_enabled:
+            # Of this kind, Keras makes a warning in `Model.quantize`, and goes on.
+            raise NotImplementedError(_NO_FLOAT8.format(self.path))
         # Keras refuses subclasses, which might compute something else.
         super().quantize(mode, type_check=False, config=config)
 
@@ -69,6 +77,11 @@ class Adapted:
             super().load_own_variables(stored)
             return
         a, b = self._factors()
+        if lora[2] is not None and lora[0].shape[1] != self.lora_rank:
+            raise ValueError(
+                f"{self.path} has LoRA of rank {self.lora_rank}, and the file of rank "
+                f"{lora[0].shape[1]}. Call enable_lora({lora[0].shape[1]}) before you load it."
+            )
         fresh = ops.convert_to_numpy(a)
         super().load_own_variables(stored)
         if lora[2] is None:
@@ -76,13 +89,6 @@ class Adapted:
         else:
             a.assign(lora[0])
             b.assign(lora[1][()] * (lora[2][()] / self._scale()))
-
-    def _check_float8(self, mode, lora):
-        if mode == "float8" and lora:
-            raise ValueError(
-                f"{self.path} can't have both LoRA and float8, which Keras does not compute. "
-                "Quantise with int8 or int4, which can."
-            )
 
     def _factors(self) -> list[keras.Variable]:
         return [getattr(self, f"lora_{self.adapted}_{half}") for half in "ab"]

@@ -84,7 +84,9 @@ def _changes(layer, parent, policy) -> dict[str, Any]:
     made = [keras.backend.standardize_dtype(v.dtype) for v in layer._trainable_variables[:1]]
     if made and made[0] != layer.variable_dtype and not layer.quantization_mode:
         found["variable_dtype"] = made[0]
-    if layer.dtype_policy != policy or "variable_dtype" in found:
+    # Maps of policies can't be compared.
+    same = layer.dtype_policy is policy or layer.dtype_policy == policy
+    if not same or "variable_dtype" in found:
         found["dtype"] = _serialized(layer.dtype_policy)
     quantization = getattr(layer, "quantization_config", None)
     if quantization is not None and not _is_default(quantization, layer.dtype_policy):

@@ -42,7 +42,25 @@ def test_fit_of_a_token_task_has_nothing_to_warn_of():
     model = token_model(encoder)
     model.fit(INPUTS, LABELS, verbose=0)
     assert trained(encoder) == {"block_1"}
-    assert encoder.pooler.trainable
+
+
+@pytest.mark.filterwarnings("error:Gradients do not exist")
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda dense: dense.enable_lora(2),
+        lambda dense: dense.quantize("float8"),
+    ],
+)
+def test_what_it_is_given_later_rests_too(change):
+    encoder = token_encoder()
+    change(encoder.pooler.dense)
+    MaskedLM(encoder)(INPUTS, training=True)  # It asks for the sequence alone.
+    MaskedLM(encoder)(symbolic())
+    token_model(encoder).fit(INPUTS, LABELS, verbose=0)
+    again = BertEncoder.from_config(encoder.get_config())
+    assert len(again.trainable_variables) == len(encoder.trainable_variables)
+    assert "pooler" not in trained(again)
 
 
 def test_it_is_trained_where_it_is_asked_for():
@@ -60,22 +78,32 @@ def test_it_is_trained_where_it_is_asked_for():
         assert "pooler" in trained(encoder)
 
 
-def test_a_frozen_one_stays_frozen():
+def test_it_can_be_frozen_by_hand():
     encoder = token_encoder()
+    encoder.train_pooler()
     encoder.pooler.trainable = False
     encoder.train_pooler()
     assert "pooler" not in trained(encoder)
-    encoder.pooler.trainable = True
-    assert "pooler" in trained(encoder)
 
 
 def test_it_comes_back_as_it_was():
-    for change in (lambda e: None, lambda e: e.train_pooler(), lambda e: e.freeze_layers(2)):
+    def frozen_by_hand(encoder):
+        encoder.train_pooler()
+        encoder.pooler.trainable = False
+
+    def frozen_and_asked_for(encoder):
+        encoder.train_pooler()
+        encoder.trainable = False
+
+    changes = (lambda e: None, BertEncoder.train_pooler, lambda e: e.freeze_layers(2))
+    for change in (*changes, frozen_by_hand, frozen_and_asked_for):
         encoder = token_encoder()
         change(encoder)
         again = BertEncoder.from_config(encoder.get_config())
         assert trained(again) == trained(encoder)
         assert again.get_config() == encoder.get_config()
+        encoder.trainable = again.trainable = True
+        assert trained(again) == trained(encoder)
 
 
 @pytest.mark.parametrize("count", [True, 1.0, 3, -1])

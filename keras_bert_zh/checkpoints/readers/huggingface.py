@@ -12,6 +12,7 @@ from keras_bert_zh.checkpoints.schemes import HUGGINGFACE, Scheme
 from keras_bert_zh.checkpoints.select import FLOATS, select
 from keras_bert_zh.checkpoints.tensors import Tensor
 from keras_bert_zh.checkpoints.vocabulary_file import check_tokens, read_lines
+from keras_bert_zh.vocabulary import SPECIAL_TOKENS
 
 NAME = "Hugging Face folder"
 WEIGHTS = "model.safetensors"
@@ -177,6 +178,12 @@ def _warn_of_other_tokens(folder: pathlib.Path, settings: dict, lowercase: bool 
         "handle_chinese_chars": (True,),
         "clean_text": (True,),
         "strip_accents": (None, lowercase),
+    }
+    settings = {
+        **settings,
+        "never_split": [
+            token for token in settings.get("never_split") or [] if token not in SPECIAL_TOKENS
+        ],
     }
     for name, values in plain.items():
         if settings.get(name, values[0]) not in values:
