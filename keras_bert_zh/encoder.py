@@ -257,7 +257,7 @@ class BertEncoder(Composite, keras.layers.Layer):
         return self.padding_free or not (in_xla() or has_accelerator())
 
     def _compiled_encode(self, *arguments):
-        """`_encode`, compiled again when variables, dtype policies or dropout rates have changed."""
+        """`_encode`, compiled again when variables, policies or dropout rates have changed."""
         import tensorflow as tf
 
         layers = (self.embeddings, *self.blocks, *(block.attention for block in self.blocks))
@@ -324,7 +324,7 @@ class BertEncoder(Composite, keras.layers.Layer):
             self.pooler.trainable = True
 
     def _wake_pooler(self, changes: dict[str, dict]) -> None:
-        """Makes the pooler what these changes of sublayers say, which came before it was at rest."""
+        """Makes the pooler what these changes of sublayers say, which came before its rest."""
         self._pooler_rests = False
         self.pooler.trainable = self.trainable
         for path, change in changes.items():
