@@ -115,7 +115,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default="out/classify_reviews",
         help=f"the folder for model and picture {DEFAULT}",
     )
-    parser.add_argument("--seed", type=int, default=0, help=f"of all that is random {DEFAULT}")
+    parser.add_argument("--seed", type=int, default=0, help=f"of the random numbers {DEFAULT}")
     options = parser.parse_args(arguments)
     if options.rows < 32:
         parser.error(f"--rows must be at least 32, got {options.rows}")

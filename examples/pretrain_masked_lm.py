@@ -3,8 +3,8 @@
     pip install 'keras-bert-zh[examples]'
     python examples/pretrain_masked_lm.py TEXT.txt MORE.txt.xz
 
-Text files are plain, .xz or .gz, of any size, a paragraph a line; blank lines part documents. They
-are packed once into rows of 128 tokens, every hundredth of them held out. The masked language model
+Text files are plain, .xz or .gz, of any size. Each line is a paragraph, and a blank line ends a
+document. They are packed once into rows of 128 tokens, every hundredth of them held out. The masked language model
 is trained for 10,000 steps and evaluated before the first and every 500, on at most 100 of the
 batches held out, so that evaluation does not grow with the text. On new text val_loss falls.
 Expected, in a log:
@@ -124,7 +124,7 @@ def add_numbers(parser: argparse.ArgumentParser) -> None:
         ("--evaluate-every", 500, "steps from one evaluation to the next"),
         ("--evaluate-batches", 100, "how many of those held out are evaluated on, at most"),
         ("--save-minutes", 10.0, "minutes from one saved state to the next"),
-        ("--seed", 0, "of all that is random"),
+        ("--seed", 0, "of the random numbers"),
     ):
         parser.add_argument(name, type=type(default), default=default, help=f"{meaning} {DEFAULT}")
 

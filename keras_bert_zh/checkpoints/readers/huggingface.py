@@ -21,8 +21,8 @@ CONFIG = "config.json"
 
 # Its tensors as they are: a model of another class would add heads of random weights.
 PICKLE = """\
-pytorch_model.bin is not read: a pickle can run any code when it is opened. Convert it where you
-trust it:
+pytorch_model.bin is not read: a pickle can run any code when it is opened.
+Convert it where you trust it:
   import torch
   from safetensors.torch import save_file
   tensors = torch.load("{folder}/pytorch_model.bin", map_location="cpu", weights_only=True)
