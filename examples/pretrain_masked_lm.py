@@ -4,9 +4,10 @@
     python examples/pretrain_masked_lm.py TEXT.txt MORE.txt.xz
 
 Text files are plain, .xz or .gz, of any size. Each line is a paragraph, and a blank line ends a
-document. They are packed once into rows of 128 tokens, every hundredth of them held out. The masked language model
-is trained for 10,000 steps and evaluated before the first and every 500, on at most 100 of the
-batches held out, so that evaluation does not grow with the text. On new text val_loss falls.
+document. They are packed once into rows of 128 tokens, every hundredth of them held out. The masked
+language model is trained for 10,000 steps and evaluated before the first and every 500, on at most
+100 of the batches held out, so that evaluation does not grow with the text. On new text val_loss
+falls.
 Expected, in a log:
 
     ROWS rows to learn from, ROWS held out.
