@@ -87,3 +87,13 @@ def test_labels_whose_shape_a_generator_names(preprocess, tags):
     batches = batch_by_length(data, preprocess, 4, labels_per_token=True)
     for inputs, label in batches:
         assert label.shape == inputs["input_ids"].shape
+
+
+def test_labels_of_unknown_length_need_the_argument():
+    signature = (tf.TensorSpec([], tf.string), tf.TensorSpec([None], tf.int32))
+    data = tf.data.Dataset.from_generator(lambda: [("好", [1, 2])], output_signature=signature)
+    preprocess = BertPreprocess(None, max_length=32)
+    with pytest.raises(ValueError, match=r"length of a label or weight is not known.*labels_per"):
+        batch_by_length(data, preprocess, 2)
+    ((_, labels),) = batch_by_length(data, preprocess, 2, labels_per_token=False)
+    assert labels.shape == (1, 2)
