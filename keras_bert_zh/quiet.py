@@ -39,19 +39,23 @@ def is_command_line() -> bool:
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds TensorFlow where the other finders do, once."""
+    """Finds TensorFlow where the other finders do, until it is imported."""
 
     def find_spec(
         self, name: str, path: object = None, target: object = None
     ) -> importlib.machinery.ModuleSpec | None:
         if name != "tensorflow":
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
+        sys.meta_path.remove(self)  # Else it would be asked again.
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            sys.meta_path.insert(0, self)  # Whether TensorFlow is there may be asked before.
         if spec is not None and spec.loader is not None:
             load = spec.loader.exec_module
 
             def exec_module(module: types.ModuleType) -> None:
+                sys.meta_path.remove(self)
                 with _held_back(_level()):
                     load(module)
 

@@ -1,6 +1,7 @@
 """TF_CPP_MIN_LOG_LEVEL counts while TensorFlow is imported, too."""
 
 import importlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -54,6 +55,17 @@ def test_what_the_level_leaves_out(tensorflow, monkeypatch, capfd, level, left_o
     shown = capfd.readouterr().err.splitlines()
     expected = [line for name, line in LINES.items() if name not in left_out]
     assert sorted(shown) == sorted([*expected, "from Python"])
+
+
+def test_asking_whether_it_is_there_changes_nothing(tensorflow, monkeypatch, capfd):
+    monkeypatch.setenv(quiet.LEVEL, "3")
+    before = len(sys.meta_path)
+    quiet.hold_to_level()
+    assert importlib.util.find_spec("tensorflow").origin == str(tensorflow)
+    importlib.import_module("tensorflow")
+    shown = capfd.readouterr().err.splitlines()
+    assert sorted(shown) == sorted([LINES["fatal"], LINES["other"], "from Python"])
+    assert len(sys.meta_path) == before
 
 
 def test_after_an_import_that_fails(tensorflow, monkeypatch, capfd):
