@@ -1,10 +1,10 @@
 """Batches of texts of about the same length, for models whose shapes must not change."""
 
 import itertools
-import numbers
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from keras_bert_zh.arguments import check_int, is_int
 from keras_bert_zh.preprocess import BertPreprocess
 
 if TYPE_CHECKING:
@@ -87,8 +87,7 @@ def batch_by_length(
             f"dataset must be a tf.data.Dataset, got {type(dataset).__name__}. Make one of lists "
             "or arrays with tf.data.Dataset.from_tensor_slices((texts, labels))."
         )
-    if not _is_int(batch_size) or batch_size < 1:
-        raise ValueError(f"batch_size must be an int of at least 1, got {batch_size!r}.")
+    batch_size = check_int("batch_size", batch_size, 1)
     lengths = _check_lengths(lengths, preprocess.max_length)
     has_labels = isinstance(dataset.element_spec, tuple) and not _is_pair(dataset.element_spec)
     _check_elements(dataset.element_spec, has_labels)
@@ -129,17 +128,13 @@ def _check_lengths(lengths: Sequence[int] | None, max_length: int) -> list[int]:
         doubled = (16 << power for power in itertools.count())
         return [*itertools.takewhile(lambda length: length < max_length, doubled), max_length]
     lengths = list(lengths)
-    are_ints = all(map(_is_int, lengths))
+    are_ints = all(map(is_int, lengths))
     if not are_ints or lengths[-1:] != [max_length] or sorted({0, *lengths}) != [0, *lengths]:
         raise ValueError(
             f"lengths must be ints that rise from at least 1 to {max_length}, the max_length of "
             f"preprocess, got {lengths}."
         )
     return list(map(int, lengths))
-
-
-def _is_int(value: Any) -> bool:
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _is_pair(spec: tuple) -> bool:

@@ -1,8 +1,6 @@
 """BertEncoder: the three inputs of BERT in, pooled and sequence output out."""
 
 import functools
-import numbers
-import operator
 import os
 import warnings
 from collections.abc import Iterable, Mapping
@@ -10,6 +8,7 @@ from typing import Any
 
 import keras
 
+from keras_bert_zh.arguments import is_int
 from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, assign, open_checkpoint
 from keras_bert_zh.checkpoints.names import head_of, shapes
 from keras_bert_zh.config import BertConfig
@@ -53,6 +52,8 @@ class BertEncoder(Composite, keras.layers.Layer):
         remat: bool, whether training keeps each block's input alone and computes the rest again
             for the gradients, under dropout with the same numbers dropped: less memory, a quarter
             to a half more time. Gradients of gradients need `remat=False`.
+        trains_pooler: bool, whether the pooler is trained with `"sequence_output"` too, as after
+            `train_pooler`.
         **kwargs: `name`, `dtype` (a dtype policy such as `"mixed_bfloat16"`) and `trainable`, as
             for every Keras layer; `sublayers`, which `get_config` returns.
 
@@ -105,6 +106,7 @@ class BertEncoder(Composite, keras.layers.Layer):
         jit_compile: bool = False,
         padding_free: bool | None = None,
         remat: bool = False,
+        trains_pooler: bool = False,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -123,7 +125,8 @@ class BertEncoder(Composite, keras.layers.Layer):
         self.padding_free = padding_free
         self.remat = bool(remat)
         # Keras on JAX neither warns nor tells what a traced call has changed.
-        self._pooler_rests = output_key == "sequence_output" and _backend() == "tensorflow"
+        rests = output_key == "sequence_output" and _backend() == "tensorflow"
+        self._pooler_rests = rests and not trains_pooler
         self._make_layers(self.config.initializer_range if loaded is None else None)
         self.build()
         self._rest_pooler()
@@ -323,15 +326,6 @@ class BertEncoder(Composite, keras.layers.Layer):
             self._pooler_rests = False
             self.pooler.trainable = True
 
-    def _wake_pooler(self, changes: dict[str, dict]) -> None:
-        """Makes the pooler what these changes of sublayers say, which came before its rest."""
-        self._pooler_rests = False
-        self.pooler.trainable = self.trainable
-        for path, change in changes.items():
-            if path.partition("/")[0] == "pooler" and "trainable" in change:
-                layer = operator.attrgetter(path.replace("/", "."))(self)
-                layer.trainable = change["trainable"]
-
     def _rest_pooler(self) -> None:
         if self._pooler_rests:
             self.pooler.trainable = False
@@ -357,8 +351,7 @@ class BertEncoder(Composite, keras.layers.Layer):
         >>> [block.trainable for block in encoder.blocks]
         [False, True]
         """
-        is_int = isinstance(count, numbers.Integral) and not isinstance(count, bool)
-        if count is not None and not (is_int and 0 <= count <= len(self.blocks)):
+        if count is not None and not (is_int(count) and 0 <= count <= len(self.blocks)):
             raise ValueError(
                 f"freeze_layers takes a number of blocks from 0 to {len(self.blocks)}, or None to "
                 f"freeze nothing; got {count!r}."
@@ -392,14 +385,10 @@ class BertEncoder(Composite, keras.layers.Layer):
         # Older files tell of whole parts that are frozen, and of nothing else.
         frozen = {name: {"trainable": False} for name in config.pop("frozen", [])}
         config["sublayers"] = frozen | config.get("sublayers", {})
-        trains_pooler = config.pop("trains_pooler", False)
         if _backend() != "tensorflow":
             # How it is computed is no part of what the layer is.
             config |= {"jit_compile": False, "padding_free": None}
-        encoder = cls(None, **config)
-        if trains_pooler and encoder._pooler_rests:
-            encoder._wake_pooler(config["sublayers"])
-        return encoder
+        return cls(None, **config)
 
 
 def _backend() -> str:

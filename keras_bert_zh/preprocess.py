@@ -1,12 +1,12 @@
 """BertPreprocess: strings in, the three inputs of BERT out."""
 
-import numbers
 import os
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 
+from keras_bert_zh.arguments import check_int
 from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, open_checkpoint
 from keras_bert_zh.vocabulary import (
     check_vocabulary,
@@ -82,12 +82,9 @@ class BertPreprocess(keras.layers.Layer):
         self._allow_non_tensor_positional_args = True
         self.supports_jit = False
         self.built = True
-        is_int = isinstance(max_length, numbers.Integral) and not isinstance(max_length, bool)
-        if not is_int or max_length < 3:
-            raise ValueError(f"max_length must be an int of at least 3, got {max_length!r}.")
+        self.max_length = check_int("max_length", max_length, 3)
         if lowercase not in (None, True, False):
             raise ValueError(f"lowercase must be True, False or None, got {lowercase!r}.")
-        self.max_length = int(max_length)
         tokens, found = _find_vocabulary(checkpoint, vocabulary)
         known = (value for value in (lowercase, found) if value is not None)
         self.lowercase = bool(next(known, is_lowercase(tokens)))

@@ -10,20 +10,22 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # What each room may import of the package, beside itself.
 ALLOWED = {
+    "arguments": set(),
+    "listing": set(),
     "config": set(),
     "vocabulary": set(),
     "text": {"vocabulary"},
     "layers": set(),
-    "checkpoints": {"config", "vocabulary"},
-    "preprocess": {"text", "checkpoints", "vocabulary"},
-    "batching": {"preprocess"},
-    "encoder": {"config", "layers", "checkpoints"},
+    "checkpoints": {"config", "listing", "vocabulary"},
+    "preprocess": {"arguments", "text", "checkpoints", "vocabulary"},
+    "batching": {"arguments", "preprocess"},
+    "encoder": {"arguments", "config", "layers", "checkpoints"},
     "heads": {"checkpoints", "config", "encoder", "layers"},
     "hub_module": {"checkpoints", "encoder", "heads", "vocabulary"},
     "export": {"checkpoints", "encoder", "heads", "hub_module", "preprocess", "vocabulary"},
     "frozen_inputs": {"encoder", "heads", "layers", "preprocess", "text"},
     "frozen": {"checkpoints", "encoder", "frozen_inputs", "heads"},
-    "training": {"checkpoints", "preprocess", "text"},
+    "training": {"arguments", "checkpoints", "preprocess", "text"},
     "quiet": set(),
     "__init__": {
         "batching",
@@ -37,10 +39,11 @@ ALLOWED = {
         "quiet",
         "training",
     },
-    "commands": {"checkpoints", "encoder", "export"},
+    "commands": {"checkpoints", "encoder", "export", "listing"},
     "__main__": {"__init__", "commands"},
 }
 STANDARD_LIBRARY_ONLY = (
+    "arguments.py",
     "config.py",
     "vocabulary.py",
     "checkpoints/names.py",

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint
 from keras_bert_zh.checkpoints.names import HEADS, head_of
+from keras_bert_zh.listing import listing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,13 +65,8 @@ def _table(source: str, found: dict[str, Any]) -> Table:
         "vocabulary": f"{found['vocabulary']:,} tokens" if found["vocabulary"] else "not there",
         "lowercase": {True: "yes", False: "no", None: "not said"}[found["lowercase"]],
         "missing": ", ".join(found["missing"]) or "nothing",
-        "not of BERT": _shortened(found["leftovers"]) or "nothing",
+        "not of BERT": listing(found["leftovers"], 6) or "nothing",
     }
     for name, value in rows.items():
         table.add_row(name, escape(str(value)))
     return table
-
-
-def _shortened(names: list[str]) -> str:
-    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return ", ".join(names[:6]) + more

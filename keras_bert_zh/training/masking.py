@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_bert_zh.arguments import check_int, check_share
 from keras_bert_zh.preprocess import OUTPUT_KEYS, BertPreprocess
-from keras_bert_zh.training.checks import check_int, check_share
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_bert_zh.training.checks import check_int, check_number, check_share
+from keras_bert_zh.arguments import check_int, check_number, check_share
 
 # Keras searches this in `bias`, or under TensorFlow in `layer/bias:0`: anchored, since else a layer
 # whose name holds one of these words would not decay there.

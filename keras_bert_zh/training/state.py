@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_bert_zh.training.checks import check_number
+from keras_bert_zh.arguments import check_number
 
 # What stands in the file beside the variables: how many batches they were trained on.
 _BATCHES = "batches"

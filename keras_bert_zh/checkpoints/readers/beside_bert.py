@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from keras_bert_zh.checkpoints.readers.json_files import read_json
+from keras_bert_zh.listing import listing
 
 # What run_classifier.py and run_squad.py call their heads.
 _TF1_HEAD = re.compile(r"(cls/squad/)?output_(weights|bias)")
@@ -28,14 +29,13 @@ def warn_of_head(
     """
     if not tensors:
         return
-    named = ", ".join(sorted(tensors)[:4])
-    more = f" and {len(tensors) - 4} more" if len(tensors) > 4 else ""
+    named = listing(sorted(tensors), 4)
     owner = f" of {model}" if isinstance(model, str) else ""
     named_labels = ""
     if isinstance(labels, dict) and labels:
-        named_labels = f", nor what its outputs mean (id2label: {_shortened(labels.values())})"
+        named_labels = f", nor what its outputs mean (id2label: {listing(labels.values(), 6)})"
     warnings.warn(
-        f"{path}: the head{owner} is not read ({named}{more}){named_labels}. BertEncoder gives "
+        f"{path}: the head{owner} is not read ({named}){named_labels}. BertEncoder gives "
         "the outputs that it took, for a new head to be trained on. save_checkpoint and convert "
         "write the model without it.",
         stacklevel=2,
@@ -96,8 +96,3 @@ def _fields(path: pathlib.Path) -> dict[str, Any]:
         return read_json(path)
     except ValueError:
         return {}
-
-
-def _shortened(labels: Collection[object]) -> str:
-    shown = ", ".join(map(str, list(labels)[:6]))
-    return f"{shown} and {len(labels) - 6} more" if len(labels) > 6 else shown

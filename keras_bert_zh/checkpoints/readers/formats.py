@@ -7,6 +7,7 @@ from collections.abc import Callable
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.readers import huggingface, original, saved_hub, tf1_hub, tf2_hub
 from keras_bert_zh.checkpoints.sources import nearby
+from keras_bert_zh.listing import listing
 
 READABLE = f"""Formats that are read:
 - {tf1_hub.NAME}: a folder with {", ".join(tf1_hub.FILES)} and assets/;
@@ -111,10 +112,14 @@ def _owner(path: pathlib.Path) -> str:
     return f" Did you mean {path.parent}?" if formats_in(path.parent) else f"\n{READABLE}"
 
 
+def contents(folder: pathlib.Path) -> str:
+    """Returns the names of the first things in the folder."""
+    return listing(sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir()), 8)
+
+
 def _contents(folder: pathlib.Path) -> str:
-    entries = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
-    more = f" and {len(entries) - 8} more" if len(entries) > 8 else ""
-    held = f"it holds {', '.join(entries[:8])}{more}" if entries else "it is empty"
+    entries = contents(folder)
+    held = f"it holds {entries}" if entries else "it is empty"
     format_ = tf1_hub if (folder / tf1_hub.FILES[0]).is_file() else tf2_hub
     missing = format_.missing_files(folder)
     return held if len(missing) == len(format_.FILES) else f"{held}, but no {', '.join(missing)}"

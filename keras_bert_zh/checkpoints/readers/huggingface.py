@@ -173,18 +173,15 @@ def _normalizer(path: pathlib.Path) -> dict[str, Any]:
 def _warn_of_other_tokens(folder: pathlib.Path, settings: dict, lowercase: bool | None) -> None:
     plain = {
         "do_basic_tokenize": (True,),
-        "never_split": (None, []),
+        "never_split": ([],),
         "tokenize_chinese_chars": (True,),
         "handle_chinese_chars": (True,),
         "clean_text": (True,),
         "strip_accents": (None, lowercase),
     }
-    settings = {
-        **settings,
-        "never_split": [
-            token for token in settings.get("never_split") or [] if token not in SPECIAL_TOKENS
-        ],
-    }
+    # Special tokens are split nowhere.
+    kept = [token for token in settings.get("never_split") or [] if token not in SPECIAL_TOKENS]
+    settings = settings | {"never_split": kept}
     for name, values in plain.items():
         if settings.get(name, values[0]) not in values:
             warnings.warn(

@@ -80,13 +80,6 @@ def strangers(folder: pathlib.Path, files: Files) -> Iterator[str]:
                 yield entry.relative_to(folder).as_posix()
 
 
-def contents(folder: pathlib.Path) -> str:
-    """Returns the names of the first things in the folder."""
-    names = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return f"{', '.join(names[:8])}{more}"
-
-
 def _check_checkpoint(folder: pathlib.Path) -> None:
     """Raises ValueError if `load_checkpoint` would not open the folder, or it holds more.
 
@@ -95,7 +88,7 @@ def _check_checkpoint(folder: pathlib.Path) -> None:
     """
     found = formats.formats_in(folder)
     if len(found) != 1:
-        held = " and ".join(found) or contents(folder)
+        held = " and ".join(found) or formats.contents(folder)
         raise ValueError(f"It must hold one checkpoint and nothing else, and it holds {held}.")
     (read,) = found.values()
     try:

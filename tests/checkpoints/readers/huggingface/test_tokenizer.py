@@ -28,7 +28,7 @@ def test_a_tokenizer_that_does_other_things_is_told(folder, name, value):
         load_checkpoint(folder)
 
 
-@pytest.mark.parametrize("never_split", [None, []])
+@pytest.mark.parametrize("never_split", [None, [], ["[CLS]", "[MASK]"]])
 def test_a_tokenizer_that_does_the_same_is_not_told_of(folder, never_split):
     settings = {"do_lower_case": True, "do_basic_tokenize": True, "never_split": never_split}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
