@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib import metadata
 
+from keras_bert_zh.files.new_file import new_file
+
 RESULTS = pathlib.Path(__file__).with_name("RESULTS.md")
 _TITLE = "# Results\n\nEach section is written by the command it names.\n"
 
@@ -44,9 +46,8 @@ def write_section(title: str, body: str) -> None:
     else:
         sections.append(new)
     parts = [part.strip() for part in (before, *sections)]
-    temporary = RESULTS.with_suffix(".tmp")
-    temporary.write_text("\n\n".join(parts) + "\n", "utf-8")
-    temporary.replace(RESULTS)
+    with new_file(RESULTS) as new:
+        new.write_text("\n\n".join(parts) + "\n", "utf-8")
 
 
 def _processor() -> str:

@@ -27,6 +27,7 @@ from collections.abc import Sequence
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # None of TensorFlow's notes on CPUs and GPUs.
 
 from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess, adamw, load_checkpoint
+from keras_bert_zh.files.new_file import new_file
 
 # isort: split
 import keras
@@ -198,10 +199,8 @@ def report(baseline: float, bert: float) -> str:
 
 
 def save(model: keras.Model, path: pathlib.Path) -> None:
-    """Writes the model under another name first, so that `path` is never half a file."""
-    unfinished = path.with_name(f"unfinished-{path.name}")
-    model.save(unfinished)
-    os.replace(unfinished, path)
+    with new_file(path) as new:  # Never half a file.
+        model.save(new)
 
 
 def answer_again(model: keras.Model, path: pathlib.Path, questions: Sequence[str]) -> None:

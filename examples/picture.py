@@ -15,6 +15,8 @@ from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from reviews import installed_file
 
+from keras_bert_zh.files.new_file import new_file
+
 INK, FAINT, BLUE, RED = "#222222", "#777777", "#2f6690", "#b5483a"
 SOFTWARE = "examples/picture.py of keras-bert-zh"  # What the file says that it is made by.
 HANGING = "，。！？；：、）》」』”’…,.!?;:)"
@@ -57,7 +59,8 @@ def draw(
         _draw_curve(figure.add_axes((0.08, 0.58, 0.47, 0.32)), history, baseline, outcome.accuracy)
         _draw_confusion(figure.add_axes((0.68, 0.55, 0.28, 0.35)), outcome, names)
         _draw_mistakes(figure.add_axes((0.04, 0.02, 0.92, 0.41)), outcome, names)
-        figure.savefig(path, metadata={"Software": SOFTWARE})
+        with new_file(path) as new:
+            figure.savefig(new, metadata={"Software": SOFTWARE})
     return figure
 
 

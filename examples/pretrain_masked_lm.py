@@ -50,6 +50,7 @@ from keras_bert_zh import (
     load_checkpoint,
     save_checkpoint,
 )
+from keras_bert_zh.files.new_file import new_file
 
 # isort: split
 import keras
@@ -153,9 +154,8 @@ def remember(options: argparse.Namespace) -> None:
     if not any((options.output / name).exists() for name in ("text", "state.safetensors")):
         options.output.mkdir(parents=True, exist_ok=True)
         check_new(options.output, new.keys())
-        unfinished = file.with_name(f"unfinished-{file.name}")
-        unfinished.write_text(json.dumps(new, indent=2, ensure_ascii=False), encoding="utf-8")
-        os.replace(unfinished, file)
+        with new_file(file) as unfinished:
+            unfinished.write_text(json.dumps(new, indent=2, ensure_ascii=False), encoding="utf-8")
         return
     if not file.exists():
         sys.exit(f"{options.output} holds a run without {OPTIONS}: name another --output.")
@@ -171,7 +171,7 @@ def remember(options: argparse.Namespace) -> None:
 def check_new(folder: pathlib.Path, names: Collection[str]) -> None:
     """Ends a run that would begin in a folder of something else, and replace what is in it."""
     for entry in sorted(folder.iterdir()):
-        if entry.name == f"unfinished-{OPTIONS}" or (
+        if entry.name.startswith(f".{OPTIONS}.new-") or (
             entry.name == OPTIONS and read_options(entry).keys() == names
         ):
             continue  # Of a run that was stopped before it packed its text.

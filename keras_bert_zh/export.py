@@ -15,10 +15,10 @@ from keras_bert_zh.checkpoints.tensors import Tensor, Weights
 from keras_bert_zh.checkpoints.writers import FORMATS
 from keras_bert_zh.checkpoints.writers import huggingface as write_huggingface
 from keras_bert_zh.checkpoints.writers import original as write_original
-from keras_bert_zh.checkpoints.writers.new_folder import local_path, new_folder
+from keras_bert_zh.checkpoints.writers.checkpoint_folder import CHECKPOINT
 from keras_bert_zh.checkpoints.writers.parts import heads
-from keras_bert_zh.checkpoints.writers.replaceable import CHECKPOINT
 from keras_bert_zh.encoder import BertEncoder
+from keras_bert_zh.files.new_folder import local_path, new_folder
 from keras_bert_zh.heads.masked_lm import MaskedLM
 from keras_bert_zh.preprocess import BertPreprocess
 from keras_bert_zh.vocabulary import without_blank_end

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from keras_bert_zh.checkpoints.freed_memory import give_back
 from keras_bert_zh.checkpoints.select import misfits
 from keras_bert_zh.checkpoints.tensors import Weights
+from keras_bert_zh.files.freed_memory import give_back
 
 # After how many bytes memory is given back: each time costs a few milliseconds.
 _OFTEN = 64 << 20

@@ -8,8 +8,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from keras_bert_zh.checkpoints import load_checkpoint
 from keras_bert_zh.checkpoints.writers import FORMATS
-from keras_bert_zh.checkpoints.writers.new_folder import check_place, local_path
-from keras_bert_zh.checkpoints.writers.replaceable import CHECKPOINT
+from keras_bert_zh.checkpoints.writers.checkpoint_folder import CHECKPOINT
+from keras_bert_zh.files.new_folder import check_place, local_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_bert_zh.arguments import check_int
-from keras_bert_zh.checkpoints.writers.new_folder import new_folder
+from keras_bert_zh.files.new_folder import new_folder
 from keras_bert_zh.preprocess import BertPreprocess
 from keras_bert_zh.training.row_files import Facts, open_rows, read_facts, write_rows
 from keras_bert_zh.training.shuffle import shuffled

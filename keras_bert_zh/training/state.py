@@ -2,20 +2,18 @@
 
 import os
 import pathlib
-import shutil
 import time
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_bert_zh.arguments import check_number
+from keras_bert_zh.files.new_file import new_file
 
 # What stands in the file beside the variables: how many batches they were trained on.
 _BATCHES = "batches"
-
-# A file in the folder that a save begins in: what it belongs to, if the process is killed.
-_MARK = "of TrainingState"
 
 
 class TrainingState(keras.callbacks.Callback):
@@ -51,8 +49,7 @@ class TrainingState(keras.callbacks.Callback):
             than a state of this model, or `steps_per_execution` is N and an epoch is not known to
             have a multiple of N batches: Keras does not tell how many come last; and if weights
             are no longer finite when they are to be saved.
-        FileExistsError: by `fit`, if a folder of somebody else has the name of the one that the
-            file is begun in.
+        IsADirectoryError: when it is to be saved, if `file` is a folder.
 
     Example:
 
@@ -115,7 +112,8 @@ class TrainingState(keras.callbacks.Callback):
         """
         model = self.model  # Under JAX, asking for it fetches what was trained.
         variables = _variables(model)
-        _check_place(self.file, variables)
+        if self.file.exists():
+            _check_fits(self.file, variables)
         # Contiguous, because save_file writes views as they lie in memory.
         arrays = {
             name: np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).reshape(variable.shape)
@@ -129,7 +127,8 @@ class TrainingState(keras.callbacks.Callback):
                     f"batches: the training diverged. {self.file} was left as it was; go on from "
                     "there or begin anew, with a lower learning rate."
                 )
-        _write(self.file, arrays | {_BATCHES: np.array(self._batches, np.int64)})
+        arrays[_BATCHES] = np.array(self._batches, np.int64)
+        _write(self.file, arrays, lambda file: _check_fits(file, variables))
         self._saved_at = time.monotonic()
         self._saved_batches = self._batches
 
@@ -144,7 +143,8 @@ class TrainingState(keras.callbacks.Callback):
             )
         self._batches_a_call = together
         # Now, and not when the first minutes of training would be lost with it.
-        _check_place(self.file, _variables(self.model) if self.model.built else None)
+        if self.file.exists():
+            _check_fits(self.file, _variables(self.model) if self.model.built else None)
         self._saved_at = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -173,27 +173,15 @@ def _variables(model: keras.Model) -> dict[str, keras.Variable]:
     }
 
 
-def _check_place(file: pathlib.Path, variables: dict[str, keras.Variable] | None) -> None:
-    """Raises an error if writing the file would replace what is none of ours.
+def _check_fits(file: pathlib.Path, variables: dict[str, keras.Variable] | None) -> None:
+    """Raises ValueError if the file is not the state of a model with these variables.
 
     Args:
         file: the file.
-        variables: what it would hold; `None` if the model does not have them yet.
+        variables: what it should hold; `None` if the model does not have them yet.
     """
-    folder = _unfinished(file)
-    if os.path.lexists(folder) and not _is_ours(folder):
-        raise FileExistsError(
-            f"{folder} is in the way of {file}, and no TrainingState has made it: move it "
-            "elsewhere, or name another file."
-        )
-    if file.exists():
-        _shapes(file)
-        if variables is not None:
-            _check_fits(file, variables)
-
-
-def _check_fits(file: pathlib.Path, variables: dict[str, keras.Variable]) -> None:
-    problems = _differences(variables, _shapes(file))
+    shapes = _shapes(file)
+    problems = [] if variables is None else _differences(variables, shapes)
     if problems:
         what = "another model"
         if all(": optimizer/" in problem for problem in problems):
@@ -244,34 +232,14 @@ def _read(file: pathlib.Path) -> dict[str, np.ndarray]:
     return load_file(file)
 
 
-def _unfinished(file: pathlib.Path) -> pathlib.Path:
-    """Returns the folder that a file is begun in: safetensors begins with one of any name."""
-    return file.with_name(f"unfinished-{file.name}")
-
-
-def _is_ours(folder: pathlib.Path) -> bool:
-    return (folder / _MARK).is_file() or (folder.is_dir() and not any(folder.iterdir()))
-
-
-def _write(file: pathlib.Path, arrays: dict[str, np.ndarray]) -> None:
+def _write(
+    file: pathlib.Path, arrays: dict[str, np.ndarray], check: Callable[[pathlib.Path], None]
+) -> None:
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
-    folder = _unfinished(file)
-    if folder.exists():
-        shutil.rmtree(folder)  # of a process that was killed
-    folder.mkdir(parents=True)
     try:
-        (folder / _MARK).touch()
-        unfinished = folder / file.name
-        unfinished.touch()
-        permissions = unfinished.stat().st_mode
-        save_file(arrays, unfinished)
-        unfinished.chmod(permissions)  # safetensors leaves the file to its owner alone.
-        with open(unfinished, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(unfinished, file)
+        with new_file(file, replaces=check) as new:
+            save_file(arrays, new)
     except SafetensorError as error:
         raise OSError(f"{file} can't be written: {error}") from error
-    finally:
-        shutil.rmtree(folder)

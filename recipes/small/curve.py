@@ -13,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from keras_bert_zh.files.new_file import new_file
+
 SOFTWARE = "recipes.small.curve of keras-bert-zh"  # What the file says that it is made by.
 BLUE, RED, FAINT = "#2f6690", "#b5483a", "#777777"
 
@@ -56,7 +58,8 @@ def draw(records: list[dict[str, float]], path: pathlib.Path) -> Figure:
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
-    figure.savefig(path, metadata={"Software": SOFTWARE})
+    with new_file(path) as new:
+        figure.savefig(new, metadata={"Software": SOFTWARE})
     return figure
 
 

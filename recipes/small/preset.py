@@ -9,8 +9,8 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from keras_bert_zh import BertPreprocess, Checkpoint, MaskedLM, save_checkpoint
-from keras_bert_zh.checkpoints.writers.new_folder import new_folder
-from keras_bert_zh.checkpoints.writers.replaceable import CHECKPOINT
+from keras_bert_zh.checkpoints.writers.checkpoint_folder import CHECKPOINT
+from keras_bert_zh.files.new_folder import new_folder
 
 WEIGHTS = "model.safetensors"
 

@@ -8,9 +8,10 @@ that recipes are chosen by, and none of those that accuracy is reported on.
 """
 
 import argparse
-import os
 import pathlib
 import sys
+
+from keras_bert_zh.files.new_file import new_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "examples"))
 from reviews import load_reviews
@@ -25,10 +26,8 @@ def main() -> None:
     content = ("\n".join(texts) + "\n").encode()
     if file.exists() and file.read_bytes() != content:
         sys.exit(f"{file} is there and holds something else: name another folder, or move it.")
-    options.folder.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f"unfinished-{file.name}")
-    unfinished.write_bytes(content)
-    os.replace(unfinished, file)
+    with new_file(file) as new:
+        new.write_bytes(content)
     print(f"Wrote {len(texts):,} reviews to {file}.")
 
 

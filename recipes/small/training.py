@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_bert_zh import BertPreprocess, MaskedLM, MaskTokens, TrainingState
+from keras_bert_zh.files.new_file import new_file
 from recipes.small.corpus import Corpus
 from recipes.small.held_out import HeldOut
 from recipes.small.losses import Losses, Scales, losses
@@ -143,9 +144,8 @@ class Training:
         if not file.exists():
             numbers = range(FIRST_MEASURED, FIRST_MEASURED + BATCHES_MEASURED)
             scales = Scales.measure([self._batch(number)[1] for number in numbers])
-            unfinished = file.with_name(f"unfinished-{file.name}")
-            np.savez(unfinished, **scales._asdict())
-            unfinished.replace(file)
+            with new_file(file) as new:
+                np.savez(new, **scales._asdict())
         with np.load(file) as arrays:
             return Scales(**arrays)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from keras_bert_zh import BertEncoder, Checkpoint
-from keras_bert_zh.checkpoints import freed_memory
 from keras_bert_zh.checkpoints.tensors import Tensor, Unchanged, Weights
+from keras_bert_zh.files import freed_memory
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectG
 
 from keras_bert_zh import BertEncoder, hub_module
 from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint, names, open_checkpoint
-from keras_bert_zh.checkpoints.writers.replaceable import CHECKPOINT
+from keras_bert_zh.checkpoints.writers.checkpoint_folder import CHECKPOINT
 from tests.checkpoints.readers.damage import attempt
 from tests.encoder.common import difference
 from tests.tensors import read_tensors, write_tensors

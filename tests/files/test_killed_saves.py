@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from keras_bert_zh.checkpoints.writers.new_folder import new_folder
-from keras_bert_zh.checkpoints.writers.replaceable import Replaceable
+from keras_bert_zh.files.new_folder import new_folder
+from keras_bert_zh.files.replaceable import Replaceable
 from tests.checkpoints.bare import PRELUDE
 from tests.folders import contents
 from tests.process import ROOT
@@ -15,8 +15,8 @@ from tests.process import ROOT
 # Replaces a folder, and is killed when `os.rename` or the removal of the old folder comes up.
 CODE = f"""{PRELUDE}
 import os, pathlib, shutil, signal
-from keras_bert_zh.checkpoints.writers.new_folder import new_folder
-from keras_bert_zh.checkpoints.writers.replaceable import Replaceable
+from keras_bert_zh.files.new_folder import new_folder
+from keras_bert_zh.files.replaceable import Replaceable
 
 folder, fatal = pathlib.Path(sys.argv[1]), sys.argv[2]
 rename = os.rename

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from keras_bert_zh.checkpoints.writers.new_folder import new_folder
-from keras_bert_zh.checkpoints.writers.replaceable import Replaceable
+from keras_bert_zh.files.new_folder import new_folder
+from keras_bert_zh.files.replaceable import Replaceable
 from tests.folders import contents
 
 OLD = {"config.json": b"old", "variables": None, "variables/variables.index": b"old"}

@@ -1,10 +1,8 @@
-"""What a door may replace: only what it writes itself, told from what the files hold."""
+"""Tells a folder that holds one checkpoint and nothing else, which may be replaced."""
 
 import pathlib
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from fnmatch import fnmatchcase
-from typing import NamedTuple
+from collections.abc import Mapping
 
 from keras_bert_zh.checkpoints.readers import (
     formats,
@@ -14,9 +12,7 @@ from keras_bert_zh.checkpoints.readers import (
     tf1_hub,
     tf2_hub,
 )
-
-# Patterns of the names of files, by subfolder.
-Files = Mapping[str, tuple[str, ...]]
+from keras_bert_zh.files.replaceable import Files, Replaceable, strangers
 
 _SAVED_MODEL = ("saved_model.pb", "fingerprint.pb", "keras_metadata.pb", "tfhub_module.pb")
 _VARIABLES = ("variables.index", "variables.data-?????-of-?????")
@@ -52,32 +48,6 @@ _CHECKPOINTS: Mapping[str, Files] = {
     tf2_hub.NAME: _HUB,
     saved_hub.NAME: _HUB | {"assets": ("vocab.txt", "bert_config.json")},
 }
-
-
-class Replaceable(NamedTuple):
-    """What a door writes, and so may replace.
-
-    Attributes:
-        name: str, what it is called in messages.
-        check: raises ValueError, which says what was found, if a folder holds something else or
-            anything more.
-    """
-
-    name: str
-    check: Callable[[pathlib.Path], None]
-
-
-def strangers(folder: pathlib.Path, files: Files) -> Iterator[str]:
-    """Yields the paths of what is in the folder and has none of the names."""
-    for room, patterns in files.items():
-        entries = (folder / room).iterdir() if (folder / room).is_dir() else ()
-        for entry in sorted(entries):
-            if entry.is_dir() and not entry.is_symlink():
-                known = not room and entry.name in files
-            else:
-                known = any(fnmatchcase(entry.name, pattern) for pattern in patterns)
-            if not known:
-                yield entry.relative_to(folder).as_posix()
 
 
 def _check_checkpoint(folder: pathlib.Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from keras_bert_zh.checkpoints.writers.replaceable import CHECKPOINT
+from keras_bert_zh.checkpoints.writers.checkpoint_folder import CHECKPOINT
 from tests.process import DATA
 
 FORMATS = sorted(folder.name for folder in DATA.glob("tiny_*/"))

@@ -1,16 +1,15 @@
 """Puts a folder of files in place all at once: whole, or not at all."""
 
 import contextlib
-import errno
 import os
 import pathlib
 import re
-import secrets
 import shutil
 import warnings
 from collections.abc import Iterator
 
-from keras_bert_zh.checkpoints.writers.replaceable import Replaceable
+from keras_bert_zh.files.replaceable import Replaceable
+from keras_bert_zh.files.unfinished import finish, flush, lock, sibling, unfinished
 
 
 @contextlib.contextmanager
@@ -34,24 +33,16 @@ def new_folder(
         ValueError: if it holds something else or anything more, or can't be replaced.
     """
     folder = pathlib.Path(os.path.realpath(folder))
-    _make_parents(folder)
-    with contextlib.ExitStack() as writing:
-        with _lock(folder.parent, wait=True) as alone:
-            if alone:
-                _tidy_up(folder)
-            _check(folder, replaces, overwrite)
-            new = _sibling(folder, "new")
-            new.mkdir()
-            writing.enter_context(_lock(new, wait=True))
-        try:
-            yield new
-            _finish(new)
-            with _lock(folder.parent, wait=True):
-                _check(folder, replaces, overwrite)
-                _put(new, folder)
-        except BaseException:
-            shutil.rmtree(new, ignore_errors=True)
-            raise
+
+    def check() -> None:
+        _check(folder, replaces, overwrite)
+
+    with unfinished(folder, check) as new:
+        yield new
+        finish(new)
+        with lock(folder.parent, wait=True):
+            check()
+            _put(new, folder)
 
 
 def local_path(folder: str | os.PathLike) -> pathlib.Path:
@@ -78,18 +69,9 @@ def check_place(
     if not parent.is_dir():
         raise NotADirectoryError(f"{folder} can't be made: {parent} is a file, not a folder.")
     # Permissions do not tell: the disk may be one that is only read.
-    probe = _sibling(parent / folder.name, "new")
+    probe = sibling(parent / folder.name, "new")
     probe.mkdir()
     probe.rmdir()
-
-
-def _make_parents(folder: pathlib.Path) -> None:
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise NotADirectoryError(
-            f"{folder} can't be made: {error.filename} is a file, not a folder."
-        ) from error
 
 
 def _check(folder: pathlib.Path, replaces: Replaceable | None, overwrite: bool) -> None:
@@ -127,9 +109,9 @@ def _put(new: pathlib.Path, folder: pathlib.Path) -> None:
         shutil.copymode(folder, new)
     if not folder.is_dir() or not any(folder.iterdir()):
         os.rename(new, folder)
-        _flush(folder.parent)
+        flush(folder.parent)
         return
-    old = _sibling(folder, "old")
+    old = sibling(folder, "old")
     try:
         os.rename(folder, old)
         os.rename(new, folder)
@@ -137,75 +119,10 @@ def _put(new: pathlib.Path, folder: pathlib.Path) -> None:
         if not os.path.lexists(folder):
             os.rename(old, folder)
         raise
-    _flush(folder.parent)
+    flush(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
     if old.exists():
         warnings.warn(
             f"{folder} was replaced, but the old folder can't be removed: delete {old}.",
             stacklevel=2,
         )
-
-
-def _tidy_up(folder: pathlib.Path) -> None:
-    """Removes what killed saves have left; a save that was killed while it replaced the folder
-    has left the only copy of the old one, which is put back.
-    """
-    pattern = re.compile(rf"\.{re.escape(folder.name)}\.(new|old)-[0-9a-f]{{8}}")
-    for entry in sorted(folder.parent.iterdir()):
-        match = pattern.fullmatch(entry.name)
-        if match is None or entry.is_symlink() or not entry.is_dir():
-            continue
-        if match[1] == "old" and not os.path.lexists(folder):
-            os.rename(entry, folder)
-            continue
-        with _lock(entry, wait=False) as abandoned:
-            if abandoned:
-                shutil.rmtree(entry, ignore_errors=True)
-
-
-def _sibling(folder: pathlib.Path, kind: str) -> pathlib.Path:
-    return folder.with_name(f".{folder.name}.{kind}-{secrets.token_hex(4)}")
-
-
-@contextlib.contextmanager
-def _lock(folder: pathlib.Path, *, wait: bool) -> Iterator[bool]:
-    """Yields whether this process alone has the folder; the lock ends with it, even if killed.
-
-    Some network file systems have no such locks: there nothing is ever taken for abandoned.
-    """
-    import fcntl  # Windows has none; the rest of the package does without.
-
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-            locked = True
-        except OSError:
-            locked = False
-        yield locked
-    finally:
-        os.close(descriptor)
-
-
-def _finish(folder: pathlib.Path) -> None:
-    """Lets files be read by all who may read the folder, which safetensors does not, and has the
-    disk write everything.
-    """
-    permissions = folder.stat().st_mode & 0o666
-    for path in (*folder.rglob("*"), folder):
-        if path.is_file():
-            path.chmod(permissions)
-        _flush(path)
-
-
-def _flush(path: pathlib.Path) -> None:
-    """Has the disk write what it was given of this file, or of the names in this folder."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # Some network file systems can't do that for folders.
-        if error.errno != errno.EINVAL or not path.is_dir():
-            raise
-    finally:
-        os.close(descriptor)

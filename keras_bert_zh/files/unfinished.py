@@ -1,0 +1,114 @@
+"""Where a file or folder is begun: a hidden folder beside its place."""
+
+import contextlib
+import errno
+import os
+import pathlib
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+
+
+@contextlib.contextmanager
+def unfinished(place: pathlib.Path, check: Callable[[], None]) -> Iterator[pathlib.Path]:
+    """Yields an empty folder beside `place`, which is gone when the block ends, or renamed.
+
+    What a killed process left of such folders, the next one that writes to the same place removes;
+    a lock tells them from those in use.
+
+    Args:
+        place: a path without links. Missing parents are made.
+        check: called when what killed processes left is gone; raises an error if nothing may be
+            written there.
+
+    Raises:
+        NotADirectoryError: if a parent of `place` is a file.
+    """
+    _make_parents(place)
+    with contextlib.ExitStack() as writing:
+        with lock(place.parent, wait=True) as alone:
+            if alone:
+                _tidy_up(place)
+            check()
+            new = sibling(place, "new")
+            new.mkdir()
+            writing.enter_context(lock(new, wait=True))
+        try:
+            yield new
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+
+def sibling(folder: pathlib.Path, kind: str) -> pathlib.Path:
+    return folder.with_name(f".{folder.name}.{kind}-{secrets.token_hex(4)}")
+
+
+@contextlib.contextmanager
+def lock(folder: pathlib.Path, *, wait: bool) -> Iterator[bool]:
+    """Yields whether this process alone has the folder; the lock ends with it, even if killed.
+
+    Some network file systems have no such locks: there nothing is ever taken for abandoned.
+    """
+    import fcntl  # Windows has none; the rest of the package does without.
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked = True
+        except OSError:
+            locked = False
+        yield locked
+    finally:
+        os.close(descriptor)
+
+
+def finish(folder: pathlib.Path) -> None:
+    """Lets files be read by all who may read the folder, which safetensors does not, and has the
+    disk write everything.
+    """
+    permissions = folder.stat().st_mode & 0o666
+    for path in (*folder.rglob("*"), folder):
+        if path.is_file():
+            path.chmod(permissions)
+        flush(path)
+
+
+def flush(path: pathlib.Path) -> None:
+    """Has the disk write what it was given of this file, or of the names in this folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems can't do that for folders.
+        if error.errno != errno.EINVAL or not path.is_dir():
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _make_parents(place: pathlib.Path) -> None:
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NotADirectoryError(
+            f"{place} can't be made: {error.filename} is a file, not a folder."
+        ) from error
+
+
+def _tidy_up(folder: pathlib.Path) -> None:
+    """Removes what killed saves have left; a save that was killed while it replaced the folder
+    has left the only copy of the old one, which is put back.
+    """
+    pattern = re.compile(rf"\.{re.escape(folder.name)}\.(new|old)-[0-9a-f]{{8}}")
+    for entry in sorted(folder.parent.iterdir()):
+        match = pattern.fullmatch(entry.name)
+        if match is None or entry.is_symlink() or not entry.is_dir():
+            continue
+        if match[1] == "old" and not os.path.lexists(folder):
+            os.rename(entry, folder)
+            continue
+        with lock(entry, wait=False) as abandoned:
+            if abandoned:
+                shutil.rmtree(entry, ignore_errors=True)
