@@ -21,10 +21,10 @@ import numpy as np
 
 from benchmarks.report import circumstances, table, write_section
 from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess, load_checkpoint, save_checkpoint
-from keras_bert_zh.export import FORMATS
+from keras_bert_zh.export.checkpoint import FORMATS
 
 ROUNDS = 5
-DATA = pathlib.Path(__file__).parents[1] / "tests" / "data"
+DATA = pathlib.Path(__file__).parents[1] / "tests" / "fixtures"
 VERSIONS = ("tensorflow", "keras", "safetensors", "numpy")
 _MIB = 2**20
 

@@ -28,12 +28,15 @@ quiet.hold_to_level()
 
 # Python imports the package before its __main__, where each command imports what it needs.
 if not quiet.is_command_line():
-    from keras_bert_zh.batching import batch_by_length
     from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint
     from keras_bert_zh.config import BertConfig
+    from keras_bert_zh.data.batching import batch_by_length
+    from keras_bert_zh.data.masking import MaskTokens
+    from keras_bert_zh.data.packed_text import PackedText
     from keras_bert_zh.encoder import BertEncoder
-    from keras_bert_zh.export import save_checkpoint
-    from keras_bert_zh.frozen import FrozenModel
+    from keras_bert_zh.export.checkpoint import save_checkpoint
+    from keras_bert_zh.export.frozen import FrozenModel
     from keras_bert_zh.heads.masked_lm import MaskedLM
     from keras_bert_zh.preprocess import BertPreprocess
-    from keras_bert_zh.training import MaskTokens, PackedText, TrainingState, adamw
+    from keras_bert_zh.training.optimizer import adamw
+    from keras_bert_zh.training.state import TrainingState

@@ -12,7 +12,7 @@ import pytest
 import keras_bert_zh
 from keras_bert_zh.__main__ import main
 from keras_bert_zh.checkpoints import load_checkpoint
-from keras_bert_zh.export import FORMATS, WRITERS
+from keras_bert_zh.export.checkpoint import FORMATS, WRITERS
 from tests.process import ROOT
 from tests.tensors import read_tensors, write_tensors
 

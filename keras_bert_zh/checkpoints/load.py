@@ -53,7 +53,7 @@ def load_checkpoint(
     Example:
 
     >>> from keras_bert_zh import load_checkpoint
-    >>> path = "tests/data/tiny_tf1_hub"  # in this project's repository
+    >>> path = "tests/fixtures/tiny_tf1_hub"  # in this project's repository
     >>> checkpoint = load_checkpoint(path)
     >>> checkpoint.config.num_hidden_layers, checkpoint.lowercase, len(checkpoint.vocabulary)
     (2, True, 718)

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     check_place(local_path(arguments.folder), replaces=CHECKPOINT, overwrite=arguments.overwrite)
     checkpoint = load_checkpoint(arguments.source)
-    from keras_bert_zh.export import save_checkpoint
+    from keras_bert_zh.export.checkpoint import save_checkpoint
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as progress:

@@ -5,14 +5,14 @@ import re
 from collections.abc import Callable
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
-from keras_bert_zh.checkpoints.readers import huggingface, original, saved_hub, tf1_hub, tf2_hub
+from keras_bert_zh.checkpoints.readers import hub_module, huggingface, original, tf1_hub, tf2_hub
 from keras_bert_zh.checkpoints.sources import nearby
 from keras_bert_zh.listing import listing
 
 READABLE = f"""Formats that are read:
 - {tf1_hub.NAME}: a folder with {", ".join(tf1_hub.FILES)} and assets/;
 - {tf2_hub.NAME}: a folder with {", ".join(tf2_hub.FILES)} and assets/;
-- {saved_hub.NAME}: a folder with {", ".join(saved_hub.FILES)};
+- {hub_module.NAME}: a folder with {", ".join(hub_module.FILES)};
 - {original.NAME}: a folder with bert_model.ckpt.index, bert_model.ckpt.data-*, \
 {original.CONFIG} and vocab.txt, or the prefix FOLDER/bert_model.ckpt;
 - {huggingface.NAME}: a folder with {huggingface.CONFIG}, {huggingface.WEIGHTS} (or \
@@ -68,8 +68,8 @@ def formats_in(folder: pathlib.Path) -> dict[str, Callable[[], Checkpoint]]:
     found = {}
     if tf1_hub.is_tf1_hub(folder):
         found[tf1_hub.NAME] = lambda: tf1_hub.read(folder)
-    elif saved_hub.is_saved_hub(folder):
-        found[saved_hub.NAME] = lambda: saved_hub.read(folder)
+    elif hub_module.is_hub_module(folder):
+        found[hub_module.NAME] = lambda: hub_module.read(folder)
     elif tf2_hub.is_tf2_hub(folder):
         found[tf2_hub.NAME] = lambda: tf2_hub.read(folder)
     if any((folder / name).is_file() for name in (huggingface.WEIGHTS, huggingface.SHARDS)):

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from keras_bert_zh.checkpoints.readers import (
     formats,
+    hub_module,
     huggingface,
     original,
-    saved_hub,
     tf1_hub,
     tf2_hub,
 )
@@ -46,7 +46,7 @@ _CHECKPOINTS: Mapping[str, Files] = {
     },
     tf1_hub.NAME: _HUB,
     tf2_hub.NAME: _HUB,
-    saved_hub.NAME: _HUB | {"assets": ("vocab.txt", "bert_config.json")},
+    hub_module.NAME: _HUB | {"assets": ("vocab.txt", "bert_config.json")},
 }
 
 

@@ -26,7 +26,7 @@ def originals(data, tmp_path_factory):
     """The folder of each format that is read, by name."""
     folders = {folder.name: folder for folder in data.glob("tiny_*/")}
     place = tmp_path_factory.mktemp("saved") / "hub"
-    folders["saved_hub"] = save_checkpoint(load_checkpoint(folders["tiny_tf1_hub"]), place, "hub")
+    folders["hub_module"] = save_checkpoint(load_checkpoint(folders["tiny_tf1_hub"]), place, "hub")
     assert len(folders) == 5
     return folders
 

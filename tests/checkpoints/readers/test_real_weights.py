@@ -24,7 +24,7 @@ def minilm():
 
 @pytest.fixture(scope="module")
 def transformers(data):
-    """What Transformers computed: tests/data/make_minilm_golden.py."""
+    """What Transformers computed: tests/fixtures/make_minilm_golden.py."""
     with np.load(data / "minilm_golden.npz") as arrays:
         return dict(arrays)
 

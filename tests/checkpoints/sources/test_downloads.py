@@ -21,7 +21,7 @@ from tests.process import ROOT
 @pytest.fixture(scope="session")
 def content(tmp_path_factory):
     path = tmp_path_factory.mktemp("zip") / "tiny"
-    data = ROOT / "tests" / "data"
+    data = ROOT / "tests" / "fixtures"
     return pathlib.Path(shutil.make_archive(path, "zip", data, "tiny_original")).read_bytes()
 
 

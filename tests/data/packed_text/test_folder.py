@@ -9,10 +9,10 @@ import sys
 import pytest
 
 from keras_bert_zh import BertPreprocess, PackedText
-from keras_bert_zh.training import token_rows
+from keras_bert_zh.data import token_rows
+from tests.data.packed_text.common import LENGTH, VOCABULARY, batches_of, in_file, same
 from tests.folders import contents
 from tests.process import ROOT
-from tests.training.packed_text.common import LENGTH, VOCABULARY, batches_of, in_file, same
 
 
 class TestFolder:
@@ -149,7 +149,7 @@ class TestFolder:
         code = """
 import os, signal, sys
 from keras_bert_zh import BertPreprocess, PackedText
-from tests.training.packed_text.common import VOCABULARY
+from tests.data.packed_text.common import VOCABULARY
 def kill(read, whole):
     os.kill(os.getpid(), signal.SIGKILL)
 PackedText.write(sys.argv[1], sys.argv[2], BertPreprocess(vocabulary=VOCABULARY), progress=kill)

@@ -38,7 +38,7 @@ def tokenize_words(
     Example:
 
     >>> from keras_bert_zh import BertPreprocess
-    >>> from keras_bert_zh.training.words import tokenize_words
+    >>> from keras_bert_zh.data.words import tokenize_words
     >>> ids, starts = tokenize_words(["我们用Keras写代码"], BertPreprocess(None))
     >>> starts.to_list()
     [[True, False, True, True, False, False, True, True, False]]

@@ -114,7 +114,7 @@ class MaskTokens:
         # Imported here: the package can be used without TensorFlow where no string is.
         import tensorflow as tf
 
-        from keras_bert_zh.training.word_choice import choose, places
+        from keras_bert_zh.data.word_choice import choose, places
 
         inputs = _to_tensors(inputs)
         ids = inputs["input_ids"]

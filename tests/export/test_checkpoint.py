@@ -19,7 +19,7 @@ from keras_bert_zh import (
     save_checkpoint,
 )
 from keras_bert_zh.checkpoints.tensors import Tensor, Weights
-from keras_bert_zh.export import FORMATS, WRITERS
+from keras_bert_zh.export.checkpoint import FORMATS, WRITERS
 from tests.checkpoints.writers.variants import assert_same, variant
 from tests.encoder.common import SMALL, difference, randomized, small_inputs
 from tests.folders import contents

@@ -228,7 +228,7 @@ def test_jax_compiles_each_shape_once():
         """
 import keras, numpy as np, tensorflow as tf
 from keras_bert_zh import BertEncoder, BertPreprocess, batch_by_length
-from tests.test_batching import VOCABULARY, classifier
+from tests.data.test_batching import VOCABULARY, classifier
 
 encode, traced = BertEncoder.call, []
 def call(self, inputs, **kwargs):

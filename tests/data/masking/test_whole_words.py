@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_bert_zh import MaskTokens
-from tests.training.masking.common import FIRST, candidates_of, chosen_of, same, words_of
+from tests.data.masking.common import FIRST, candidates_of, chosen_of, same, words_of
 
 
 class TestWholeWords:

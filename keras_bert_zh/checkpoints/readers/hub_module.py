@@ -1,4 +1,4 @@
-"""Reads the SavedModel that `hub_module` writes; its graphs are not run."""
+"""Reads the SavedModel that `export/hub_module.py` writes; its graphs are not run."""
 
 import pathlib
 
@@ -19,7 +19,7 @@ FILES = ("saved_model.pb", CONFIG, "variables/variables.index")
 _SCHEME = Scheme({name: name for name in names.SHAPES}, transposed=(), leftovers=())
 
 
-def is_saved_hub(folder: pathlib.Path) -> bool:
+def is_hub_module(folder: pathlib.Path) -> bool:
     """Tells whether the folder holds a SavedModel that this package has written."""
     ours = all((folder / name).is_file() for name in ("saved_model.pb", CONFIG))
     return ours and not (folder / "tfhub_module.pb").is_file()

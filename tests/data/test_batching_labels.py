@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_bert_zh import BertEncoder, BertPreprocess, batch_by_length
-from tests.test_batching import CONFIG, SLICES, VOCABULARY, shapes_of
+from tests.data.test_batching import CONFIG, SLICES, VOCABULARY, shapes_of
 
 TEXTS = ["好" * count for count in (3, 40, 10, 20)]
 

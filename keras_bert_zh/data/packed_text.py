@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_bert_zh.arguments import check_int
+from keras_bert_zh.data.row_files import Facts, open_rows, read_facts, write_rows
+from keras_bert_zh.data.shuffle import shuffled
+from keras_bert_zh.data.token_rows import sizes_of, token_rows
 from keras_bert_zh.files.new_folder import new_folder
 from keras_bert_zh.preprocess import BertPreprocess
-from keras_bert_zh.training.row_files import Facts, open_rows, read_facts, write_rows
-from keras_bert_zh.training.shuffle import shuffled
-from keras_bert_zh.training.token_rows import sizes_of, token_rows
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from keras_bert_zh import BertPreprocess, MaskTokens, PackedText
-from keras_bert_zh.training import token_rows
-from keras_bert_zh.training.words import tokenize_words
-from tests.folders import contents
-from tests.training.packed_text.common import (
+from keras_bert_zh.data import token_rows
+from keras_bert_zh.data.words import tokenize_words
+from tests.data.packed_text.common import (
     CHARACTERS,
     CLS,
     LENGTH,
@@ -20,6 +19,7 @@ from tests.training.packed_text.common import (
     in_file,
     tokens_of,
 )
+from tests.folders import contents
 
 
 class TestRows:

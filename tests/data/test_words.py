@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_bert_zh import BertPreprocess
-from keras_bert_zh.training.words import tokenize_words
+from keras_bert_zh.data.words import tokenize_words
 from keras_bert_zh.vocabulary import chinese_vocabulary
 from tests.text.random_text import random_texts
 

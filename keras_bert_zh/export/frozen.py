@@ -9,16 +9,16 @@ import keras
 from keras_bert_zh.checkpoints.readers.formats import contents
 from keras_bert_zh.checkpoints.readers.tensorflow_files import FROZEN, OBJECTS, open_tensors
 from keras_bert_zh.encoder import BertEncoder
-from keras_bert_zh.files.freed_memory import give_back
-from keras_bert_zh.files.new_folder import new_folder
-from keras_bert_zh.files.replaceable import Replaceable, strangers
-from keras_bert_zh.frozen_inputs import (
+from keras_bert_zh.export.frozen_inputs import (
     arrange,
     complete,
     first_layer,
     signature,
     with_string_input,
 )
+from keras_bert_zh.files.freed_memory import give_back
+from keras_bert_zh.files.new_folder import new_folder
+from keras_bert_zh.files.replaceable import Replaceable, strangers
 from keras_bert_zh.heads.masked_lm import MaskedLM
 
 # What `save` writes.

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_bert_zh import BertPreprocess, PackedText
-from tests.training.packed_text.common import CHARACTERS, LENGTH, VOCABULARY
+from tests.data.packed_text.common import CHARACTERS, LENGTH, VOCABULARY
 
 
 @pytest.fixture(scope="module")

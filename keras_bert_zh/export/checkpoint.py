@@ -25,7 +25,7 @@ from keras_bert_zh.vocabulary import without_blank_end
 
 
 def _write_hub(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
-    from keras_bert_zh.hub_module import write  # It imports TensorFlow.
+    from keras_bert_zh.export.hub_module import write  # It imports TensorFlow.
 
     write(checkpoint, folder)
 
@@ -81,7 +81,7 @@ def save_checkpoint(
 
     >>> import tempfile
     >>> from keras_bert_zh import load_checkpoint, save_checkpoint
-    >>> checkpoint = load_checkpoint("tests/data/tiny_tf1_hub")  # in this project's repository
+    >>> checkpoint = load_checkpoint("tests/fixtures/tiny_tf1_hub")  # in this project's repository
     >>> with tempfile.TemporaryDirectory() as place:
     ...     folder = save_checkpoint(checkpoint, f"{place}/bert")
     ...     sorted(file.name for file in folder.iterdir())

@@ -10,9 +10,9 @@ import tensorflow as tf
 import tensorflow_hub as hub
 from tensorflow.core.protobuf import saved_model_pb2
 
-from keras_bert_zh import hub_module
 from keras_bert_zh.checkpoints import names
 from keras_bert_zh.checkpoints.schemes import TF1
+from keras_bert_zh.export import hub_module
 from tests.encoder.common import difference
 from tests.process import run_python
 
@@ -208,7 +208,7 @@ def test_another_backend(tiny, tmp_path):
     printed = run_python(
         """
 import pathlib, pickle, sys
-from keras_bert_zh.hub_module import write
+from keras_bert_zh.export.hub_module import write
 try:
     write(pickle.load(open(sys.argv[1], "rb")), pathlib.Path("nowhere"))
 except ValueError as error:

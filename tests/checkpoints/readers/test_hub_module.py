@@ -9,9 +9,10 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
-from keras_bert_zh import BertEncoder, hub_module
+from keras_bert_zh import BertEncoder
 from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint, names, open_checkpoint
 from keras_bert_zh.checkpoints.writers.checkpoint_folder import CHECKPOINT
+from keras_bert_zh.export import hub_module
 from tests.checkpoints.readers.damage import attempt
 from tests.encoder.common import difference
 from tests.tensors import read_tensors, write_tensors

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_bert_zh import BertPreprocess
-from tests.training.masking.common import CLS, FIRST, LENGTH, PAD, ROWS, SEP, UNK, VOCABULARY
+from tests.data.masking.common import CLS, FIRST, LENGTH, PAD, ROWS, SEP, UNK, VOCABULARY
 
 
 @pytest.fixture(scope="module")

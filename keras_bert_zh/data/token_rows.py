@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from keras_bert_zh.data.words import tokenize_words
 from keras_bert_zh.preprocess import BertPreprocess
-from keras_bert_zh.training.words import tokenize_words
 
 _BLOCK_BYTES = 1 << 20
 

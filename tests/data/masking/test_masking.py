@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_bert_zh import BertPreprocess, MaskTokens
-from tests.training.masking.common import (
+from tests.data.masking.common import (
     CHARACTERS,
     CLS,
     FIRST,

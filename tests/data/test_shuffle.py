@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_bert_zh.training.shuffle import shuffled
+from keras_bert_zh.data.shuffle import shuffled
 
 COUNTS = (1, 2, 3, 4, 5, 16, 17, 99, 257, 1000)
 

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from keras_bert_zh import BertPreprocess, MaskTokens, PackedText
-from tests.training.packed_text.common import LENGTH, VOCABULARY, batches_of, in_file, same
+from tests.data.packed_text.common import LENGTH, VOCABULARY, batches_of, in_file, same
 
 
 class TestBatches:

@@ -1,0 +1,1 @@
+"""Texts to batches: by length, packed into rows, masked, whole words."""

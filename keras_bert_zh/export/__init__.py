@@ -1,0 +1,1 @@
+"""The way out of Keras: checkpoints, the Hub module, frozen models."""
