@@ -1,10 +1,13 @@
 """Puts a checkpoint's weights into a model's variables: all of them, or none."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from keras_bert_zh.checkpoints.checkpoint import Checkpoint
+from keras_bert_zh.checkpoints.names import part_of
 from keras_bert_zh.checkpoints.select import misfits
 from keras_bert_zh.checkpoints.tensors import Weights
 from keras_bert_zh.files.freed_memory import give_back
@@ -46,11 +49,32 @@ def assign(weights: Mapping[str, np.ndarray], variables: Mapping[str, Any]) -> N
             held = 0
 
 
+def assign_parts(
+    checkpoint: Checkpoint, variables: Mapping[str, Any], lacking: Mapping[str, str]
+) -> None:
+    """Assigns what a checkpoint has of a model's variables, and warns of the parts that it lacks.
+
+    Args:
+        checkpoint: the checkpoint.
+        variables: those of the model, by name.
+        lacking: the parts that may be missing, and what the warning says of each.
+
+    Raises:
+        ValueError: as `assign` does.
+    """
+    for part, consequence in lacking.items():
+        if part not in checkpoint.parts:
+            message = f"The checkpoint has no weights for {consequence}"
+            warnings.warn(message, stacklevel=4)  # Where the model is made.
+            variables = {n: v for n, v in variables.items() if part_of(n) != part}
+    assign(checkpoint.weights.only(variables), variables)
+
+
 def _copied_once(array: np.ndarray) -> Any:
     """Returns the array, as a tensor where the conversion that Keras calls would copy it twice."""
     import keras
 
-    if keras.backend.backend() != "tensorflow":
+    if keras.backend.backend() != "tensorflow":  # Layers choose by `kernels`, which is above this.
         return array
     import tensorflow as tf
 

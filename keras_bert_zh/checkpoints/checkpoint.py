@@ -57,8 +57,13 @@ class Checkpoint:
             )
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """Those of `names.PARTS` whose weights the files have."""
+        found = {names.part_of(name) for name in self.weights}
+        return tuple(part for part in names.PARTS if part in found)
+
+    @property
     def missing(self) -> tuple[str, ...]:
-        """What the files do not have of `vocabulary`, `lowercase` and the heads."""
+        """What the files do not have of `vocabulary`, `lowercase`, the pooler and the heads."""
         fields = [name for name in ("vocabulary", "lowercase") if getattr(self, name) is None]
-        heads = {names.head_of(name) for name in self.weights}
-        return (*fields, *(head for head in names.HEADS if head not in heads))
+        return (*fields, *(part for part in names.PARTS if part not in self.parts))

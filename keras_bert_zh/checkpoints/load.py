@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.readers import formats
 from keras_bert_zh.checkpoints.sources import digests, resolve
+from keras_bert_zh.config import BertConfig
 
 
 def load_checkpoint(
@@ -76,6 +77,33 @@ def open_checkpoint(source: str | os.PathLike | Checkpoint) -> Checkpoint:
     vocabulary.
     """
     return _open(source, None, verify=False)
+
+
+def open_architecture(
+    source: str | os.PathLike | Checkpoint | None, config: BertConfig | None
+) -> tuple[BertConfig, Checkpoint | None]:
+    """Returns the architecture of a model: a checkpoint's, or one given for fresh weights.
+
+    Args:
+        source: as for `open_checkpoint`; `None` for fresh weights.
+        config: BertConfig for fresh weights; with it, the default checkpoint is not used.
+
+    Raises:
+        ValueError: if both are given, or neither.
+    """
+    if source is None and config is None:
+        raise ValueError("BertEncoder(checkpoint=None) needs config=BertConfig(...).")
+    if config is None:
+        checkpoint = open_checkpoint(source)
+        return checkpoint.config, checkpoint
+    if source not in (None, resolve.DEFAULT):
+        raise ValueError(
+            "A checkpoint brings its own configuration: pass config only with checkpoint=None, "
+            "for fresh weights. The dropout argument changes a checkpoint's dropout."
+        )
+    if not isinstance(config, BertConfig):
+        raise ValueError(f"config must be a BertConfig, got {config!r}.")
+    return config, None
 
 
 def _open(

@@ -10,8 +10,9 @@ from fnmatch import fnmatchcase
 
 Shape = tuple[int | None, ...]
 
-# What stands on the hidden states. A checkpoint holds all the weights of a head, or none.
-HEADS = ("pooler", "masked_lm", "next_sentence")
+# What is on top of the blocks: the pooler, and the heads. A checkpoint holds all the weights of
+# one, or none.
+PARTS = ("pooler", "masked_lm", "next_sentence")
 
 # Our names: attribute paths of `BertEncoder` and of the heads. Axes: fields of `BertConfig`.
 SHAPES = {
@@ -49,37 +50,37 @@ SHAPES = {
 
 
 def translation(
-    names: Mapping[str, str], layers: int, heads: tuple[str, ...] = ("pooler",)
+    names: Mapping[str, str], layers: int, parts: tuple[str, ...] = ("pooler",)
 ) -> dict[str, str]:
     """Returns a format's name of every weight, by our name, in forward order.
 
     Args:
         names: the format's table, from our names to its own.
         layers: number of transformer blocks.
-        heads: those of `HEADS` to include.
+        parts: those of `PARTS` to include.
     """
-    return {name.format(i=i): names[name].format(i=i) for name, i in _numbered(layers, heads)}
+    return {name.format(i=i): names[name].format(i=i) for name, i in _numbered(layers, parts)}
 
 
-def shapes(config: object, heads: tuple[str, ...] = ("pooler",)) -> dict[str, Shape]:
+def shapes(config: object, parts: tuple[str, ...] = ("pooler",)) -> dict[str, Shape]:
     """Returns the shape of every weight by our name, in forward order.
 
     Args:
         config: BertConfig, or any object with its sizes; a size of None is left open.
-        heads: those of `HEADS` to include.
+        parts: those of `PARTS` to include.
     """
     return {
         name.format(i=i): tuple(
             axis if isinstance(axis, int) else getattr(config, axis) for axis in SHAPES[name]
         )
-        for name, i in _numbered(config.num_hidden_layers, heads)
+        for name, i in _numbered(config.num_hidden_layers, parts)
     }
 
 
-def head_of(name: str) -> str | None:
-    """Returns the head that the weight of this name belongs to, None for the encoder's own."""
-    part = name.split(".", maxsplit=1)[0]
-    return part if part in HEADS else None
+def part_of(name: str) -> str | None:
+    """Returns which of `PARTS` a weight belongs to, None for one of the blocks or below."""
+    first = name.split(".", maxsplit=1)[0]
+    return first if first in PARTS else None
 
 
 def sizes(found: Mapping[str, Shape]) -> dict[str, int | None]:
@@ -129,8 +130,8 @@ def differences(
     return missing + unexpected + misshapen
 
 
-def _numbered(layers: int, heads: tuple[str, ...]) -> list[tuple[str, int]]:
-    wanted = [name for name in SHAPES if head_of(name) in (None, *heads)]
+def _numbered(layers: int, parts: tuple[str, ...]) -> list[tuple[str, int]]:
+    wanted = [name for name in SHAPES if part_of(name) in (None, *parts)]
     block = [name for name in wanted if "{i}" in name]
     first, last = wanted.index(block[0]), wanted.index(block[-1])
     rows = [(name, 0) for name in wanted[:first]]

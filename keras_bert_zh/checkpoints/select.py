@@ -25,26 +25,26 @@ def select(
         tensors: all tensors of the file.
         scheme: the names in the file.
         config: BertConfig, or any object with its sizes; a size of None is left open.
-        optional: heads that may be missing, all their weights at once.
+        optional: parts that may be missing, all their weights at once.
         dtypes: dtypes that a weight may have.
 
     Raises:
         ValueError: if a tensor is missing, unexpected, misshapen or of another dtype; the message
             lists them all.
     """
-    heads = tuple(
-        head
-        for head in names.HEADS
-        if head not in optional
+    parts = tuple(
+        part
+        for part in names.PARTS
+        if part not in optional
         or any(
-            names.head_of(ours) == head and name in tensors for ours, name in scheme.names.items()
+            names.part_of(ours) == part and name in tensors for ours, name in scheme.names.items()
         )
     )
-    theirs = names.translation(scheme.names, config.num_hidden_layers, heads)
+    theirs = names.translation(scheme.names, config.num_hidden_layers, parts)
     flipped = {ours for ours in theirs if scheme.is_transposed(ours)}
     expected = {
         theirs[ours]: shape[::-1] if ours in flipped else shape
-        for ours, shape in names.shapes(config, heads).items()
+        for ours, shape in names.shapes(config, parts).items()
     }
     problems = names.differences(
         expected, {name: tensor.shape for name, tensor in tensors.items()}, scheme.leftovers

@@ -10,7 +10,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint
-from keras_bert_zh.checkpoints.names import HEADS, head_of
 from keras_bert_zh.listing import listing
 
 
@@ -32,14 +31,13 @@ def describe(checkpoint: Checkpoint) -> dict[str, Any]:
     """Returns what there is to say of a checkpoint, as JSON holds it."""
     weights = checkpoint.weights
     dtypes = weights.dtypes
-    heads = {head_of(name) for name in weights}
     return {
         "format": checkpoint.format,
         "config": checkpoint.config.to_dict(),
         "parameters": sum(math.prod(shape) for shape in weights.shapes.values()),
         "vocabulary": None if checkpoint.vocabulary is None else len(checkpoint.vocabulary),
         "lowercase": checkpoint.lowercase,
-        "heads": [head for head in HEADS if head in heads],
+        "heads": list(checkpoint.parts),
         "missing": list(checkpoint.missing),
         "leftovers": list(checkpoint.leftovers),
         "tensors": [

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint
-from keras_bert_zh.checkpoints.names import head_of
+from keras_bert_zh.checkpoints.names import part_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,7 +89,7 @@ def _differences_of_heads(first: Checkpoint, second: Checkpoint) -> dict[str, fl
     """Returns the largest difference of weights of each head that both have."""
     found = {}
     for name in first.weights:
-        head = head_of(name)
+        head = part_of(name)
         if head in ("masked_lm", "next_sentence") and name in second.weights:
             difference = float(np.abs(first.weights[name] - second.weights[name]).max())
             found[head] = max(found.get(head, 0.0), difference, key=_nan_first)

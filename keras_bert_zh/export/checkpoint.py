@@ -12,14 +12,15 @@ import numpy as np
 from keras_bert_zh.checkpoints import Checkpoint, names
 from keras_bert_zh.checkpoints.select import FLOATS, misfits
 from keras_bert_zh.checkpoints.tensors import Tensor, Weights
+from keras_bert_zh.checkpoints.variables import layer_of
 from keras_bert_zh.checkpoints.writers import FORMATS
 from keras_bert_zh.checkpoints.writers import huggingface as write_huggingface
 from keras_bert_zh.checkpoints.writers import original as write_original
 from keras_bert_zh.checkpoints.writers.checkpoint_folder import CHECKPOINT
-from keras_bert_zh.checkpoints.writers.parts import heads
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.files.new_folder import local_path, new_folder
 from keras_bert_zh.heads.masked_lm import MaskedLM
+from keras_bert_zh.layers.adapted import Adapted, to_float32
 from keras_bert_zh.preprocess import BertPreprocess
 from keras_bert_zh.vocabulary import without_blank_end
 
@@ -133,21 +134,9 @@ def _checkpoint(source: BertEncoder | MaskedLM | Checkpoint) -> Checkpoint:
 
 
 def _read(source: BertEncoder | MaskedLM, name: str) -> np.ndarray:
-    *path, kind = name.split(".")
-    is_head = names.head_of(name) not in (None, "pooler")
-    layer = source if is_head or isinstance(source, BertEncoder) else source.encoder
-    for part in path:
-        layer = layer[int(part)] if part.isdigit() else getattr(layer, part)
-    if not hasattr(layer, f"lora_{kind}_a"):
-        return _float32(getattr(layer, kind))
-    # As Keras merges them, but without its rounding to the compute dtype.
-    base = next(weight for weight in layer.weights if weight.name == kind)
-    a, b = (_float32(getattr(layer, f"lora_{kind}_{half}")) for half in "ab")
-    return _float32(base) + np.float32(layer.lora_alpha / layer.lora_rank) * (a @ b)
-
-
-def _float32(variable: object) -> np.ndarray:
-    return keras.ops.convert_to_numpy(variable).astype("float32", copy=False)
+    layer, kind = layer_of(source, name)
+    is_adapted = isinstance(layer, Adapted) and kind == layer.adapted
+    return layer.merged() if is_adapted else to_float32(getattr(layer, kind))
 
 
 def _with_vocabulary(checkpoint: Checkpoint, preprocess: BertPreprocess) -> Checkpoint:
@@ -158,7 +147,7 @@ def _with_vocabulary(checkpoint: Checkpoint, preprocess: BertPreprocess) -> Chec
 
 
 def _check_weights(checkpoint: Checkpoint) -> None:
-    expected = names.shapes(checkpoint.config, heads(checkpoint))
+    expected = names.shapes(checkpoint.config, checkpoint.parts)
     problems = misfits(expected, checkpoint.weights)
     if problems:
         raise ValueError(

@@ -20,6 +20,7 @@ from keras_bert_zh.files.freed_memory import give_back
 from keras_bert_zh.files.new_folder import new_folder
 from keras_bert_zh.files.replaceable import Replaceable, strangers
 from keras_bert_zh.heads.masked_lm import MaskedLM
+from keras_bert_zh.layers import kernels
 
 # What `save` writes.
 _PREFIX = "variables/variables"
@@ -76,11 +77,7 @@ class FrozenModel:
     """
 
     def __init__(self, model: keras.Model | BertEncoder):
-        if keras.backend.backend() != "tensorflow":
-            raise ValueError(
-                "FrozenModel is for the TensorFlow backend: set KERAS_BACKEND=tensorflow. Keras "
-                f"runs on {keras.backend.backend()}."
-            )
+        kernels.require_tensorflow("FrozenModel")
         # Imported here: the package can be used without TensorFlow where no string is.
         import tensorflow as tf
         from tensorflow.python.framework.convert_to_constants import (

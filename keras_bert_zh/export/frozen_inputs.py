@@ -69,7 +69,7 @@ def complete(first: BertEncoder | MaskedLM, inputs: Any) -> dict[str, Any]:
         inputs = {name: ops.convert_to_tensor(value) for name, value in inputs.items()}
     if isinstance(first, BertEncoder):
         return _complete_tokens(first, inputs)
-    from keras_bert_zh.layers.tensorflow_assertions import assert_positions
+    from keras_bert_zh.layers.tensorflow.assertions import assert_positions
 
     positions = inputs.pop("mlm_positions", None) if isinstance(inputs, dict) else None
     inputs = _complete_tokens(first.encoder, inputs)

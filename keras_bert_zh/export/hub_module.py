@@ -1,6 +1,5 @@
 """Writes a checkpoint as a SavedModel that stands in for the TF1 Hub module."""
 
-import operator
 import pathlib
 import tempfile
 import warnings
@@ -11,9 +10,11 @@ import tensorflow as tf
 
 from keras_bert_zh.checkpoints import Checkpoint, names
 from keras_bert_zh.checkpoints.schemes import TF1
-from keras_bert_zh.checkpoints.writers.parts import check_path, finite, heads, write_vocabulary
+from keras_bert_zh.checkpoints.variables import named_variables
+from keras_bert_zh.checkpoints.writers.parts import check_path, finite, write_vocabulary
 from keras_bert_zh.encoder import OUTPUT_KEYS, BertEncoder
 from keras_bert_zh.heads.masked_lm_head import MaskedLMHead
+from keras_bert_zh.layers import kernels
 from keras_bert_zh.vocabulary import is_lowercase
 
 Tensors = dict[str, tf.Tensor]
@@ -62,11 +63,7 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
 
 
 def _check(folder: pathlib.Path) -> None:
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(
-            "A SavedModel is written on the TensorFlow backend, but Keras runs on "
-            f"{keras.backend.backend()}: start Python with KERAS_BACKEND=tensorflow."
-        )
+    kernels.require_tensorflow("A SavedModel of the Hub module")
     check_path(folder)
 
 
@@ -90,15 +87,15 @@ class _Network:
     """
 
     def __init__(self, checkpoint: Checkpoint):
-        config, found = checkpoint.config, heads(checkpoint)
+        config, found = checkpoint.config, checkpoint.parts
         with warnings.catch_warnings():
             # A fresh pooler is left out.
             warnings.filterwarnings("ignore", "The checkpoint has no weights for the pooler")
             # The old module computes padding, too, and its users may compile it with XLA.
-            self._encoder = BertEncoder(
+            self.encoder = BertEncoder(
                 checkpoint, output_key=None, dtype="float32", padding_free=False
             )
-        self._head = MaskedLMHead(
+        self.masked_lm = MaskedLMHead(
             vocab_size=config.vocab_size,
             hidden_size=config.hidden_size,
             activation=config.hidden_act,
@@ -106,7 +103,7 @@ class _Network:
             initializer_range=None,
             dtype="float32",
         )
-        encoder = self._encoder.named_variables()
+        encoder = self.encoder.named_variables()
         self.weights = {}
         for ours, name in names.translation(TF1.names, config.num_hidden_layers, found).items():
             # Memory is shared with the encoder, which has read its weights, until one is changed.
@@ -115,23 +112,19 @@ class _Network:
             finite(ours, self.weights[ours].numpy())
         self.encoder_weights = [self.weights[name] for name in encoder if name in self.weights]
         self.outputs = [key for key in OUTPUT_KEYS if key != "pooled_output" or "pooler" in found]
-        self._replaced = encoder | {
-            name: operator.attrgetter(name.removeprefix("masked_lm."))(self._head)
-            for name in self.weights
-            if names.head_of(name) == "masked_lm"
-        }
+        self._replaced = named_variables(self, config, ("pooler", "masked_lm"))
 
     def encode(self, inputs: Tensors, training: bool) -> Tensors:
         with self._scope(training):
-            outputs = self._encoder(inputs, training=training)
+            outputs = self.encoder(inputs, training=training)
         return {key: outputs[key] for key in self.outputs}
 
     def score(self, sequence: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
         """Returns the logits of the masked LM as the old module does, `<float>[B * P, V]`."""
         with self._scope(training=False):
-            table = self._encoder.embeddings.word.embeddings
-            logits = self._head(sequence, positions, table)
-        return tf.reshape(logits, (-1, self._head.vocab_size))
+            table = self.encoder.embeddings.word.embeddings
+            logits = self.masked_lm(sequence, positions, table)
+        return tf.reshape(logits, (-1, self.masked_lm.vocab_size))
 
     def _scope(self, training: bool) -> keras.StatelessScope:
         state = [
@@ -142,7 +135,7 @@ class _Network:
             # Keras counts its random seeds up in variables; here each call draws them.
             state += [
                 (seed, tf.random.uniform(seed.shape, maxval=tf.int64.max, dtype=tf.int64))
-                for seed in self._encoder.non_trainable_variables
+                for seed in self.encoder.non_trainable_variables
             ]
         return keras.StatelessScope(state)
 

@@ -1,33 +1,31 @@
 """MaskedLM: an encoder with the heads that it was pretrained with."""
 
-import operator
 import os
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 from keras import ops
 
-from keras_bert_zh.checkpoints import Checkpoint, assign, open_checkpoint
-from keras_bert_zh.checkpoints.names import head_of, shapes
-from keras_bert_zh.config import BertConfig
+from keras_bert_zh.checkpoints import Checkpoint
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.masked_lm_head import MaskedLMHead
-from keras_bert_zh.layers.composite import Composite, changes_inside
+from keras_bert_zh.heads.on_encoder import OnEncoder
+from keras_bert_zh.layers.composite import changes_inside
 from keras_bert_zh.layers.dense import Dense
 from keras_bert_zh.layers.encoder_inputs import INPUT_KEYS
 from keras_bert_zh.layers.fresh_weights import fresh_weights
 
-# What the weights of a head depend on, beside the encoder that they were trained with.
-_MUST_FIT = ("vocab_size", "hidden_size", "hidden_act")
-
-# What each head computes.
-_OUTPUTS = {"masked_lm": "mlm_logits", "next_sentence": "next_sentence_logits"}
+# What a warning says of a head that the checkpoint does not have.
+_LACKING = {
+    "masked_lm": "masked_lm: mlm_logits come from fresh ones until they are trained.",
+    "next_sentence": "next_sentence: next_sentence_logits come from fresh ones until they are "
+    "trained.",
+}
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
-class MaskedLM(Composite, keras.Model):
+class MaskedLM(OnEncoder):
     """Scores which tokens stand at masked positions: BERT as it is pretrained.
 
     `compile` and `fit` train it on labels `<int32>[B, P]`, the tokens that stood there. Every text
@@ -37,9 +35,7 @@ class MaskedLM(Composite, keras.Model):
     Word embeddings are trained in both places, in the encoder and as the last layer of the head.
     With an encoder in `"mixed_float16"`, `compile` scales the loss, as Keras does of itself.
 
-    Without `next_sentence` the pooler takes no part: it counts among the weights that are not
-    trained, and its own `trainable` stays as it is. Inside of another model, which asks each weight
-    by itself, Keras warns that it has no gradients: set `encoder.pooler.trainable = False` there.
+    Without `next_sentence` the pooler is taken out of training, as by `encoder.rest_pooler()`.
 
     Args:
         encoder: BertEncoder, whose dtype policy the heads take. For fresh heads alone,
@@ -94,17 +90,8 @@ class MaskedLM(Composite, keras.Model):
         next_sentence: bool = False,
         **kwargs: Any,
     ):
-        if not isinstance(encoder, BertEncoder):
-            raise TypeError(f"encoder must be a BertEncoder, got {encoder!r}.")
-        if "dtype" in kwargs:
-            raise ValueError(
-                "MaskedLM computes in the dtype policy of its encoder: pass dtype="
-                f"{kwargs['dtype']!r} to BertEncoder."
-            )
-        super().__init__(dtype=encoder.dtype_policy, **kwargs)
+        super().__init__(encoder, **kwargs)
         config = encoder.config
-        loaded = None if checkpoint is None else _open(checkpoint, config)
-        self.encoder = encoder
         self.masked_lm = MaskedLMHead(
             vocab_size=config.vocab_size,
             hidden_size=config.hidden_size,
@@ -117,46 +104,25 @@ class MaskedLM(Composite, keras.Model):
         )
         self.next_sentence = None
         if next_sentence:
-            encoder.train_pooler()
             self.next_sentence = Dense(
                 2,
                 kernel_initializer=fresh_weights(config.initializer_range),
                 dtype=encoder.dtype_policy,
                 name="next_sentence",
             )
-        self.build()
-        if not self.trainable:
-            self.encoder.trainable = False
-        if loaded is not None:
-            self._assign(loaded)
-
-    @property
-    def compute_dtype(self) -> str:
-        """The dtype of the logits: of what is left to compute behind encoder and heads."""
-        return keras.backend.result_type(self.dtype_policy.compute_dtype, "float32")
+        self.complete(checkpoint, _LACKING)
+        if next_sentence:
+            encoder.train_pooler()
+        else:
+            encoder.rest_pooler()
 
     def build(self, input_shape=None):
         with self.restored():
             if self.next_sentence is not None:
                 self.next_sentence.build((None, self.encoder.config.hidden_size))
 
-    def described(self):
-        return self._heads().values()  # The encoder has a config of its own.
-
-    def _assign(self, checkpoint):
-        missing = [head for head in self._heads() if head in checkpoint.missing]
-        for head in missing:
-            warnings.warn(
-                f"The checkpoint has no weights for {head}: {_OUTPUTS[head]} come from fresh ones "
-                "until they are trained.",
-                stacklevel=3,
-            )
-        found = self._heads().keys() - set(missing)
-        variables = {n: v for n, v in self.named_variables().items() if head_of(n) in found}
-        assign(checkpoint.weights.only(variables), variables)
-
-    def _heads(self) -> dict[str, keras.layers.Layer]:
-        heads = {name: getattr(self, name) for name in _OUTPUTS}
+    def heads(self):
+        heads = {"masked_lm": self.masked_lm, "next_sentence": self.next_sentence}
         return {name: head for name, head in heads.items() if head is not None}
 
     def call(self, inputs, training=None):
@@ -170,9 +136,10 @@ class MaskedLM(Composite, keras.Model):
         return {"mlm_logits": logits, "next_sentence_logits": next_sentence}
 
     def _encoded(self, encode, tokens, **arguments):
-        if self.next_sentence is None and self.encoder.output_key == "sequence_output":
-            return {"sequence_output": encode(tokens, **arguments)}
-        return encode(tokens, as_dict=True, **arguments)
+        if self.next_sentence is not None:
+            return encode(tokens, as_dict=True, **arguments)
+        key = "sequence_output"
+        return {key: encode(tokens, output_key=key, **arguments)}
 
     def _table(self):
         word = self.encoder.embeddings.word
@@ -193,37 +160,6 @@ class MaskedLM(Composite, keras.Model):
         next_sentence = keras.KerasTensor(shape, self.compute_dtype)
         return {"mlm_logits": logits, "next_sentence_logits": next_sentence}
 
-    # Optimisers and JAX take these lists, and need gradients of all that is trained.
-
-    @property
-    def trainable_variables(self):
-        return self._without_idle(super().trainable_variables)
-
-    @property
-    def trainable_weights(self):
-        return self._without_idle(super().trainable_weights)
-
-    @property
-    def non_trainable_variables(self):
-        trainable = set(map(id, self.trainable_variables))
-        return [variable for variable in self.variables if id(variable) not in trainable]
-
-    @property
-    def non_trainable_weights(self):
-        trainable = set(map(id, self.trainable_weights))
-        return [weight for weight in self.weights if id(weight) not in trainable]
-
-    def _without_idle(self, variables):
-        idle = self.encoder.pooler.variables if self.next_sentence is None else []
-        idle = set(map(id, idle))
-        return [variable for variable in variables if id(variable) not in idle]
-
-    def named_variables(self) -> dict[str, keras.Variable]:
-        """Returns the weights of encoder and heads by the names that `Checkpoint.weights` has."""
-        names = shapes(self.encoder.config, tuple(self._heads()))
-        heads = {name: operator.attrgetter(name)(self) for name in names if head_of(name)}
-        return self.encoder.named_variables() | heads
-
     def export(
         self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs
     ):
@@ -236,36 +172,7 @@ class MaskedLM(Composite, keras.Model):
         super().export(filepath, format, verbose, input_signature, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        del config["dtype"]
-        return {
-            **config,
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "next_sentence": self.next_sentence is not None,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects=None) -> "MaskedLM":
-        config = dict(config)
-        encoder = keras.saving.deserialize_keras_object(config.pop("encoder"), custom_objects)
-        frozen = {name: {"trainable": False} for name in config.pop("frozen", [])}  # Older files.
-        config["sublayers"] = frozen | config.get("sublayers", {})
-        return cls(encoder, **config)
-
-
-def _open(checkpoint, config: BertConfig) -> Checkpoint:
-    loaded = open_checkpoint(checkpoint)
-    differing = [
-        f"{name} is {theirs!r} in the checkpoint and {ours!r} in the encoder"
-        for name in _MUST_FIT
-        if (theirs := getattr(loaded.config, name)) != (ours := getattr(config, name))
-    ]
-    if differing:
-        raise ValueError(
-            f"The checkpoint's heads do not fit the encoder: {', '.join(differing)}. Make the "
-            "encoder from the same checkpoint, or pass checkpoint=None for fresh heads."
-        )
-    return loaded
+        return {**super().get_config(), "next_sentence": self.next_sentence is not None}
 
 
 def _split(inputs):

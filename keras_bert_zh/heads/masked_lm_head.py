@@ -3,11 +3,13 @@
 import keras
 from keras import ops
 
+from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.composite import Composite
 from keras_bert_zh.layers.dense import Dense
 from keras_bert_zh.layers.encoder_inputs import check_integers
 from keras_bert_zh.layers.feed_forward import ACTIVATIONS
 from keras_bert_zh.layers.fresh_weights import fresh_weights
+from keras_bert_zh.layers.normalization import LayerNorm
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
@@ -75,9 +77,7 @@ class MaskedLMHead(Composite, keras.layers.Layer):
             dtype=self.dtype_policy,
             name="dense",
         )
-        self.norm = keras.layers.LayerNormalization(
-            epsilon=epsilon, dtype=self.dtype_policy, name="norm"
-        )
+        self.norm = LayerNorm(epsilon=epsilon, dtype=self.dtype_policy, name="norm")
         self.vocab_size = vocab_size
         self.hidden_size = hidden_size
         self.activation = activation
@@ -96,7 +96,7 @@ class MaskedLMHead(Composite, keras.layers.Layer):
     def call(self, sequence, positions, table):
         self._check_call(sequence, positions, table)
         if positions is not None:
-            positions = _check_range(positions, ops.shape(sequence)[1])
+            positions = kernels.assert_positions(positions, ops.shape(sequence)[1])
             sequence = ops.take_along_axis(sequence, ops.expand_dims(positions, -1), axis=1)
         hidden = self.norm(self.dense(sequence))
         return ops.matmul(hidden, ops.transpose(table)) + self.bias
@@ -144,16 +144,6 @@ class MaskedLMHead(Composite, keras.layers.Layer):
             "epsilon": self.norm.epsilon,
             "initializer_range": self.initializer_range,
         }
-
-
-def _check_range(positions, length):
-    """Returns the positions, checked; on JAX those out of range become ones that give NaN."""
-    if keras.backend.backend() == "tensorflow":
-        from keras_bert_zh.layers.tensorflow_assertions import assert_positions
-
-        return assert_positions(positions, length)
-    positions = ops.cast(positions, "int32")
-    return ops.where(positions < 0, length, positions)  # JAX counts from the end.
 
 
 def _text(shape) -> str:

@@ -3,7 +3,13 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
+
+
+def to_float32(variable: object) -> np.ndarray:
+    return ops.convert_to_numpy(variable).astype("float32", copy=False)
+
 
 _NO_FLOAT8 = (
     "{} can't have both LoRA and float8, which Keras does not compute, and was left as it is. "
@@ -89,6 +95,14 @@ class Adapted:
         else:
             a.assign(lora[0])
             b.assign(lora[1][()] * (lora[2][()] / self._scale()))
+
+    def merged(self) -> np.ndarray:
+        """Returns the weight with LoRA's product, `<float32>`, without a rounding in between."""
+        weight = to_float32(getattr(self, f"_{self.adapted}"))
+        if not self.lora_enabled:
+            return weight
+        a, b = map(to_float32, self._factors())
+        return weight + np.float32(self._scale()) * (a @ b)
 
     def _factors(self) -> list[keras.Variable]:
         return [getattr(self, f"lora_{self.adapted}_{half}") for half in "ab"]

@@ -1,11 +1,10 @@
 """Every token looks at every other."""
 
-import functools
 import math
 
 import keras
-from keras import ops
 
+from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.composite import Composite
 from keras_bert_zh.layers.dense import Dense
 from keras_bert_zh.layers.dropout import Dropout
@@ -26,11 +25,13 @@ class SelfAttention(Composite, keras.layers.Layer):
     Call arguments:
         hidden: `<float>[B, S, D]`, or of the shape that the layout has.
         layout: `<int32>[B, S]`, the mask, 0 where nobody looks; or the TokenLayout of `hidden`.
-        only_first: bool, whether only the first token of each row looks at the others.
-        draw: what `dropout.draw()` gave; `None` draws.
+        queries: the Tokens that look at the others, such as `layout.first_tokens()`; `None` for all
+            of the layout.
+        drop: what `dropout.draw(training)` gave; `None` draws.
+        training: bool, whether dropout is active.
 
     Returns:
-        `<float>` of the shape of `hidden`; `<float>[B, D]` with `only_first`.
+        `<float>` of the shape of `hidden`; `<float>[B, D]` for the first tokens.
 
     Reference:
         `attention_layer` in google-research/bert `modeling.py`; Vaswani et al., Attention Is All
@@ -67,33 +68,24 @@ class SelfAttention(Composite, keras.layers.Layer):
                 dense.build((None, None, self.hidden_size))
             self.dropout.build((None, self.num_heads, None, None))
 
-    def call(self, hidden, layout, only_first=False, draw=None, training=None):
+    def call(self, hidden, layout, queries=None, drop=None, training=None):
         layout = as_layout(layout, self.num_heads)
-        query = self.query(layout.first(hidden) if only_first else hidden)
+        queries = layout if queries is None else queries
+        drop = self.dropout.draw(training) if drop is None else drop
+        query = self.query(queries.pick(hidden))
         # Scaled before the product, which might overflow in float16; and before heads are split:
         # TensorFlow 2.21 fuses a scale next to the product, and may mix up the groups.
-        query = query * (1 / math.sqrt(self.hidden_size // self.num_heads))
-        queries = (layout.split_first if only_first else layout.split)(query)
-        keys, values = layout.split(self.key(hidden)), layout.split(self.value(hidden))
-        groups = zip(queries, keys, values, layout.penalties(self.compute_dtype), strict=True)
-        draw = self.dropout.draw() if training and draw is None else draw
-        attend = self._attend
-        if layout.recomputes_attention and training:
-            from keras_bert_zh.layers.tensorflow_gradients import attention as attend
-        contexts = []
-        for index, (query, key, value, penalty) in enumerate(groups):
-            drawn = draw and draw.of_group(index)
-            drop = functools.partial(self.dropout, draw=drawn, training=training)
-            contexts.append(attend(query, key, value, penalty, drop))
-        return self.projection((layout.merge_first if only_first else layout.merge)(contexts))
+        query = queries.split(query * (1 / math.sqrt(self.hidden_size // self.num_heads)))
+        key, value = layout.split(self.key(hidden)), layout.split(self.value(hidden))
+        groups = zip(query, key, value, layout.penalties(self.compute_dtype), strict=True)
+        contexts = [
+            kernels.attention(*group, drop.of_group(index), training=bool(training))
+            for index, group in enumerate(groups)
+        ]
+        return self.projection(queries.merge(contexts))
 
-    def _attend(self, query, key, value, penalty, drop):
-        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
-        probabilities = ops.softmax(ops.cast(scores, penalty.dtype) + penalty, axis=-1)
-        return ops.matmul(drop(ops.cast(probabilities, self.compute_dtype)), value)
-
-    def compute_output_spec(self, hidden, layout, only_first=False, draw=None, training=None):
-        shape = (hidden.shape[0], *hidden.shape[-1:]) if only_first else hidden.shape
+    def compute_output_spec(self, hidden, layout, queries=None, drop=None, training=None):
+        shape = hidden.shape if queries is None else (hidden.shape[0], hidden.shape[-1])
         return keras.KerasTensor(shape, self.compute_dtype)
 
     def get_config(self):

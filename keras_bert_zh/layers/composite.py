@@ -66,6 +66,13 @@ def changes_inside(name: str, changes: dict[str, dict] | None) -> dict[str, dict
     return {inside: changes[path] for path, inside in paths.items() if inside != path}
 
 
+def with_frozen(config: dict[str, Any]) -> dict[str, Any]:
+    """Returns a config in which the frozen parts that older files tell of are changes, too."""
+    config = dict(config)
+    frozen = {name: {"trainable": False} for name in config.pop("frozen", [])}
+    return config | {"sublayers": frozen | config.get("sublayers", {})}
+
+
 def _walk(parent, layers, prefix="") -> Iterator[tuple[str, Any, Any]]:
     """Yields path, layer and parent of layers and all that is in them, parents first."""
     for layer in layers:

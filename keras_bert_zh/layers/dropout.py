@@ -1,4 +1,4 @@
-"""Dropout whose random numbers can be drawn again."""
+"""Dropout whose random numbers can be used again."""
 
 import dataclasses
 from typing import Any
@@ -6,26 +6,36 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_bert_zh.layers import kernels
+
 
 @dataclasses.dataclass(frozen=True)
-class Draw:
-    """What decides which numbers are dropped.
+class Drop:
+    """Drops the same numbers of a tensor whenever it is called.
 
     Not a tuple, which Keras would take apart among a layer's arguments.
 
     Attributes:
-        seed: `<int>[2]`.
-        algorithm: what makes random numbers of it, as TensorFlow names it. It is part of the draw,
-            since a gradient that draws again may be traced outside of the XLA that compiled the
-            first time.
+        rate: float in [0, 1), the share that is dropped.
+        seed: `<int>[2]`; `None` if the rate is 0.
+        algorithm: what makes random numbers of it, as TensorFlow names it. It is kept, since a
+            gradient that computes again may be traced outside of the XLA that compiled the first
+            time.
     """
 
-    seed: Any
+    rate: float
+    seed: Any = None
     algorithm: str | None = None
 
-    def of_group(self, index: int) -> "Draw":
-        """Returns another draw for each index, far from those that are drawn in a row."""
-        if index == 0:
+    def __call__(self, x: Any) -> Any:
+        """Returns `<float>[...]` of the shape of `x`."""
+        if self.rate == 0:
+            return x
+        return kernels.dropout(x, self.rate, self.seed, self.algorithm)
+
+    def of_group(self, index: int) -> "Drop":
+        """Returns another one for each index, far from those that are drawn in a row."""
+        if index == 0 or self.rate == 0:
             return self
         offset = ops.cast([index * 1_000_003, 0], self.seed.dtype)
         return dataclasses.replace(self, seed=self.seed + offset)
@@ -33,9 +43,9 @@ class Draw:
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class Dropout(keras.layers.Dropout):
-    """Keras's dropout, which also takes what it draws.
+    """Keras's dropout, which can also drop the same numbers twice.
 
-    A block that is computed twice, to save memory, must drop the same numbers twice.
+    A block that is computed twice, to save memory, must do that.
 
     Args:
         rate: float in [0, 1), the share that is dropped. The attribute of this name can be set.
@@ -43,7 +53,6 @@ class Dropout(keras.layers.Dropout):
 
     Call arguments:
         inputs: `<float>[...]`.
-        draw: what `draw` returned; `None` draws.
         training: bool, whether anything is dropped.
 
     Returns:
@@ -73,32 +82,11 @@ class Dropout(keras.layers.Dropout):
             self.seed_generator = keras.random.SeedGenerator(self.seed)
             self._tracker.lock()
 
-    def draw(self) -> Draw | None:
-        """Returns a new draw, which changes the state of the seed generator."""
-        if self.rate == 0:
-            return None
-        if keras.backend.backend() != "tensorflow":
-            return Draw(self.seed_generator.next())
-        from keras_bert_zh.layers.tensorflow_dropout import algorithm
-
-        return Draw(self.seed_generator.next(), algorithm())
-
-    def call(self, inputs, draw=None, training=False):
+    def draw(self, training: bool | None) -> Drop:
+        """Returns what to drop, anew at each call; outside of training, nothing."""
         if not training or self.rate == 0:
-            return inputs
-        draw = self.draw() if draw is None else draw
-        if keras.backend.backend() == "tensorflow":
-            from keras_bert_zh.layers.tensorflow_dropout import dropout
+            return Drop(0.0)
+        return Drop(self.rate, self.seed_generator.next(), kernels.dropout_algorithm())
 
-            return dropout(inputs, self.rate, draw.seed, draw.algorithm)
-        return keras.random.dropout(inputs, self.rate, seed=_Drawn(draw.seed))
-
-
-class _Drawn(keras.random.SeedGenerator):
-    """Gives the functions of `keras.random` a seed that is drawn already."""
-
-    def __init__(self, seed: Any):
-        self._seed = seed
-
-    def next(self, ordered: bool = True) -> Any:
-        return self._seed
+    def call(self, inputs, training=False):
+        return self.draw(training)(inputs)

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.adapted import Adapted
 
 
@@ -55,8 +56,4 @@ class EmbeddingTable(Adapted, keras.layers.Embedding):
 
 
 def _rows(table, ids):
-    if keras.backend.backend() != "tensorflow":
-        return ops.take(table, ids, axis=0)
-    from keras_bert_zh.layers.tensorflow_gradients import rows
-
-    return rows(ops.convert_to_tensor(table), ids)
+    return kernels.rows(ops.convert_to_tensor(table), ids)

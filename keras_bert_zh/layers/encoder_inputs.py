@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
+
+from keras_bert_zh.layers import kernels
 
 INPUT_KEYS = ("input_ids", "input_mask", "segment_ids")
 
@@ -52,11 +53,8 @@ def check_integers(name: str, tensor: Any, axes: str) -> None:
     """Raises ValueError unless a tensor holds integers, or floats may stand in for them."""
     if _dtype(tensor).startswith(("int", "uint")):
         return
-    if keras.backend.backend() == "tensorflow" and "float" in _dtype(tensor):
-        from keras_bert_zh.layers.tensorflow_assertions import floats_may_stand_in
-
-        if floats_may_stand_in():
-            return
+    if "float" in _dtype(tensor) and kernels.floats_may_stand_in():
+        return
     raise ValueError(f"{name} must be integers, int32 {axes}; got {_dtype(tensor)}.")
 
 
@@ -79,44 +77,13 @@ def check_values(inputs: dict[str, Any], sizes: dict[str, int], max_length: int)
     Raises:
         ValueError: eagerly; `tf.errors.InvalidArgumentError` with the same message in a graph.
     """
-    if keras.backend.backend() == "tensorflow":
-        from keras_bert_zh.layers.tensorflow_assertions import assert_values
-
-        inputs = assert_values(inputs, sizes, max_length)
-    elif not any(map(_is_traced, inputs.values())):
-        for name, tensor in inputs.items():
-            raise_outside(name, ops.convert_to_numpy(tensor), sizes[name])
+    inputs = kernels.assert_values(inputs, sizes, max_length)
     # Not before: a wide integer would wrap around into the range.
     return {name: ops.cast(tensor, "int32") for name, tensor in inputs.items()}
 
 
-def raise_outside(name: str, values: np.ndarray, size: int) -> None:
-    """Raises ValueError unless all values are in `[0, size)`."""
-    if values.size and not (values.min() >= 0 and values.max() < size):
-        worst = values.min() if values.min() < 0 else values.max()
-        raise ValueError(f"{range_message(name, size)} {worst}.")
-
-
-def range_message(name: str, size: int) -> str:
-    """Returns the beginning of a complaint; the offending value comes after it."""
-    what = {
-        "input_ids": "the encoder's vocabulary; give BertPreprocess the same checkpoint",
-        "input_mask": "0 for padding, 1 for tokens",
-        "segment_ids": "the encoder's segment types",
-    }
-    return f"{name} must be in [0, {size}) ({what[name]}), got"
-
-
 def _dtype(tensor: Any) -> str:
     return keras.backend.standardize_dtype(tensor.dtype)
-
-
-def _is_traced(tensor: Any) -> bool:
-    if keras.backend.backend() != "jax":
-        return False
-    import jax
-
-    return isinstance(tensor, jax.core.Tracer)
 
 
 def _compatible(shape, other) -> bool:

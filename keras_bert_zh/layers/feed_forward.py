@@ -2,30 +2,16 @@
 
 import keras
 
+from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.composite import Composite
 from keras_bert_zh.layers.dense import Dense
 from keras_bert_zh.layers.fresh_weights import fresh_weights
 
-
-def gelu_tanh(x):
-    """GELU in its tanh approximation (https://arxiv.org/abs/1606.08415)."""
-    if keras.backend.backend() == "tensorflow":
-        from keras_bert_zh.layers import tensorflow_gradients
-
-        return tensorflow_gradients.gelu_tanh(x)
-    return keras.ops.gelu(x, approximate=True)
-
-
-def gelu_erf(x):
-    """GELU by the error function (https://arxiv.org/abs/1606.08415)."""
-    if keras.backend.backend() == "tensorflow":
-        from keras_bert_zh.layers import tensorflow_gradients
-
-        return tensorflow_gradients.gelu_erf(x)
-    return keras.ops.gelu(x, approximate=False)
-
-
-ACTIVATIONS = {"gelu_tanh": gelu_tanh, "gelu_erf": gelu_erf, "relu": keras.ops.relu}
+ACTIVATIONS = {
+    "gelu_tanh": kernels.gelu_tanh,
+    "gelu_erf": kernels.gelu_erf,
+    "relu": keras.ops.relu,
+}
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")

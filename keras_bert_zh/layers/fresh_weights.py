@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_bert_zh.layers import kernels
+
 
 def fresh_weights(initializer_range: float | None) -> keras.initializers.Initializer:
     """Returns BERT's initializer: a normal distribution, cut at two standard deviations.
@@ -13,10 +15,6 @@ def fresh_weights(initializer_range: float | None) -> keras.initializers.Initial
     Reference:
         `create_initializer` in google-research/bert `modeling.py`.
     """
-    if initializer_range is not None:
-        return keras.initializers.TruncatedNormal(stddev=initializer_range)
-    if keras.backend.backend() == "tensorflow":
-        from keras_bert_zh.layers.tensorflow_empty import Empty
-
-        return Empty()
-    return keras.initializers.Zeros()
+    if initializer_range is None:
+        return kernels.unwritten()
+    return keras.initializers.TruncatedNormal(stddev=initializer_range)

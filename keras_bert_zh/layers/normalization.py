@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_bert_zh.layers import kernels
+
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class LayerNorm(keras.layers.LayerNormalization):
@@ -29,10 +31,6 @@ class LayerNorm(keras.layers.LayerNormalization):
             raise ValueError("LayerNorm is over the last axis alone, with gamma and beta.")
 
     def call(self, inputs):
-        if keras.backend.backend() != "tensorflow":
-            return super().call(inputs)
-        from keras_bert_zh.layers.tensorflow_gradients import layer_norm
-
         dtype = keras.backend.result_type(self.compute_dtype, "float32")
         gamma, beta = (ops.cast(weight, dtype) for weight in (self.gamma, self.beta))
-        return layer_norm(ops.cast(inputs, self.compute_dtype), gamma, beta, self.epsilon)
+        return kernels.layer_norm(ops.cast(inputs, self.compute_dtype), gamma, beta, self.epsilon)

@@ -29,10 +29,11 @@ class TransformerBlock(Composite, keras.layers.Layer):
     Call arguments:
         hidden: `<float>[B, S, D]`, or of the shape that the layout has.
         layout: `<int32>[B, S]`, the mask, 0 where nobody looks; or the TokenLayout of `hidden`.
-        only_first: bool, whether only the first token of each row is computed.
+        queries: the Tokens that are computed, such as `layout.first_tokens()`; `None` for all.
+        training: bool, whether dropout is active.
 
     Returns:
-        `<float>` of the shape of `hidden`; `<float>[B, D]` with `only_first`.
+        `<float>` of the shape of `hidden`; `<float>[B, D]` for the first tokens.
 
     Reference:
         `transformer_model` in google-research/bert `modeling.py`.
@@ -81,31 +82,24 @@ class TransformerBlock(Composite, keras.layers.Layer):
             self.feed_forward_norm.build(shape)
             self.dropout.build(shape)
 
-    def call(self, hidden, layout, only_first=False, training=None):
+    def call(self, hidden, layout, queries=None, training=None):
         layout = as_layout(layout, self.attention.num_heads)
+        queries = layout if queries is None else queries
         # Drawn outside of what is computed again, which would draw others.
         layers = (self.attention.dropout, self.dropout, self.dropout)
-        draws = [layer.draw() if training else None for layer in layers]
+        drops = [layer.draw(training) for layer in layers]
 
         def compute(hidden):
-            return self._compute(hidden, layout, only_first, draws, training)
+            attended = self.attention(
+                hidden, layout=layout, queries=queries, drop=drops[0], training=training
+            )
+            hidden = self.attention_norm(queries.pick(hidden) + drops[1](attended))
+            return self.feed_forward_norm(hidden + drops[2](self.feed_forward(hidden)))
 
         return (keras.remat(compute) if self.remat and training else compute)(hidden)
 
-    def _compute(self, hidden, layout, only_first, draws, training):
-        attended = self.attention(
-            hidden, layout=layout, only_first=only_first, draw=draws[0], training=training
-        )
-        if only_first:
-            hidden = layout.first(hidden)
-        attended = self.dropout(attended, draw=draws[1], training=training)
-        hidden = self.attention_norm(hidden + attended)
-        transformed = self.feed_forward(hidden)
-        transformed = self.dropout(transformed, draw=draws[2], training=training)
-        return self.feed_forward_norm(hidden + transformed)
-
-    def compute_output_spec(self, hidden, layout, only_first=False, training=None):
-        return self.attention.compute_output_spec(hidden, layout, only_first)
+    def compute_output_spec(self, hidden, layout, queries=None, training=None):
+        return self.attention.compute_output_spec(hidden, layout, queries)
 
     def get_config(self):
         return {

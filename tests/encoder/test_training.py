@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from keras_bert_zh import BertEncoder, BertPreprocess
-from keras_bert_zh.layers.dropout import Dropout
+from keras_bert_zh.layers.dropout import Drop, Dropout
 from tests.encoder.common import SMALL, difference, randomized, small_inputs
 
 
@@ -29,13 +29,18 @@ def test_dropout_rates_are_those_of_the_original(tiny):
 def test_dropout_is_in_the_four_places_of_the_original(tiny, inputs, monkeypatch):
     """Every place draws once, on the tensor that the original drops out."""
     encoder, seen = BertEncoder(tiny, padding_free=False, output_key=None), []
-    call = Dropout.call
+    draw, call, drawn = Dropout.draw, Drop.__call__, []
 
-    def spy(self, inputs, draw=None, training=False):
-        seen.append((self, inputs.shape))
-        return call(self, inputs, draw, training)
+    def spy_on_draw(self, training):
+        drawn.append((self, draw(self, training)))
+        return drawn[-1][1]
 
-    monkeypatch.setattr(Dropout, "call", spy)
+    def spy_on_call(self, x):
+        seen.extend((layer, x.shape) for layer, drop in drawn if drop is self)
+        return call(self, x)
+
+    monkeypatch.setattr(Dropout, "draw", spy_on_draw)
+    monkeypatch.setattr(Drop, "__call__", spy_on_call)
     encoder(inputs, training=True)
     hidden, scores = (3, 16, 32), (3, 4, 16, 16)
     expected = [(encoder.embeddings.dropout, hidden)]

@@ -31,7 +31,7 @@ def test_jit_compile_argument(tiny, inputs, golden):
             report(f"XLA, training={training}", key, difference(outputs[key], golden[key]))
             assert difference(outputs[key], golden[key]) < 2e-5
     encoder(inputs, as_dict=True)
-    (compiled,) = encoder._compiled.values()
+    compiled = encoder._compiled.current
     assert compiled.experimental_get_tracing_count() == 2  # One for each value of training.
     ir = compiled.experimental_get_compiler_ir(as_tensors(inputs), False, False, False)
     assert "HloModule" in ir("hlo")

@@ -44,7 +44,7 @@ def fed(golden):
 
 def changed(tiny, without=(), **changes):
     """The checkpoint without some heads, or with other changes."""
-    kept = [name for name in tiny.weights if names.head_of(name) not in without]
+    kept = [name for name in tiny.weights if names.part_of(name) not in without]
     return dataclasses.replace(tiny, weights=tiny.weights.only(kept), **changes)
 
 

@@ -8,7 +8,7 @@ def weights_of(head):
     """The head's variables by the names that a checkpoint has for them."""
     found = {}
     for name in names.SHAPES:
-        if names.head_of(name) == "masked_lm":
+        if names.part_of(name) == "masked_lm":
             variable = head
             for part in name.split(".")[1:]:
                 variable = getattr(variable, part)

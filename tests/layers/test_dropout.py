@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert_zh.layers.dropout import Dropout
-from keras_bert_zh.layers.tensorflow_dropout import dropout
+from keras_bert_zh.layers.dropout import Drop, Dropout
+from keras_bert_zh.layers.tensorflow.dropout import dropout
 
 ONES = tf.ones((301, 333))
 
@@ -39,10 +39,9 @@ def test_a_draw_decides_what_is_dropped(around):
     layer = Dropout(0.3, seed=1)
 
     def draw_twice(x):
-        draws = [layer.draw(), layer.draw()]
-        draws += [draws[0].of_group(1), draws[0].of_group(2)]
-        outputs = [layer(x, draw=draw, training=True) for draw in draws]
-        return outputs, [layer(x, draw=draw, training=True) for draw in draws]
+        drops = [layer.draw(training=True), layer.draw(training=True)]
+        drops += [drops[0].of_group(1), drops[0].of_group(2)]
+        return [drop(x) for drop in drops], [drop(x) for drop in drops]
 
     first, second = route(draw_twice, around)(ONES)
     masks = [np.asarray(output) == 0 for output in first]
@@ -70,7 +69,7 @@ def test_xla_on_a_cpu_draws_otherwise():
     layer, algorithms = Dropout(0.3), []
 
     def draw(x):
-        algorithms.append(layer.draw().algorithm)
+        algorithms.append(layer.draw(training=True).algorithm)
         return x
 
     tf.function(draw)(ONES)
@@ -82,7 +81,7 @@ def test_nothing_is_dropped_in_inference_or_at_rate_0():
     np.testing.assert_array_equal(Dropout(0.3)(ONES), ONES)
     layer = Dropout(0.0)
     np.testing.assert_array_equal(layer(ONES, training=True), ONES)
-    assert layer.draw() is None
+    assert layer.draw(training=True) == Drop(0.0) == Dropout(0.3).draw(training=False)
 
 
 def test_gradients_are_those_of_what_was_kept():

@@ -39,7 +39,7 @@ def read(folder: pathlib.Path) -> Checkpoint:
         found,
         _SCHEME,
         config,
-        optional=names.HEADS,
+        optional=names.PARTS,
     )
     vocabulary = None
     if "vocab_file" in attributes:

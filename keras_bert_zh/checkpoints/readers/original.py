@@ -45,7 +45,7 @@ def read(prefix: pathlib.Path) -> Checkpoint:
         open_tensors(prefix),
         TF1,
         config,
-        optional=("masked_lm", "next_sentence") if pooler else names.HEADS,
+        optional=("masked_lm", "next_sentence") if pooler else names.PARTS,
     )
     path = prefix.with_name("vocab.txt")
     vocabulary = read_vocabulary(path, config.vocab_size) if path.exists() else None

@@ -6,7 +6,7 @@ from typing import Any
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.readers.huggingface import CONFIG, WEIGHTS
 from keras_bert_zh.checkpoints.schemes import HUGGINGFACE
-from keras_bert_zh.checkpoints.writers.parts import arrays, heads, write_json, write_vocabulary
+from keras_bert_zh.checkpoints.writers.parts import arrays, write_json, write_vocabulary
 from keras_bert_zh.vocabulary import is_lowercase, special_ids
 
 # Transformers' class for what stands on the encoder, beside the pooler.
@@ -57,7 +57,7 @@ def _write_weights(checkpoint: Checkpoint, path: pathlib.Path) -> None:
 
 def _heads_of_its_own(checkpoint: Checkpoint) -> tuple[str, ...]:
     """Returns the heads that are not part of `BertModel`."""
-    return tuple(head for head in heads(checkpoint) if head != "pooler")
+    return tuple(head for head in checkpoint.parts if head != "pooler")
 
 
 def _config(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -13,11 +13,6 @@ from keras_bert_zh.checkpoints.schemes import Scheme
 from keras_bert_zh.vocabulary import check_vocabulary, parse_vocabulary
 
 
-def heads(checkpoint: Checkpoint) -> tuple[str, ...]:
-    """Returns those of `names.HEADS` that the checkpoint has."""
-    return tuple(head for head in names.HEADS if head not in checkpoint.missing)
-
-
 def arrays(checkpoint: Checkpoint, scheme: Scheme) -> Iterator[tuple[str, np.ndarray]]:
     """Yields every weight as a format stores it, with the name it has there; one at a time.
 
@@ -25,7 +20,7 @@ def arrays(checkpoint: Checkpoint, scheme: Scheme) -> Iterator[tuple[str, np.nda
         ValueError: if a weight is not finite as float32.
     """
     layers = checkpoint.config.num_hidden_layers
-    for ours, name in names.translation(scheme.names, layers, heads(checkpoint)).items():
+    for ours, name in names.translation(scheme.names, layers, checkpoint.parts).items():
         array = finite(ours, checkpoint.weights[ours])
         yield name, np.ascontiguousarray(array.T if scheme.is_transposed(ours) else array)
 

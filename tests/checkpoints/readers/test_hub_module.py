@@ -105,11 +105,11 @@ def test_every_head_and_odd_configuration(tmp_path, tiny):
 
 
 def test_nothing_but_an_encoder(tmp_path, tiny):
-    kept = [name for name in tiny.weights if names.head_of(name) is None]
+    kept = [name for name in tiny.weights if names.part_of(name) is None]
     checkpoint = Checkpoint(tiny.config, None, None, tiny.weights.only(kept))
     again = write(tmp_path, checkpoint)
     assert_same(again, checkpoint)
-    assert again.missing == ("vocabulary", "lowercase", *names.HEADS)
+    assert again.missing == ("vocabulary", "lowercase", *names.PARTS)
 
 
 def test_rows_without_a_token(tmp_path, tiny):
@@ -144,7 +144,7 @@ def test_what_was_trained_and_saved_again_by_tensorflow(saved, inputs, tmp_path,
     checkpoint = load_checkpoint(tmp_path / "again")
     assert (checkpoint.config, checkpoint.vocabulary) == (tiny.config, tiny.vocabulary)
     for name, weight in tiny.weights.items():
-        step = names.head_of(name) != "masked_lm"
+        step = names.part_of(name) != "masked_lm"
         np.testing.assert_array_equal(checkpoint.weights[name], weight + np.float32(step))
 
 

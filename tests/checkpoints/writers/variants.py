@@ -8,10 +8,10 @@ from keras_bert_zh.checkpoints import names
 
 
 def variant(
-    checkpoint, *, heads=names.HEADS, weights=None, vocabulary=..., lowercase=..., **config
+    checkpoint, *, heads=names.PARTS, weights=None, vocabulary=..., lowercase=..., **config
 ):
     """Returns a checkpoint with these heads alone, these weights and fields in place of its own."""
-    kept = [name for name in checkpoint.weights if names.head_of(name) in (None, *heads)]
+    kept = [name for name in checkpoint.weights if names.part_of(name) in (None, *heads)]
     lazy = checkpoint.weights.only(kept)
     return dataclasses.replace(
         checkpoint,

@@ -1,7 +1,7 @@
 import pytest
 import tensorflow as tf
 
-from keras_bert_zh.layers.tensorflow_assertions import assert_positions
+from keras_bert_zh.layers.tensorflow.assertions import assert_positions
 from tests.process import run_python
 
 

@@ -5,25 +5,23 @@ import itertools
 
 import tensorflow as tf
 
-from keras_bert_zh.layers.token_layout import MASKED_SCORE, TokenLayout
+from keras_bert_zh.layers.token_layout import MASKED_SCORE, TokenLayout, Tokens
 
 # More groups waste less on padding within a group, and call more kernels on less.
 GROUPS = 4
 
 
-class PackedLayout(TokenLayout):
+class PaddingFreeLayout(TokenLayout):
     """The tokens of all rows one after the other: hidden states are `[T, D]`.
 
-    Rows stand in order of length, so that attention can compute groups of rows of like length,
-    each as long as its longest row. A row's first position is computed even where it is masked,
-    for the pooler; nobody looks at it then.
+    Rows stand in order of length, so that attention can compute groups of rows of about one length,
+    each as long as its longest row. A row's first position is computed even where it is masked, for
+    the pooler; nobody looks at it then.
 
     Args:
         mask: `<int32>[B, S]`, 0 for positions that are left out.
         num_heads: int, N.
     """
-
-    recomputes_attention = True
 
     def __init__(self, mask: tf.Tensor, num_heads: int):
         self._mask = mask > 0
@@ -47,22 +45,16 @@ class PackedLayout(TokenLayout):
             for low, high in self._bounds
         ]
 
-    def pack(self, values):
+    def gather(self, values):
         return tf.gather_nd(values, self._places)
 
-    def unpack(self, hidden):
-        """As `TokenLayout.unpack`, with zeros in padding positions."""
+    def scatter(self, hidden):
+        """As `TokenLayout.scatter`, with zeros in padding positions."""
         shape = tf.concat([tf.shape(self._mask), tf.shape(hidden)[1:]], 0)
         padded = tf.ensure_shape(
             tf.scatter_nd(self._places, hidden, shape), (*self._mask.shape, hidden.shape[1])
         )
         return tf.where(self._mask[:, :, None], padded, tf.zeros([], hidden.dtype))
-
-    def first(self, hidden):
-        def put_back(first):
-            return tf.scatter_nd(self._first[:, None], first, tf.shape(hidden))
-
-        return _inverse_gradient(lambda hidden: tf.gather(hidden, self._first), put_back)(hidden)
 
     def split(self, hidden):
         return _inverse_gradient(self._split, self._merge)(hidden)
@@ -70,24 +62,13 @@ class PackedLayout(TokenLayout):
     def merge(self, groups):
         return _inverse_gradient(self._merge, self._split_zero_padded)(*groups)
 
-    def split_first(self, first):
-        return _inverse_gradient(self._split_first, self._merge_first)(first)
-
-    def merge_first(self, groups):
-        return _inverse_gradient(self._merge_first, self._split_first)(*groups)
+    def first_tokens(self):
+        return _FirstTokens(self._first, self._order, self._rank, self._bounds, self._num_heads)
 
     def penalties(self, dtype):
         if dtype == "float16" or (dtype == "bfloat16" and not _softmax_sums_in_float32()):
             dtype = "float32"
         return [tf.cast(group.penalty, dtype) for group in self._groups]
-
-    def _split_first(self, first):
-        heads = tf.reshape(first, (-1, self._num_heads, 1, first.shape[1] // self._num_heads))
-        return [tf.gather(heads, self._order[low:high]) for low, high in self._bounds]
-
-    def _merge_first(self, *groups):
-        heads = tf.gather(tf.concat(groups, 0), self._rank)
-        return tf.reshape(heads, (-1, self._num_heads * heads.shape[3]))
 
     # What stands in the padding of a group is some token: nobody looks at it, and nobody reads
     # what it sees. Only in gradients it would count.
@@ -140,6 +121,45 @@ class _Group:
         self.from_tokens = tokens[:, None] * num_heads + head[:, None]
         row, column = tf.unstack(tf.cast(tf.where(self.real), tf.int32)[:, :, None], axis=1)
         self.from_rows = (row * num_heads + head) * length + column
+
+
+class _FirstTokens(Tokens):
+    """The first token of each row, in the order of the batch; in groups, in order of length.
+
+    Args:
+        first: `<int32>[B]`, the index of each row's first token.
+        order: `<int32>[B]`, the rows in order of length.
+        rank: `<int32>[B]`, the place of each row in that order.
+        bounds: the first row of each group, and the one after its last.
+        num_heads: int, N.
+    """
+
+    def __init__(self, first, order, rank, bounds, num_heads):
+        self._first = first
+        self._order = order
+        self._rank = rank
+        self._bounds = bounds
+        self._num_heads = num_heads
+
+    def pick(self, hidden):
+        def put_back(first):
+            return tf.scatter_nd(self._first[:, None], first, tf.shape(hidden))
+
+        return _inverse_gradient(lambda hidden: tf.gather(hidden, self._first), put_back)(hidden)
+
+    def split(self, hidden):
+        return _inverse_gradient(self._split, self._merge)(hidden)
+
+    def merge(self, groups):
+        return _inverse_gradient(self._merge, self._split)(*groups)
+
+    def _split(self, first):
+        heads = tf.reshape(first, (-1, self._num_heads, 1, first.shape[1] // self._num_heads))
+        return [tf.gather(heads, self._order[low:high]) for low, high in self._bounds]
+
+    def _merge(self, *groups):
+        heads = tf.gather(tf.concat(groups, 0), self._rank)
+        return tf.reshape(heads, (-1, self._num_heads * heads.shape[3]))
 
 
 def _inverse_gradient(function, inverse):

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_bert_zh.layers.encoder_inputs import raise_outside, range_message
+from keras_bert_zh.layers.ranges import raise_outside, range_message
 
 
 def floats_may_stand_in() -> bool:
@@ -17,7 +17,7 @@ def floats_may_stand_in() -> bool:
 def assert_values(
     inputs: dict[str, tf.Tensor], sizes: dict[str, int], max_length: int
 ) -> dict[str, tf.Tensor]:
-    """See `encoder_inputs.check_values`."""
+    """See `encoder_inputs.check_values`, which makes int32 of what is returned."""
     if tf.executing_eagerly():
         for name, tensor in inputs.items():
             raise_outside(name, tensor.numpy(), sizes[name])

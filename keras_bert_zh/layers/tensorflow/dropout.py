@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_bert_zh.layers.tensorflow_placement import has_accelerator, in_xla
+from keras_bert_zh.layers.tensorflow.placement import has_accelerator, in_xla
 
 # A number is dropped where 16 random bits fall below the rate.
 _STEPS = 2**16

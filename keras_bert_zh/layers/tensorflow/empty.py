@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 
-class Empty(keras.initializers.Initializer):
+class Unwritten(keras.initializers.Initializer):
     """Whatever is in memory. Keras has no such initializer: its zeros are written one by one."""
 
     def __call__(self, shape, dtype=None):

@@ -1,0 +1,25 @@
+"""A model's layers and variables by the names that `Checkpoint.weights` has."""
+
+from typing import Any
+
+from keras_bert_zh.checkpoints.names import shapes
+from keras_bert_zh.config import BertConfig
+
+
+def layer_of(model: Any, name: str) -> tuple[Any, str]:
+    """Returns the layer that has the weight of this name, and what the weight is called there.
+
+    Args:
+        model: the encoder, or a model that holds it as `encoder`, beside its heads.
+        name: str, a name as in `names.SHAPES`.
+    """
+    first, *path, kind = name.split(".")
+    layer = getattr(model if hasattr(model, first) else model.encoder, first)
+    for part in path:
+        layer = layer[int(part)] if part.isdigit() else getattr(layer, part)
+    return layer, kind
+
+
+def named_variables(model: Any, config: BertConfig, parts: tuple[str, ...]) -> dict[str, Any]:
+    """Returns the variables of an encoder and of some of `names.PARTS`, in forward order."""
+    return {name: getattr(*layer_of(model, name)) for name in shapes(config, parts)}

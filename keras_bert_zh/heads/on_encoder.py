@@ -1,0 +1,104 @@
+"""What the models share that put heads on an encoder."""
+
+import os
+from typing import Any
+
+import keras
+
+from keras_bert_zh.checkpoints import Checkpoint, assign_parts, open_checkpoint
+from keras_bert_zh.checkpoints.names import part_of
+from keras_bert_zh.checkpoints.variables import named_variables
+from keras_bert_zh.encoder import BertEncoder
+from keras_bert_zh.layers.composite import Composite, with_frozen
+
+# What the weights of a head depend on, beside the encoder that they were trained with.
+_MUST_FIT = ("vocab_size", "hidden_size", "hidden_act")
+
+
+class OnEncoder(Composite, keras.Model):
+    """An encoder and heads on it, in the dtype policy of the encoder.
+
+    A subclass makes its heads in `__init__`, as attributes of the names that they have among
+    `checkpoints.names.PARTS`, and then calls `complete`.
+
+    Args:
+        encoder: BertEncoder.
+        **kwargs: `name` and `trainable`, as for every Keras model.
+
+    Raises:
+        TypeError: if `encoder` is something else.
+        ValueError: if `dtype` is passed.
+    """
+
+    def __init__(self, encoder: BertEncoder, **kwargs: Any):
+        if not isinstance(encoder, BertEncoder):
+            raise TypeError(f"encoder must be a BertEncoder, got {encoder!r}.")
+        if "dtype" in kwargs:
+            raise ValueError(
+                f"{type(self).__name__} computes in the dtype policy of its encoder: pass dtype="
+                f"{kwargs['dtype']!r} to BertEncoder."
+            )
+        super().__init__(dtype=encoder.dtype_policy, **kwargs)
+        self.encoder = encoder
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype of the logits: of what is left to compute behind encoder and heads."""
+        return keras.backend.result_type(self.dtype_policy.compute_dtype, "float32")
+
+    def heads(self) -> dict[str, keras.layers.Layer]:
+        """Returns the heads by name, in forward order."""
+        raise NotImplementedError
+
+    def complete(
+        self, checkpoint: str | os.PathLike | Checkpoint | None, lacking: dict[str, str]
+    ) -> None:
+        """Builds the heads and gives them the weights of a checkpoint, where it has them.
+
+        Args:
+            checkpoint: what `open_checkpoint` takes; `None` leaves the heads fresh.
+            lacking: what a warning says of each head that the checkpoint does not have.
+
+        Raises:
+            ValueError: if encoder and checkpoint do not fit each other.
+        """
+        loaded = None if checkpoint is None else self._open(checkpoint)
+        self.build()
+        if not self.trainable:
+            self.encoder.trainable = False  # Keras set the flag before it was there.
+        if loaded is not None:
+            heads = self.heads()
+            variables = {n: v for n, v in self.named_variables().items() if part_of(n) in heads}
+            assign_parts(loaded, variables, {name: lacking[name] for name in heads})
+
+    def _open(self, checkpoint: str | os.PathLike | Checkpoint) -> Checkpoint:
+        loaded, config = open_checkpoint(checkpoint), self.encoder.config
+        differing = [
+            f"{name} is {theirs!r} in the checkpoint and {ours!r} in the encoder"
+            for name in _MUST_FIT
+            if (theirs := getattr(loaded.config, name)) != (ours := getattr(config, name))
+        ]
+        if differing:
+            raise ValueError(
+                f"The checkpoint's heads do not fit the encoder: {', '.join(differing)}. Make the "
+                "encoder from the same checkpoint, or pass checkpoint=None for fresh heads."
+            )
+        return loaded
+
+    def described(self):
+        return self.heads().values()  # The encoder has a config of its own.
+
+    def named_variables(self) -> dict[str, keras.Variable]:
+        """Returns the weights of encoder and heads by the names that `Checkpoint.weights` has."""
+        return named_variables(self, self.encoder.config, ("pooler", *self.heads()))
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        del config["dtype"]
+        return {**config, "encoder": keras.saving.serialize_keras_object(self.encoder)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects=None) -> "OnEncoder":
+        config = with_frozen(config)
+        encoder = keras.saving.deserialize_keras_object(config.pop("encoder"), custom_objects)
+        return cls(encoder, **config)

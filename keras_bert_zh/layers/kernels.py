@@ -1,0 +1,70 @@
+"""What computes the layers on the backend of Keras: the one place that asks which it is.
+
+On TensorFlow these are functions of its own, for speed and memory; elsewhere, those of
+`portable.py`, which say what each function gives.
+"""
+
+import keras
+
+BACKEND = keras.backend.backend()
+ON_TENSORFLOW = BACKEND == "tensorflow"
+
+__all__ = [
+    "BACKEND",
+    "ON_TENSORFLOW",
+    "assert_positions",
+    "assert_values",
+    "attention",
+    "compiled",
+    "dropout",
+    "dropout_algorithm",
+    "floats_may_stand_in",
+    "gelu_erf",
+    "gelu_tanh",
+    "layer_norm",
+    "layout_of",
+    "require_tensorflow",
+    "rows",
+    "unwritten",
+]
+
+if ON_TENSORFLOW:
+    from keras_bert_zh.layers.tensorflow.assertions import (
+        assert_positions,
+        assert_values,
+        floats_may_stand_in,
+    )
+    from keras_bert_zh.layers.tensorflow.attention import attention
+    from keras_bert_zh.layers.tensorflow.compiled import Compiled as compiled  # noqa: N813
+    from keras_bert_zh.layers.tensorflow.dropout import algorithm as dropout_algorithm
+    from keras_bert_zh.layers.tensorflow.dropout import dropout
+    from keras_bert_zh.layers.tensorflow.empty import Unwritten as unwritten  # noqa: N813
+    from keras_bert_zh.layers.tensorflow.gelu import gelu_erf, gelu_tanh
+    from keras_bert_zh.layers.tensorflow.layer_norm import layer_norm
+    from keras_bert_zh.layers.tensorflow.layout import layout_of
+    from keras_bert_zh.layers.tensorflow.rows import rows
+else:
+    from keras_bert_zh.layers.portable import (
+        assert_positions,
+        assert_values,
+        attention,
+        compiled,
+        dropout,
+        dropout_algorithm,
+        floats_may_stand_in,
+        gelu_erf,
+        gelu_tanh,
+        layer_norm,
+        layout_of,
+        rows,
+        unwritten,
+    )
+
+
+def require_tensorflow(what: str) -> None:
+    """Raises ValueError on another backend than TensorFlow."""
+    if not ON_TENSORFLOW:
+        raise ValueError(
+            f"{what} is for the TensorFlow backend, and Keras runs on {BACKEND}: start Python with "
+            "KERAS_BACKEND=tensorflow."
+        )

@@ -1,0 +1,132 @@
+"""What computes the layers on any backend, in `keras.ops`."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_bert_zh.layers.ranges import raise_outside
+from keras_bert_zh.layers.token_layout import PaddedLayout, TokenLayout
+
+
+def attention(
+    query: Any, key: Any, value: Any, penalty: Any, drop: Callable[[Any], Any], *, training: bool
+) -> Any:
+    """What each query finds among the values.
+
+    Args:
+        query: `<float>[B, N, Q, H]`, scaled.
+        key, value: `<float>[B, N, S, H]`.
+        penalty: `<float>[B, 1, 1, S]`, what is added to the scores, in the softmax's dtype.
+        drop: dropout of the probabilities.
+        training: bool.
+
+    Returns:
+        `<float>[B, N, Q, H]`.
+    """
+    scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
+    probabilities = ops.softmax(ops.cast(scores, penalty.dtype) + penalty, axis=-1)
+    return ops.matmul(drop(ops.cast(probabilities, value.dtype)), value)
+
+
+def gelu_tanh(x: Any) -> Any:
+    """GELU in its tanh approximation (https://arxiv.org/abs/1606.08415)."""
+    return ops.gelu(x, approximate=True)
+
+
+def gelu_erf(x: Any) -> Any:
+    """GELU by the error function (https://arxiv.org/abs/1606.08415)."""
+    return ops.gelu(x, approximate=False)
+
+
+def layer_norm(x: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
+    """Layer normalisation over the last axis in the dtype of gamma.
+
+    Args:
+        x: `<float>[..., D]`.
+        gamma, beta: `<float>[D]`, of at least `x`'s precision.
+        epsilon: float, added to the variance.
+
+    Returns:
+        `<float>[..., D]` of the dtype of `x`.
+    """
+    wide = ops.cast(x, gamma.dtype)
+    return ops.cast(ops.layer_normalization(wide, gamma, beta, -1, epsilon), x.dtype)
+
+
+def rows(table: Any, ids: Any) -> Any:
+    """Rows `<float>[..., D]` of a table `<float>[V, D]`, by ids `<int32>[...]`."""
+    return ops.take(table, ids, axis=0)
+
+
+def dropout(x: Any, rate: float, seed: Any, algorithm: str | None) -> Any:
+    """Drops numbers at random and scales the others, so that the mean stays.
+
+    Args:
+        x: `<float>[...]`.
+        rate: float in (0, 1), the share that is dropped.
+        seed: `<int>[2]`, which with the algorithm decides what is dropped.
+        algorithm: what `dropout_algorithm` gave.
+
+    Returns:
+        `<float>[...]` of the dtype of `x`.
+    """
+    return keras.random.dropout(x, rate, seed=_Drawn(seed))
+
+
+def dropout_algorithm() -> str | None:
+    """Returns what makes random numbers where this is traced; `None` for the only one."""
+    return None
+
+
+def unwritten() -> keras.initializers.Initializer:
+    """Returns the fastest initializer for weights that will be overwritten."""
+    return keras.initializers.Zeros()
+
+
+def layout_of(mask: Any, num_heads: int, padding_free: bool | None) -> TokenLayout:
+    """Returns the layout of rows with that mask, `<int32>[B, S]`."""
+    return PaddedLayout(mask, num_heads, keep_padding=padding_free is False)
+
+
+def compiled(function: Callable[..., Any], layer: keras.layers.Layer) -> Callable[..., Any]:
+    """Returns the function: Keras compiles the whole model elsewhere."""
+    return function
+
+
+def floats_may_stand_in() -> bool:
+    """Whether floats may stand where integers belong, in a graph that is traced and never run."""
+    return False
+
+
+def assert_values(inputs: dict[str, Any], sizes: dict[str, int], max_length: int) -> dict[str, Any]:
+    """Returns the inputs, if each is in `[0, size)`, as far as their values are known."""
+    if not any(map(_is_traced, inputs.values())):
+        for name, tensor in inputs.items():
+            raise_outside(name, ops.convert_to_numpy(tensor), sizes[name])
+    return inputs
+
+
+def assert_positions(positions: Any, length: Any) -> Any:
+    """Returns positions as int32; those out of `[0, length)` become ones that give NaN on JAX."""
+    positions = ops.cast(positions, "int32")
+    return ops.where(positions < 0, length, positions)  # JAX counts from the end.
+
+
+class _Drawn(keras.random.SeedGenerator):
+    """Gives the functions of `keras.random` a seed that is drawn already."""
+
+    def __init__(self, seed: Any):
+        self._seed = seed
+
+    def next(self, ordered: bool = True) -> Any:
+        return self._seed
+
+
+def _is_traced(tensor: Any) -> bool:
+    if keras.backend.backend() != "jax":
+        return False
+    import jax
+
+    return isinstance(tensor, jax.core.Tracer)

@@ -1,0 +1,1 @@
+"""What TensorFlow alone computes; `layers/kernels.py` chooses it."""

@@ -1,0 +1,77 @@
+"""Attention that trains in little memory."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from keras_bert_zh.layers import portable
+from keras_bert_zh.layers.tensorflow.placement import has_accelerator, in_xla
+from keras_bert_zh.layers.tensorflow.widened import widened
+
+
+def attention(
+    query: tf.Tensor,
+    key: tf.Tensor,
+    value: tf.Tensor,
+    penalty: tf.Tensor,
+    drop: Callable[[tf.Tensor], tf.Tensor],
+    *,
+    training: bool,
+) -> tf.Tensor:
+    """See `portable.attention`; on a CPU, training computes the probabilities twice.
+
+    That takes little time there, and the probabilities take most of the memory.
+    """
+    if training and not (in_xla() or has_accelerator()):
+        return recomputed(query, key, value, penalty, drop)
+    return portable.attention(query, key, value, penalty, drop, training=training)
+
+
+def recomputed(
+    query: tf.Tensor,
+    key: tf.Tensor,
+    value: tf.Tensor,
+    penalty: tf.Tensor,
+    drop: Callable[[tf.Tensor], tf.Tensor],
+) -> tf.Tensor:
+    """What each query finds among the values; keeps its inputs alone.
+
+    The probabilities, which take most of the memory, are computed again for the gradients.
+
+    Args:
+        query: `<float>[B, N, Q, H]`, scaled.
+        key, value: `<float>[B, N, S, H]`.
+        penalty: `<float>[B, 1, 1, S]`, what is added to the scores, in the softmax's dtype. It has
+            no gradient.
+        drop: dropout that drops the same numbers whenever it is called.
+
+    Returns:
+        `<float>[B, N, Q, H]`.
+
+    Reference:
+        Rabe and Staats, Self-attention Does Not Need O(n²) Memory, 2021
+        (https://arxiv.org/abs/2112.05682).
+    """
+
+    @tf.custom_gradient
+    def attend(query, key, value):
+        def look(query, key):
+            scores = tf.matmul(query, key, transpose_b=True)
+            probabilities = tf.nn.softmax(tf.cast(scores, penalty.dtype) + penalty)
+            return tf.cast(probabilities, query.dtype)
+
+        def gradient(upstream):
+            # Not before there is something to do with it, or it would be kept all the same.
+            with tf.control_dependencies([upstream]):
+                probabilities = look(tf.identity(query), tf.identity(key))
+                noise = drop(tf.ones_like(probabilities))
+            to_value = tf.matmul(probabilities * noise, upstream, transpose_a=True)
+            slope = widened(tf.matmul(upstream, value, transpose_b=True) * noise)
+            wide = widened(probabilities)
+            slope = wide * (slope - tf.reduce_sum(slope * wide, -1, keepdims=True))
+            slope = tf.cast(slope, query.dtype)
+            return tf.matmul(slope, key), tf.matmul(slope, query, transpose_a=True), to_value
+
+        return tf.matmul(drop(look(query, key)), value), gradient
+
+    return attend(query, key, value)

@@ -1,0 +1,39 @@
+"""Layers that XLA compiles, while what is around them is not compiled."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+class Compiled:
+    """A function that XLA compiles, again when what it reads of a layer has changed.
+
+    That is which variables there are, dtype policies and dropout rates, inside of the layer too.
+    For each set of arguments that are no tensors there is one trace, and XLA compiles it once for
+    each shape.
+
+    Args:
+        function: the function.
+        layer: the layer.
+    """
+
+    def __init__(self, function: Callable[..., Any], layer: keras.layers.Layer):
+        self._function = function
+        self._layer = layer
+        self._state = self.current = None
+
+    def __call__(self, *arguments: Any) -> Any:
+        layers = list(self._layer._flatten_layers())
+        state = (
+            [id(variable) for variable in self._layer.variables],
+            [layer.dtype_policy.name for layer in layers],
+            [getattr(layer, "rate", None) for layer in layers],
+        )
+        if state != self._state:
+            self.current = tf.function(
+                self._function, jit_compile=True, autograph=False, reduce_retracing=True
+            )
+            self._state = state
+        return self.current(*arguments)
