@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.readers import formats
-from keras_bert_zh.checkpoints.sources import digests, resolve
+from keras_bert_zh.checkpoints.sources import digests
+from keras_bert_zh.checkpoints.sources.hub_url import DEFAULT
+from keras_bert_zh.checkpoints.sources.resolve import resolve
 from keras_bert_zh.config import BertConfig
 
 
@@ -73,8 +75,8 @@ def load_checkpoint(
 def open_checkpoint(source: str | os.PathLike | Checkpoint) -> Checkpoint:
     """Does the same for a caller who will read all of the tensors or none, which are not read here.
 
-    Those of a Hub URL are: what came through the network is never used unchecked, not even its
-    vocabulary.
+    They are where a download was compared with no digest: what came through the network is never
+    used unchecked, not even its vocabulary.
     """
     return _open(source, None, verify=False)
 
@@ -96,7 +98,7 @@ def open_architecture(
     if config is None:
         checkpoint = open_checkpoint(source)
         return checkpoint.config, checkpoint
-    if source not in (None, resolve.DEFAULT):
+    if source not in (None, DEFAULT):
         raise ValueError(
             "A checkpoint brings its own configuration: pass config only with checkpoint=None, "
             "for fresh weights. The dropout argument changes a checkpoint's dropout."
@@ -114,17 +116,16 @@ def _open(
         if expected:
             raise ValueError("sha256 is about files, but a Checkpoint is open already.")
         return _verified(source) if verify else source
-    path = resolve.resolve(source)
-    verify = verify or resolve.arrives_unchecked(source)
+    found = resolve(source)
+    verify = verify or bool(found.cached and not found.verified)
     try:
         if expected:
-            _compare(path, expected)
-        checkpoint = formats.read(path)
+            _compare(found.path, expected)
+        checkpoint = formats.read(found.path)
         return _verified(checkpoint) if verify else checkpoint
     except ValueError as error:
-        cached = resolve.what_to_delete(source, path)
-        if cached:
-            error.add_note(f"Delete {cached} and load {source} again.")
+        if found.cached:
+            error.add_note(f"Delete {found.cached} and load {source} again.")
         raise
 
 

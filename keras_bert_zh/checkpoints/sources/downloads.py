@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 
 from keras_bert_zh.checkpoints.sources import cache
-from keras_bert_zh.checkpoints.sources.unreachable import UnreachableError
+from keras_bert_zh.checkpoints.sources.found import UnreachableError
 
 _CHUNK = 1 << 20
 _SECONDS = 30

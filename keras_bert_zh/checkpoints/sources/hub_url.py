@@ -3,21 +3,39 @@
 import hashlib
 import os
 import pathlib
+import re
 import tempfile
 import warnings
 
-from keras_bert_zh.checkpoints.sources.unreachable import UnreachableError
+from keras_bert_zh.checkpoints.sources import huggingface_url, published
+from keras_bert_zh.checkpoints.sources.found import Found, UnreachableError
 
 DEFAULT = "https://tfhub.dev/google/bert_chinese_L-12_H-768_A-12/1"
+FORM = f"a TensorFlow Hub URL, such as {DEFAULT}"
+
+# Where the weights of the default module are published, too.
+_DEFAULT_ELSEWHERE = (
+    "the same weights from elsewhere, in BertEncoder and BertPreprocess alike:\n"
+    f'    BertEncoder("{huggingface_url.BASE}")\n'
+    f'    BertEncoder("{published.URL}")\n'
+    "  The first needs pip install 'keras-bert-zh[huggingface]'; HF_ENDPOINT=https://... "
+    "chooses a mirror of the Hugging Face Hub. The configuration of this copy says the exact "
+    "GELU (erf) where the module has the form with tanh: outputs differ a little;",
+    'a local copy of any of these, folder or zip archive:\n    BertEncoder("PATH")',
+)
 
 
-def fetch(handle: str) -> pathlib.Path:
+def fetch(handle: str) -> Found:
     """Returns the folder of the module in tensorflow_hub's cache, downloading it first.
 
     Raises:
         UnreachableError: if it can't be downloaded.
-        ValueError: if tensorflow_hub is set up to read it from elsewhere.
+        ValueError: if tensorflow_hub is set up to read it from elsewhere, or the URL is that of a
+            page about a repository.
     """
+    page = re.fullmatch(r"https?://(?:huggingface\.co|hf-mirror\.com)/([^/?#]+/[^/?#]+)/?", handle)
+    if page:
+        raise ValueError(f"{handle} is a page about a repository: load hf://{page[1]} instead.")
     with warnings.catch_warnings():
         # Its author's business, and setup.cfg's.
         warnings.filterwarnings("ignore", "pkg_resources is deprecated")
@@ -40,10 +58,27 @@ def fetch(handle: str) -> pathlib.Path:
             f"tensorflow_hub resolved {handle} to {folder}, and only local folders can be read. "
             "Unset TFHUB_MODEL_LOAD_FORMAT and point TFHUB_CACHE_DIR to a local folder."
         )
-    return pathlib.Path(folder)
+    # Whatever lies in that folder counts as the module, half a download too.
+    return Found(pathlib.Path(folder), verified=False, cached=pathlib.Path(folder))
 
 
 def cache_folder(handle: str) -> pathlib.Path:
     """Returns where tensorflow_hub keeps the module, whether it is there or not."""
     parent = os.getenv("TFHUB_CACHE_DIR") or os.path.join(tempfile.gettempdir(), "tfhub_modules")
     return pathlib.Path(parent) / hashlib.sha1(handle.encode()).hexdigest()
+
+
+def instead(handle: str) -> list[str]:
+    """Returns what works without this module's server."""
+    lines = [
+        "the path of a module that was downloaded and unpacked elsewhere, in place of the URL;",
+        f"the same module unpacked into {cache_folder(handle)}, where tensorflow_hub looks first "
+        "(TFHUB_CACHE_DIR chooses the parent folder);",
+    ]
+    if handle.startswith("https://tfhub.dev/"):
+        lines = [
+            "the same line again later: tfhub.dev leads to Kaggle now, which refuses some "
+            "downloads for a while (https://github.com/tensorflow/hub/issues/932);",
+            *lines,
+        ]
+    return [*_DEFAULT_ELSEWHERE, *lines] if handle == DEFAULT else lines

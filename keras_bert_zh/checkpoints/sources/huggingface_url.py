@@ -5,7 +5,10 @@ import pathlib
 import re
 
 from keras_bert_zh.checkpoints.sources import digests
-from keras_bert_zh.checkpoints.sources.unreachable import HUGGINGFACE, UnreachableError
+from keras_bert_zh.checkpoints.sources.found import Found, UnreachableError
+
+BASE = "hf://google-bert/bert-base-chinese"
+FORM = "hf://ORGANISATION/NAME or hf://ORGANISATION/NAME@REVISION, on the Hugging Face Hub"
 
 # Nothing else is downloaded: the weights of other frameworks least of all.
 FILES = (
@@ -25,7 +28,7 @@ FILES = (
 _PICKLE = "pytorch_model.bin"
 
 
-def fetch(url: str) -> pathlib.Path:
+def fetch(url: str) -> Found:
     """Returns the folder of the repository's files in the cache of huggingface_hub.
 
     That library downloads what is not in its cache, or newer than there, and takes what is there
@@ -39,7 +42,7 @@ def fetch(url: str) -> pathlib.Path:
     """
     match = re.fullmatch(r"hf://([\w.-]+/[\w.-]+)(?:@(.+))?", url)
     if not match:
-        raise ValueError(f"{url} must look like {HUGGINGFACE}, or {HUGGINGFACE}@REVISION.")
+        raise ValueError(f"{url} must look like {BASE}, or {BASE}@REVISION.")
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:
@@ -54,9 +57,21 @@ def fetch(url: str) -> pathlib.Path:
     folder = pathlib.Path(snapshot)
     if not any(folder.glob("*.safetensors")):
         _refuse(url, repository, folder)
-    for file in sorted(folder.iterdir()):
-        _check(url, file)
-    return folder
+    compared = {file for file in sorted(folder.iterdir()) if _compare(url, file)}
+    verified = compared.issuperset(folder.glob("*.safetensors"))
+    # PATH/snapshots/COMMIT: deleting the commit alone leaves the files that it links to.
+    return Found(folder, verified, cached=folder.parents[1])
+
+
+def instead(url: str) -> list[str]:
+    """Returns what works without the Hugging Face Hub."""
+    return [
+        "HF_ENDPOINT=https://... in the environment, for a mirror; HF_TOKEN, for a repository that "
+        "needs permission;",
+        "the path of a folder with the repository's config.json, model.safetensors and vocab.txt, "
+        "in place of the URL;",
+        "a cache folder that was filled elsewhere: HF_HOME chooses it;",
+    ]
 
 
 def _refuse(url: str, repository: str, folder: pathlib.Path) -> None:
@@ -82,14 +97,16 @@ def _refuse(url: str, repository: str, folder: pathlib.Path) -> None:
     )
 
 
-def _check(url: str, file: pathlib.Path) -> None:
-    """Compares a large file with its digest, which is what huggingface_hub names it by."""
+def _compare(url: str, file: pathlib.Path) -> bool:
+    """Compares a file with the digest that huggingface_hub names a large one by, if it has one."""
     # One step only: the named file may itself be a link to a store that several caches share.
     name = pathlib.Path(os.readlink(file)).name if file.is_symlink() else ""
-    if re.fullmatch("[0-9a-f]{64}", name):
-        found = digests.sha256_once(file, name)
-        if found != name:
-            raise ValueError(
-                f"{file} is damaged: its sha256 is {found}, expected {name}. Delete "
-                f"{file.resolve()} and load {url} again."
-            )
+    if not re.fullmatch("[0-9a-f]{64}", name):
+        return False
+    found = digests.sha256_once(file, name)
+    if found != name:
+        raise ValueError(
+            f"{file} is damaged: its sha256 is {found}, expected {name}. Delete "
+            f"{file.resolve()} and load {url} again."
+        )
+    return True

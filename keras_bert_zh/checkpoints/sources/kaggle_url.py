@@ -3,10 +3,12 @@
 import pathlib
 import re
 
-from keras_bert_zh.checkpoints.sources.unreachable import UnreachableError
+from keras_bert_zh.checkpoints.sources.found import Found, UnreachableError
+
+FORM = "kaggle://OWNER/MODEL/FRAMEWORK/VARIATION/VERSION"
 
 
-def fetch(url: str) -> pathlib.Path:
+def fetch(url: str) -> Found:
     """Returns the folder of the model in the cache of kagglehub, downloading it first.
 
     Without a version, the newest one is asked for, which needs the network each time. That library
@@ -20,7 +22,7 @@ def fetch(url: str) -> pathlib.Path:
     match = re.fullmatch(r"kaggle://((?:[\w.-]+/){3}[\w.-]+(?:/\d+)?)", url)
     if not match:
         raise ValueError(
-            f"{url} must look like kaggle://OWNER/MODEL/FRAMEWORK/VARIATION/VERSION, for instance "
+            f"{url} must look like {FORM}, for instance "
             "kaggle://tensorflow/bert/tensorFlow2/zh-l-12-h-768-a-12/4."
         )
     try:
@@ -30,6 +32,17 @@ def fetch(url: str) -> pathlib.Path:
             f"{url} is downloaded by kagglehub: pip install 'keras-bert-zh[kaggle]'."
         ) from error
     try:
-        return pathlib.Path(model_download(match[1]))
+        folder = pathlib.Path(model_download(match[1]))
     except Exception as error:  # From those of requests to its own: one advice.
         raise UnreachableError.because(error) from error
+    # Its MD5 digests are not always there, and what lies in its cache may be half a download.
+    return Found(folder, verified=False, cached=folder)
+
+
+def instead(url: str) -> list[str]:
+    """Returns what works without Kaggle."""
+    return [
+        "the path of a model that was downloaded and unpacked elsewhere, in place of the URL;",
+        "a cache folder that was filled elsewhere: KAGGLEHUB_CACHE chooses it;",
+        "KAGGLE_API_TOKEN in the environment, for a model that needs permission;",
+    ]

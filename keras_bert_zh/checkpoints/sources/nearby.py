@@ -5,9 +5,9 @@ import pathlib
 import re
 
 from keras_bert_zh.checkpoints.sources import hub_url, published
-from keras_bert_zh.checkpoints.sources.unreachable import HUGGINGFACE
-
-_SMALL = '"small", the checkpoint that comes with the package'
+from keras_bert_zh.checkpoints.sources.huggingface_url import BASE
+from keras_bert_zh.checkpoints.sources.local_path import SMALL
+from keras_bert_zh.checkpoints.sources.resolve import SOURCES
 
 _REPOSITORIES = (
     "google-bert/bert-base-chinese",
@@ -28,8 +28,8 @@ _REPOSITORIES = (
 
 # What users call the Chinese BERTs, in lower case and with hyphens: what is to be loaded.
 _KNOWN = {
-    "small": _SMALL,
-    **dict.fromkeys(("base", "bert", "bert-base", "bert-base-zh", "bert-chinese"), HUGGINGFACE),
+    "small": SMALL,
+    **dict.fromkeys(("base", "bert", "bert-base", "bert-base-zh", "bert-chinese"), BASE),
     **{name.lower(): f"hf://{name}" for name in _REPOSITORIES},
     **{name.lower().partition("/")[2]: f"hf://{name}" for name in _REPOSITORIES},
     "chinese-l-12-h-768-a-12": published.URL,
@@ -40,15 +40,15 @@ _KNOWN = {
 
 def advice(path: pathlib.Path) -> str:
     """Returns a sentence on what to name instead of this path, which does not exist."""
-    url = re.fullmatch(r"(hf|kaggle|https?):/*(.+)", str(path))
-    if url:
+    url = re.fullmatch(r"([a-z][a-z0-9+.-]*):/*(.+)", str(path))
+    if url and url[1] in SOURCES:
         return f'Did you mean the URL "{url[1]}://{url[2]}", as a str?'
     found = [found for found in (_sibling(path), _known(path)) if found]
     if found:
         return f"Did you mean {' or '.join(found)}?"
     if _is_name(path) and len(path.parts) == 2 and not path.parent.exists():
         return f"On the Hugging Face Hub there may be hf://{path}."
-    return f"Name a path that exists, a URL such as {HUGGINGFACE}, or {_SMALL}."
+    return f"Name a path that exists, a URL such as {BASE}, or {SMALL}."
 
 
 def _known(path: pathlib.Path) -> str | None:

@@ -12,7 +12,8 @@ import sys
 import pytest
 
 from keras_bert_zh.checkpoints import load_checkpoint
-from keras_bert_zh.checkpoints.sources import downloads, published, resolve
+from keras_bert_zh.checkpoints.sources import downloads, published
+from keras_bert_zh.checkpoints.sources.resolve import resolve
 from tests.checkpoints.bare import PRELUDE
 from tests.checkpoints.loopback import Answer, redirect
 from tests.process import ROOT
@@ -81,9 +82,9 @@ def test_a_failed_download_leaves_nothing_and_says_what_works(shop, own_cache, n
 def test_it_can_be_tried_again(shop, content):
     url = f"{shop.url}/half.zip"
     with pytest.raises(OSError, match="bytes came"):
-        resolve.resolve(url)
+        resolve(url)
     shop.routes["/half.zip"] = Answer(body=content)
-    assert resolve.resolve(url).is_dir()
+    assert resolve(url).path.is_dir()
 
 
 def test_an_archive_that_came_damaged_says_what_to_delete(shop, own_cache, content):

@@ -14,7 +14,9 @@ import tensorflow_hub
 
 from keras_bert_zh import BertPreprocess
 from keras_bert_zh.checkpoints import DEFAULT, load_checkpoint, open_checkpoint
-from keras_bert_zh.checkpoints.sources import published, resolve
+from keras_bert_zh.checkpoints.sources import hub_url, published
+from keras_bert_zh.checkpoints.sources.found import Found
+from keras_bert_zh.checkpoints.sources.resolve import resolve
 from tests.checkpoints.loopback import Answer, redirect, tar_gz
 
 
@@ -40,8 +42,8 @@ def hub(server, tiny_module):
 @pytest.mark.parametrize("path", ["/ok/1", "/google/bert/1"])
 def test_downloads_once(hub, hub_cache, tiny_module, path):
     handle = hub.url + path
-    folder = resolve.resolve(handle)
-    assert folder == hub_cache / hashlib.sha1(handle.encode()).hexdigest()
+    folder = hub_cache / hashlib.sha1(handle.encode()).hexdigest()
+    assert resolve(handle) == Found(folder, verified=False, cached=folder)
     asked = list(hub.requests)
     assert asked[0] == f"{path}?tf-hub-format=compressed"
 
@@ -65,7 +67,7 @@ def test_what_tensorflow_hub_imports_is_no_warning_of_ours(tmp_path, monkeypatch
     monkeypatch.delitem(sys.modules, "tensorflow_hub")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert resolve.resolve("https://example.com/bert/1") == pathlib.Path("/folder")
+        assert resolve("https://example.com/bert/1").path == pathlib.Path("/folder")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,7 @@ def test_what_tensorflow_hub_imports_is_no_warning_of_ours(tmp_path, monkeypatch
 def test_a_failed_download_says_what_works_offline(hub, hub_cache, tmp_path, path, reason):
     handle = hub.url + path
     with pytest.raises(OSError, match=reason) as caught:
-        resolve.resolve(handle)
+        resolve(handle)
     message = str(caught.value)
     assert message.startswith(f"{handle} could not be downloaded")
     assert str(hub_cache / hashlib.sha1(handle.encode()).hexdigest()) in message
@@ -105,14 +107,14 @@ def test_a_download_is_checked_whole_even_where_no_tensor_is_asked_for(hub, modu
     flip(module)
     hub.routes["/damaged/1"] = Answer(200, tar_gz(folder=module))
     handle = f"{hub.url}/damaged/1"
-    folder = resolve._cache_folder(handle)
+    folder = hub_url.cache_folder(handle)
     with pytest.raises(ValueError, match=f"{folder}/variables/.* can't be read") as caught:
         open_checkpoint(handle)
     assert caught.value.__notes__ == [f"Delete {folder} and load {handle} again."]
 
 
 def test_what_lay_in_the_cache_is_checked_whole_even_for_its_vocabulary(copy_to):
-    flip(copy_to(resolve._cache_folder(DEFAULT)))
+    flip(copy_to(hub_url.cache_folder(DEFAULT)))
     for load in (open_checkpoint, load_checkpoint, BertPreprocess):
         with pytest.raises(ValueError, match="can't be read"):
             load(DEFAULT)
@@ -135,13 +137,13 @@ def test_the_default_module_is_published_elsewhere_too(server, monkeypatch, hub_
     assert "exact GELU (erf) where the module has the form with tanh" in message
     assert '    BertEncoder("PATH")' in lines
     assert "https://github.com/tensorflow/hub/issues/932" in message
-    assert str(resolve._cache_folder(DEFAULT)) in message
+    assert str(hub_url.cache_folder(DEFAULT)) in message
     assert "checkpoint=None with config=BertConfig(...)" in message
 
 
 def test_other_modules_are_not(hub):
     with pytest.raises(OSError, match="HTTP Error 403") as caught:
-        resolve.resolve(f"{hub.url}/forbidden/1")
+        resolve(f"{hub.url}/forbidden/1")
     assert "google-bert" not in str(caught.value)
     assert "issues/932" not in str(caught.value)
 
@@ -151,21 +153,21 @@ def test_nothing_listens():
         free.bind(("127.0.0.1", 0))
         handle = f"http://127.0.0.1:{free.getsockname()[1]}/bert/1"
     with pytest.raises(OSError, match=rf"{re.escape(handle)} could not be downloaded: URLError"):
-        resolve.resolve(handle)
+        resolve(handle)
 
 
 def test_the_default_cache_folder_is_that_of_tensorflow_hub(monkeypatch, tmp_path):
     monkeypatch.delenv("TFHUB_CACHE_DIR")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    folder = resolve._cache_folder(DEFAULT)
+    folder = hub_url.cache_folder(DEFAULT)
     folder.mkdir(parents=True)
     (folder / "something").touch()
     assert tensorflow_hub.resolve(DEFAULT) == str(folder)
 
 
 def test_a_module_put_into_the_cache_by_hand_needs_no_network(copy_to):
-    folder = copy_to(resolve._cache_folder(DEFAULT))
-    assert resolve.resolve(DEFAULT) == folder
+    folder = copy_to(hub_url.cache_folder(DEFAULT))
+    assert resolve(DEFAULT).path == folder
     assert load_checkpoint(DEFAULT).config.vocab_size == 718
 
 
@@ -178,7 +180,7 @@ def test_a_module_put_into_the_cache_by_hand_needs_no_network(copy_to):
     ],
 )
 def test_a_half_filled_cache_folder_is_refused(copy_to, name, reason):
-    folder = copy_to(resolve._cache_folder(DEFAULT))
+    folder = copy_to(hub_url.cache_folder(DEFAULT))
     (folder / name).unlink()
     with pytest.raises(ValueError, match=reason) as caught:
         load_checkpoint(DEFAULT)
@@ -193,7 +195,7 @@ def test_a_download_of_something_else_is_refused(hub, hub_cache, path, held):
     handle = hub.url + path
     with pytest.raises(ValueError, match=f"holds no checkpoint: .*{held}") as caught:
         load_checkpoint(handle)
-    folder = resolve._cache_folder(handle)
+    folder = hub_url.cache_folder(handle)
     assert folder.parent == hub_cache
     assert caught.value.__notes__ == [f"Delete {folder} and load {handle} again."]
 
@@ -203,17 +205,17 @@ def test_warns_of_a_lock_that_makes_tensorflow_hub_wait(hub_cache, monkeypatch):
         raise TimeoutError("waited")
 
     monkeypatch.setattr(tensorflow_hub, "resolve", give_up)
-    lock = pathlib.Path(f"{resolve._cache_folder(DEFAULT)}.lock")
+    lock = pathlib.Path(f"{hub_url.cache_folder(DEFAULT)}.lock")
     lock.parent.mkdir()
     lock.touch()
     with (
         pytest.warns(UserWarning, match=f"{lock} says .* delete the file"),
         pytest.raises(OSError, match="TimeoutError: waited"),
     ):
-        resolve.resolve(DEFAULT)
+        resolve(DEFAULT)
 
 
 def test_a_cache_that_is_not_local_is_refused(monkeypatch):
     monkeypatch.setattr(tensorflow_hub, "resolve", lambda handle: "gs://bucket/module")
     with pytest.raises(ValueError, match=r"to gs://bucket/module, and only local .* TFHUB_CACHE"):
-        resolve.resolve(DEFAULT)
+        resolve(DEFAULT)

@@ -3,12 +3,15 @@
 import hashlib
 import json
 import sys
+import types
 
 import pytest
 import safetensors.numpy
 
 from keras_bert_zh.checkpoints import load_checkpoint
-from keras_bert_zh.checkpoints.sources import huggingface_url, resolve
+from keras_bert_zh.checkpoints.sources import huggingface_url
+from keras_bert_zh.checkpoints.sources.found import Found
+from keras_bert_zh.checkpoints.sources.resolve import resolve
 from tests.checkpoints.bare import run_bare
 from tests.checkpoints.loopback import Answer, huggingface
 from tests.process import DATA
@@ -193,7 +196,7 @@ def test_a_file_that_does_not_fit_says_what_to_delete(server, load, files, downl
 )
 def test_another_form(url):
     with pytest.raises(ValueError, match=r"must look like hf://google-bert/bert-base-chinese, or"):
-        resolve.resolve(url)
+        resolve(url)
 
 
 def test_without_the_package(monkeypatch):
@@ -205,7 +208,23 @@ def test_without_the_package(monkeypatch):
 def test_only_links_that_are_named_by_a_digest_are_compared(tmp_path):
     file = tmp_path / ("a" * 64)
     file.write_bytes(b"not of this digest")
-    huggingface_url._check("hf://org/name", file)
+    assert not huggingface_url._compare("hf://org/name", file)
     (tmp_path / "link").symlink_to(file)
     with pytest.raises(ValueError, match=f"link is damaged: .* expected {'a' * 64}"):
-        huggingface_url._check("hf://org/name", tmp_path / "link")
+        huggingface_url._compare("hf://org/name", tmp_path / "link")
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_weights_are_verified_where_links_name_their_digests(tmp_path, monkeypatch, linked):
+    """Where there are no links, huggingface_hub copies its files, under their own names."""
+    snapshot = tmp_path / "snapshots" / COMMIT
+    snapshot.mkdir(parents=True)
+    blob = tmp_path / hashlib.sha256(b"weights").hexdigest()
+    for path in (blob, snapshot / "config.json", snapshot / "model-1.safetensors"):
+        path.write_bytes(b"weights")
+    if linked:
+        (snapshot / "model-1.safetensors").unlink()
+        (snapshot / "model-1.safetensors").symlink_to(blob)
+    stub = types.SimpleNamespace(snapshot_download=lambda *args, **kwargs: str(snapshot))
+    monkeypatch.setitem(sys.modules, "huggingface_hub", stub)
+    assert resolve("hf://org/name") == Found(snapshot, verified=linked, cached=tmp_path)

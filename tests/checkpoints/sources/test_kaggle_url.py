@@ -1,11 +1,13 @@
 """`kaggle://...`: models of Kaggle, played by a server on this machine."""
 
+import shutil
 import sys
 
 import pytest
 
 from keras_bert_zh.checkpoints import load_checkpoint
-from keras_bert_zh.checkpoints.sources import resolve
+from keras_bert_zh.checkpoints.sources.found import Found
+from keras_bert_zh.checkpoints.sources.resolve import resolve
 from tests.checkpoints.bare import run_bare
 from tests.checkpoints.loopback import kaggle
 from tests.process import DATA
@@ -15,9 +17,9 @@ URL = "kaggle://tensorflow/bert/tensorFlow2/zh-l-12-h-768-a-12"
 # kagglehub reads some settings when it is imported, so each load has a process of its own.
 RESOLVE = """
 import sys
-from keras_bert_zh.checkpoints.sources import resolve
+from keras_bert_zh.checkpoints.sources.resolve import resolve
 try:
-    print("at", resolve.resolve(sys.argv[1]))
+    print(resolve(sys.argv[1]))
 except Exception as error:
     print(type(error).__name__, error, sep="\\n")
 """
@@ -58,35 +60,35 @@ def downloaded(tmp_path):
     return folder / "zh-l-12-h-768-a-12" / "4"
 
 
+def found(folder):
+    return f"{Found(folder, verified=False, cached=folder)}\n"
+
+
 def test_downloads_a_version_once(server, find, files, downloaded):
     server.routes = kaggle(files)
-    assert find(f"{URL}/4").endswith(f"at {downloaded}\n")
+    assert find(f"{URL}/4").endswith(found(downloaded))
     assert load_checkpoint(downloaded).config.vocab_size == 718
     assert server.requests
     server.requests.clear()
-    assert find(f"{URL}/4").endswith(f"at {downloaded}\n")
+    assert find(f"{URL}/4").endswith(found(downloaded))
     assert server.requests == []
 
 
 def test_without_a_version_it_is_the_newest(server, find, files, downloaded):
     server.routes = kaggle(files, version=4)
-    assert find(URL).endswith(f"at {downloaded}\n")
+    assert find(URL).endswith(found(downloaded))
     assert any("GetModelInstance" in path for path in server.requests)
 
 
 def test_what_is_said_to_be_deleted_is_downloaded_again(server, find, files, downloaded):
     server.routes = kaggle(files)
     find(f"{URL}/4")
-    path = resolve.what_to_delete(f"{URL}/4", downloaded)
-    assert path == downloaded
-    (path / "saved_model.pb").unlink()
-    assert find(f"{URL}/4").endswith(f"at {downloaded}\n")
-    assert not (path / "saved_model.pb").exists()
-    for file in sorted(path.rglob("*"), reverse=True):
-        file.rmdir() if file.is_dir() else file.unlink()
-    path.rmdir()
-    assert find(f"{URL}/4").endswith(f"at {downloaded}\n")
-    assert (path / "saved_model.pb").exists()
+    (downloaded / "saved_model.pb").unlink()
+    assert find(f"{URL}/4").endswith(found(downloaded))
+    assert not (downloaded / "saved_model.pb").exists()
+    shutil.rmtree(downloaded)
+    assert find(f"{URL}/4").endswith(found(downloaded))
+    assert (downloaded / "saved_model.pb").exists()
 
 
 @pytest.mark.parametrize("proxy", ["", "http://127.0.0.1:9"], ids=["not there", "no network"])
@@ -102,7 +104,7 @@ def test_a_failed_download_says_what_works(find, proxy):
 @pytest.mark.parametrize("rest", ["", "/4/5", "/four", "/", "/../4"])
 def test_another_form(rest):
     with pytest.raises(ValueError, match=r"must look like kaggle://OWNER/MODEL/FRAMEWORK/VARIAT"):
-        resolve.resolve((URL if rest else "kaggle://tensorflow/bert") + rest)
+        resolve((URL if rest else "kaggle://tensorflow/bert") + rest)
 
 
 def test_without_the_package(monkeypatch):

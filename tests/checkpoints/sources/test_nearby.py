@@ -6,7 +6,8 @@ import pytest
 
 from keras_bert_zh import BertEncoder, BertPreprocess
 from keras_bert_zh.checkpoints import DEFAULT, load_checkpoint
-from keras_bert_zh.checkpoints.sources import published, resolve
+from keras_bert_zh.checkpoints.sources import published
+from keras_bert_zh.checkpoints.sources.resolve import resolve
 
 GOOGLE = "hf://google-bert/bert-base-chinese"
 SMALL = '"small", the checkpoint that comes with the package'
@@ -80,4 +81,4 @@ def test_another_repository():
 @pytest.mark.parametrize("host", ["huggingface.co", "hf-mirror.com"])
 def test_the_page_of_a_repository(host):
     with pytest.raises(ValueError, match="is a page about a repository: load hf://hfl/rbt3 inst"):
-        resolve.resolve(f"https://{host}/hfl/rbt3")
+        resolve(f"https://{host}/hfl/rbt3")

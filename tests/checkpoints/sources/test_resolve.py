@@ -1,12 +1,16 @@
 """Which transport a source takes."""
 
+import hashlib
 import pathlib
 import shutil
+import types
 
 import pytest
 
-from keras_bert_zh.checkpoints import DEFAULT, load_checkpoint
-from keras_bert_zh.checkpoints.sources import published, resolve
+from keras_bert_zh.checkpoints import DEFAULT, load_checkpoint, open_checkpoint
+from keras_bert_zh.checkpoints.sources import hub_url, published
+from keras_bert_zh.checkpoints.sources.found import Found, UnreachableError
+from keras_bert_zh.checkpoints.sources.resolve import SOURCES, _key, resolve
 from tests.checkpoints.loopback import Answer
 from tests.process import DATA
 
@@ -15,7 +19,7 @@ from tests.process import DATA
 def test_other_schemes(source):
     scheme = source.partition("/")[0]
     with pytest.raises(ValueError, match=f"{source} can't be loaded: {scheme}// is") as caught:
-        resolve.resolve(source)
+        resolve(source)
     message = str(caught.value)
     assert DEFAULT in message
     assert published.URL in message
@@ -37,26 +41,28 @@ def test_other_schemes(source):
     ],
 )
 def test_what_tensorflow_hub_resolves(source, by_hub):
-    assert resolve.is_handle(source) == by_hub
-    assert resolve.arrives_unchecked(source) == by_hub
+    assert (SOURCES[_key(source)] is hub_url) == by_hub
 
 
 def test_a_local_path_is_left_as_it_is(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     for path in ("~/bert", tmp_path / "bert", "relative/bert_model.ckpt"):
-        assert resolve.resolve(path) == pathlib.Path(path).expanduser()
-    assert resolve.resolve(DATA / "tiny_original") == DATA / "tiny_original"
-    assert resolve.resolve(DATA / "tiny_original" / "vocab.txt").is_file()
+        found = pathlib.Path(path).expanduser()
+        assert resolve(path) == Found(found, verified=False, cached=None)
+    assert resolve(DATA / "tiny_original").path == DATA / "tiny_original"
+    assert resolve(DATA / "tiny_original" / "vocab.txt").path.is_file()
 
 
 def test_a_zip_archive_by_path_and_by_url(server, tmp_path, own_cache):
     path = shutil.make_archive(tmp_path / "tiny", "zip", DATA, "tiny_original")
-    folder = resolve.resolve(path)
-    assert folder.is_relative_to(own_cache)
+    found = resolve(path)
+    digest = hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+    folder = own_cache / "archives" / digest
+    assert found == Found(folder, verified=True, cached=folder)
     assert load_checkpoint(folder).format == "google-research/bert checkpoint"
 
     server.routes["/tiny.zip"] = Answer(body=pathlib.Path(path).read_bytes())
-    assert resolve.resolve(f"{server.url}/tiny.zip?token=1") == folder
+    assert resolve(f"{server.url}/tiny.zip?token=1") == found
     assert server.requests == ["/tiny.zip?token=1"]
 
 
@@ -68,11 +74,52 @@ def test_a_path_that_looks_like_a_url_is_a_path():
 def test_small_is_bundled_and_a_folder_of_that_name_is_another(monkeypatch, tmp_path, copy_to):
     copy_to(tmp_path / "small")
     monkeypatch.chdir(tmp_path)
-    assert resolve.resolve("small") != resolve.resolve("./small") == pathlib.Path("small")
+    assert resolve("./small") == Found(pathlib.Path("small"), verified=False, cached=None)
+    assert resolve("small") != resolve("./small")
     assert load_checkpoint("small").config != load_checkpoint("./small").config
 
 
 @pytest.mark.parametrize("source", [None, 3, b"module", ["a"]])
 def test_neither_path_nor_url(source):
     with pytest.raises(TypeError, match="checkpoint must be a path, a URL or a Checkpoint, got"):
-        resolve.resolve(source)
+        resolve(source)
+
+
+@pytest.fixture
+def shelf(monkeypatch, tmp_path):
+    """A folder from which a source that this package does not know fetches checkpoints."""
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+
+    def fetch(source):
+        found = folder / source.removeprefix("shelf://")
+        if not found.is_dir():
+            raise UnreachableError("it is on loan")
+        return Found(found, verified=False, cached=found)
+
+    made_up = types.SimpleNamespace(
+        FORM="shelf://NAME, on the shelf", fetch=fetch, instead=lambda source: ["patience;"]
+    )
+    monkeypatch.setitem(SOURCES, "shelf", made_up)
+    return folder
+
+
+def test_a_new_source_is_a_module_and_a_line_in_the_table(shelf, copy_to):
+    folder = copy_to(shelf / "bert")
+    assert load_checkpoint("shelf://bert").config.vocab_size == 718
+    # A copy that nothing was compared with is read whole.
+    (weights,) = (folder / "variables").glob("*.data-*")
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    with pytest.raises(ValueError, match="can't be read") as caught:
+        open_checkpoint("shelf://bert")
+    assert caught.value.__notes__ == [f"Delete {folder} and load shelf://bert again."]
+
+
+def test_what_is_said_of_a_new_source(shelf):
+    lines = "lent could not be downloaded: it is on loan\nWhat works instead:\n- patience;\n- check"
+    with pytest.raises(OSError, match=f"^shelf://{lines}"):
+        load_checkpoint("shelf://lent")
+    with pytest.raises(ValueError, match=r";\n- shelf://NAME, on the shelf\.$"):
+        load_checkpoint("shelve://bert")
+    with pytest.raises(FileNotFoundError, match='Did you mean the URL "shelf://bert", as a str'):
+        load_checkpoint("shelf:/bert")
