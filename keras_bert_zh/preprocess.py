@@ -11,11 +11,11 @@ from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, open_checkpoint
 from keras_bert_zh.vocabulary import (
     check_vocabulary,
     chinese_vocabulary,
+    decode_vocabulary,
+    encode_vocabulary,
     is_lowercase,
-    pack_vocabulary,
     read_vocabulary,
     special_ids,
-    unpack_vocabulary,
 )
 
 OUTPUT_KEYS = ("input_ids", "input_mask", "segment_ids")
@@ -185,7 +185,7 @@ class BertPreprocess(keras.layers.Layer):
         # configs in its errors.
         return {
             **super().get_config(),
-            "vocabulary": pack_vocabulary(self._pipeline.vocabulary),
+            "vocabulary": encode_vocabulary(self._pipeline.vocabulary),
             "lowercase": self.lowercase,
             "max_length": self.max_length,
         }
@@ -197,7 +197,7 @@ class BertPreprocess(keras.layers.Layer):
             raise ValueError("The configuration of BertPreprocess must hold its vocabulary.")
         vocabulary = config["vocabulary"]
         if not isinstance(vocabulary, list):  # Older files have all tokens.
-            vocabulary = unpack_vocabulary(vocabulary)
+            vocabulary = decode_vocabulary(vocabulary)
         return cls(None, **{**config, "vocabulary": vocabulary})
 
 

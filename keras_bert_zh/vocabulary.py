@@ -5,6 +5,7 @@ import functools
 import json
 import lzma
 import os
+import pathlib
 from collections.abc import Sequence
 from importlib import resources
 
@@ -32,6 +33,35 @@ def read_vocabulary(path: str | os.PathLike) -> tuple[str, ...]:
         raise ValueError(f"{os.fspath(path)}: {error}") from error
 
 
+def read_checkpoint_vocabulary(
+    path: pathlib.Path, rows: int, *, padded: bool = False
+) -> tuple[str, ...]:
+    """Reads the `vocab.txt` of a checkpoint, whose tokens are rows of its word embeddings.
+
+    Args:
+        path: the file.
+        rows: rows of the word embeddings.
+        padded: whether there may be rows without a token, as `rows_fit` says.
+
+    Raises:
+        ValueError: if there is no such file, it is not UTF-8 text, it does not fit the embeddings,
+            or a special token is missing.
+    """
+    return check_rows(path, read_tokens(path), rows, padded=padded)
+
+
+def read_tokens(path: pathlib.Path) -> tuple[str, ...]:
+    """Returns the tokens of the file in a checkpoint, whatever they are."""
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise ValueError(f"{path} is no file, but the vocabulary is expected there.") from error
+    try:
+        return parse_vocabulary(content)
+    except ValueError as error:
+        raise ValueError(f"{path} is not UTF-8 text. {error}") from error
+
+
 def parse_vocabulary(content: bytes) -> tuple[str, ...]:
     """Splits the bytes of a `vocab.txt` into its tokens; a byte order mark is none of them."""
     try:
@@ -50,6 +80,34 @@ def without_blank_end(vocabulary: Sequence[str], rows: int) -> tuple[str, ...]:
     return tuple(vocabulary[:end])
 
 
+def check_rows(
+    path: pathlib.Path, vocabulary: tuple[str, ...], rows: int, *, padded: bool = False
+) -> tuple[str, ...]:
+    """Returns the tokens of the file if they fit the embeddings and hold the special tokens.
+
+    Blank lines at the end of the file are dropped where they have no row.
+    """
+    vocabulary = without_blank_end(vocabulary, rows)
+    if not (rows_fit(vocabulary, rows) if padded else len(vocabulary) == rows):
+        raise ValueError(
+            f"{path} has {len(vocabulary)} lines, expected one for each of the {rows} rows of the "
+            "word embeddings."
+        )
+    try:
+        return check_vocabulary(vocabulary)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def rows_fit(vocabulary: tuple[str, ...], rows: int) -> bool:
+    """Tells whether each token has a row; rows may be padded to a multiple of 64.
+
+    Any other difference means that a file was cut off or belongs to another model.
+    """
+    without_token = rows - len(vocabulary)
+    return without_token == 0 or (0 < without_token < 128 and rows % 64 == 0)
+
+
 @functools.cache
 def chinese_vocabulary() -> tuple[str, ...]:
     """Returns the 21,128 tokens of Google's Chinese BERT, which ship with this package."""
@@ -58,7 +116,7 @@ def chinese_vocabulary() -> tuple[str, ...]:
     )
 
 
-def pack_vocabulary(vocabulary: tuple[str, ...]) -> str:
+def encode_vocabulary(vocabulary: tuple[str, ...]) -> str:
     """Returns the tokens as a short text; those of `chinese_vocabulary` as its name."""
     if vocabulary == chinese_vocabulary():
         return _CHINESE
@@ -66,20 +124,20 @@ def pack_vocabulary(vocabulary: tuple[str, ...]) -> str:
     return base64.b64encode(lzma.compress(content)).decode()
 
 
-def unpack_vocabulary(packed: object) -> list[str]:
-    """Returns the tokens of which `pack_vocabulary` made a text.
+def decode_vocabulary(encoded: object) -> list[str]:
+    """Returns the tokens of which `encode_vocabulary` made a text.
 
     Raises:
         ValueError: if it made no such text.
     """
-    if packed == _CHINESE:
+    if encoded == _CHINESE:
         return list(chinese_vocabulary())
     try:
-        return json.loads(lzma.decompress(base64.b64decode(packed, validate=True)))
+        return json.loads(lzma.decompress(base64.b64decode(encoded, validate=True)))
     except (TypeError, ValueError, lzma.LZMAError) as error:
         raise ValueError(
             "A configuration must hold its vocabulary as this package writes it, got "
-            f"{str(packed)[:60]!r}. Was the model saved by a newer version of keras_bert_zh?"
+            f"{str(encoded)[:60]!r}. Was the model saved by a newer version of keras_bert_zh?"
         ) from error
 
 

@@ -6,10 +6,10 @@ import pytest
 from keras_bert_zh.vocabulary import (
     check_vocabulary,
     chinese_vocabulary,
-    pack_vocabulary,
+    decode_vocabulary,
+    encode_vocabulary,
     read_vocabulary,
     special_ids,
-    unpack_vocabulary,
     without_blank_end,
 )
 
@@ -33,20 +33,20 @@ def test_chinese_vocabulary_is_googles():
     }
 
 
-def test_packed_and_unpacked():
-    assert len(pack_vocabulary(chinese_vocabulary())) < 20
-    assert tuple(unpack_vocabulary(pack_vocabulary(chinese_vocabulary()))) == chinese_vocabulary()
+def test_encoded_and_decoded():
+    assert len(encode_vocabulary(chinese_vocabulary())) < 20
+    assert tuple(decode_vocabulary(encode_vocabulary(chinese_vocabulary()))) == chinese_vocabulary()
     others = (*SPECIAL, "a\nb", "\u2028", "𠀀", "")
-    assert tuple(unpack_vocabulary(pack_vocabulary(others))) == others
+    assert tuple(decode_vocabulary(encode_vocabulary(others))) == others
     longer = (*chinese_vocabulary(), "new")
-    assert len(pack_vocabulary(longer)) < 36_000
-    assert tuple(unpack_vocabulary(pack_vocabulary(longer))) == longer
+    assert len(encode_vocabulary(longer)) < 36_000
+    assert tuple(decode_vocabulary(encode_vocabulary(longer))) == longer
 
 
-@pytest.mark.parametrize("packed", [None, 7, "", "vocab.txt", "AAAA", "chinese"])
-def test_what_can_not_be_unpacked(packed):
+@pytest.mark.parametrize("encoded", [None, 7, "", "vocab.txt", "AAAA", "chinese"])
+def test_what_can_not_be_decoded(encoded):
     with pytest.raises(ValueError, match="must hold its vocabulary as this package writes it"):
-        unpack_vocabulary(packed)
+        decode_vocabulary(encoded)
 
 
 def test_lines_end_at_newlines_only(tmp_path):

@@ -7,8 +7,8 @@ import numpy as np
 
 from keras_bert_zh.checkpoints import names
 from keras_bert_zh.checkpoints.tensors import Weights
-from keras_bert_zh.checkpoints.vocabulary_file import rows_fit
 from keras_bert_zh.config import BertConfig
+from keras_bert_zh.vocabulary import rows_fit
 
 
 # Compared by identity: arrays have no one truth value.

@@ -9,7 +9,7 @@ from keras_bert_zh.checkpoints.readers.tensorflow_files import OBJECTS, open_ten
 from keras_bert_zh.checkpoints.schemes import Scheme
 from keras_bert_zh.checkpoints.select import select
 from keras_bert_zh.checkpoints.tensors import Tensor
-from keras_bert_zh.checkpoints.vocabulary_file import read_vocabulary
+from keras_bert_zh.vocabulary import read_checkpoint_vocabulary
 
 NAME = "SavedModel of keras_bert_zh"
 CONFIG = "assets/bert_config.json"
@@ -43,7 +43,7 @@ def read(folder: pathlib.Path) -> Checkpoint:
     )
     vocabulary = None
     if "vocab_file" in attributes:
-        vocabulary = read_vocabulary(
+        vocabulary = read_checkpoint_vocabulary(
             folder / "assets" / "vocab.txt", config.vocab_size, padded=True
         )
     flag = variables.get("do_lower_case")

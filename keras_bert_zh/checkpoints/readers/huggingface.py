@@ -11,8 +11,7 @@ from keras_bert_zh.checkpoints.readers.safetensors_files import open_tensors
 from keras_bert_zh.checkpoints.schemes import HUGGINGFACE, Scheme
 from keras_bert_zh.checkpoints.select import FLOATS, select
 from keras_bert_zh.checkpoints.tensors import Tensor
-from keras_bert_zh.checkpoints.vocabulary_file import check_tokens, read_lines
-from keras_bert_zh.vocabulary import SPECIAL_TOKENS
+from keras_bert_zh.vocabulary import SPECIAL_TOKENS, check_rows, read_tokens
 
 NAME = "Hugging Face folder"
 WEIGHTS = "model.safetensors"
@@ -140,12 +139,12 @@ def _tokenizer(folder: pathlib.Path, rows: int) -> tuple[tuple[str, ...] | None,
     _warn_of_other_tokens(folder, settings, lowercase)
     if (folder / "vocab.txt").exists():
         path = folder / "vocab.txt"
-        tokens = _with_added_tokens(read_lines(path), folder)
+        tokens = _with_added_tokens(read_tokens(path), folder)
     elif fast.is_file():
         path, tokens = fast, _with_added_tokens(_vocabulary_of_tokenizer(fast), folder)
     else:
         return None, lowercase
-    return check_tokens(path, tokens, rows, padded=True), lowercase
+    return check_rows(path, tokens, rows, padded=True), lowercase
 
 
 def _with_added_tokens(tokens: tuple[str, ...], folder: pathlib.Path) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from keras_bert_zh.checkpoints.readers.json_files import read_config, read_json
 from keras_bert_zh.checkpoints.readers.tensorflow_files import open_tensors
 from keras_bert_zh.checkpoints.schemes import TF1
 from keras_bert_zh.checkpoints.select import select
-from keras_bert_zh.checkpoints.vocabulary_file import read_vocabulary
+from keras_bert_zh.vocabulary import read_checkpoint_vocabulary
 
 NAME = "google-research/bert checkpoint"
 CONFIG = "bert_config.json"
@@ -48,7 +48,7 @@ def read(prefix: pathlib.Path) -> Checkpoint:
         optional=("masked_lm", "next_sentence") if pooler else names.PARTS,
     )
     path = prefix.with_name("vocab.txt")
-    vocabulary = read_vocabulary(path, config.vocab_size) if path.exists() else None
+    vocabulary = read_checkpoint_vocabulary(path, config.vocab_size) if path.exists() else None
     warn_of_tf1_head(prefix, leftovers)
     return Checkpoint(config, vocabulary, lowercase, weights, NAME, leftovers)
 

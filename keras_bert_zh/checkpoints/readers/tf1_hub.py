@@ -9,8 +9,8 @@ from keras_bert_zh.checkpoints.readers.beside_bert import warn_of_tf1_head
 from keras_bert_zh.checkpoints.readers.tensorflow_files import open_tensors
 from keras_bert_zh.checkpoints.schemes import TF1
 from keras_bert_zh.checkpoints.select import select
-from keras_bert_zh.checkpoints.vocabulary_file import read_vocabulary
 from keras_bert_zh.config import BertConfig
+from keras_bert_zh.vocabulary import read_checkpoint_vocabulary
 
 NAME = "TF1 Hub module"
 
@@ -57,6 +57,8 @@ def read(folder: pathlib.Path) -> Checkpoint:
             f"{folder}: the graph has {config.num_attention_heads} heads of size "
             f"{graph.head_size}, but hidden_size is {config.hidden_size}."
         )
-    vocabulary = read_vocabulary(folder / "assets" / graph.vocabulary_file, config.vocab_size)
+    vocabulary = read_checkpoint_vocabulary(
+        folder / "assets" / graph.vocabulary_file, config.vocab_size
+    )
     warn_of_tf1_head(prefix, leftovers)
     return Checkpoint(config, vocabulary, graph.lowercase, weights, NAME, leftovers)

@@ -13,9 +13,8 @@ from keras_bert_zh.checkpoints.readers.tensorflow_files import OBJECTS, open_ten
 from keras_bert_zh.checkpoints.schemes import TF2_HUB, TF2_HUB_HEADS, TF2_HUB_OLDER, Scheme
 from keras_bert_zh.checkpoints.select import select
 from keras_bert_zh.checkpoints.tensors import Tensor
-from keras_bert_zh.checkpoints.vocabulary_file import read_vocabulary
 from keras_bert_zh.config import BertConfig
-from keras_bert_zh.vocabulary import is_lowercase
+from keras_bert_zh.vocabulary import is_lowercase, read_checkpoint_vocabulary
 
 NAME = "TF2 Hub SavedModel"
 
@@ -73,7 +72,9 @@ def read(folder: pathlib.Path) -> Checkpoint:
         raise ValueError(f"{folder}: {error}") from error
     vocabulary = None
     if graph.vocabulary_file is not None:
-        vocabulary = read_vocabulary(folder / "assets" / graph.vocabulary_file, config.vocab_size)
+        vocabulary = read_checkpoint_vocabulary(
+            folder / "assets" / graph.vocabulary_file, config.vocab_size
+        )
     if lowercase is False and vocabulary and is_lowercase(vocabulary):
         # Exporters before 2.3 wrote False unless the vocabulary's path said "uncased".
         lowercase = None
