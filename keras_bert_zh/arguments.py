@@ -1,6 +1,11 @@
-"""What arguments must be."""
+"""What arguments must be: one check a kind, and one message."""
 
+import math
 import numbers
+import os
+import pathlib
+import re
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -37,6 +42,17 @@ def check_number(name: str, value: Any, least: float) -> float:
     return float(value)
 
 
+def check_positive(name: str, value: Any) -> float:
+    """Returns the value as a float.
+
+    Raises:
+        ValueError: if it is no finite number above 0.
+    """
+    if not is_number(value) or not math.isfinite(value) or value <= 0:
+        raise ValueError(f"{name} must be a positive number, got {value!r}.")
+    return float(value)
+
+
 def check_share(name: str, value: Any, *, above_zero: bool = False) -> float:
     """Returns the value as a float.
 
@@ -47,3 +63,58 @@ def check_share(name: str, value: Any, *, above_zero: bool = False) -> float:
         expected = "above 0 and at most 1" if above_zero else "from 0 to 1"
         raise ValueError(f"{name} must be a number {expected}, got {value!r}.")
     return float(value)
+
+
+def check_rate(name: str, value: Any) -> float:
+    """Returns the value, a share that is dropped and so never all, as a float.
+
+    Raises:
+        ValueError: if it is no number in [0, 1).
+    """
+    if not is_number(value) or not 0 <= value < 1:
+        raise ValueError(f"{name} must be in [0, 1), got {value!r}.")
+    return float(value)
+
+
+def check_flag(name: str, value: Any, *, or_none: bool = False) -> bool | None:
+    """Returns the value as a bool, or None where that is allowed.
+
+    Raises:
+        ValueError: if it is neither True nor False, Python's or NumPy's.
+    """
+    if value is None and or_none:
+        return None
+    # NumPy's is registered as no kind of number; before NumPy 2 it was called bool_.
+    if type(value).__name__ not in ("bool", "bool_"):
+        expected = "True, False or None" if or_none else "True or False"
+        raise ValueError(f"{name} must be {expected}, got {value!r}.")
+    return bool(value)
+
+
+def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
+    """Returns the value.
+
+    Raises:
+        ValueError: if it is none of the choices.
+    """
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {value!r}.")
+    return value
+
+
+def check_path_to_write(name: str, value: Any) -> pathlib.Path:
+    """Returns the path, with `~` as the home folder.
+
+    Args:
+        name: what is written, `"file"` or `"folder"`.
+        value: the path.
+
+    Raises:
+        ValueError: if it is a URL.
+        TypeError: if it is no path.
+    """
+    if not isinstance(value, (str, os.PathLike)) or isinstance(os.fspath(value), bytes):
+        raise TypeError(f"{name} must be a path, got {value!r}.")
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", os.fspath(value)):
+        raise ValueError(f"{value} can't be written to: name a {name} on this machine.")
+    return pathlib.Path(value).expanduser()

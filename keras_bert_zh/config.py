@@ -2,9 +2,9 @@
 
 import dataclasses
 import json
-import math
-import numbers
 from typing import Any
+
+from keras_bert_zh.arguments import check_choice, check_int, check_positive, check_rate
 
 ACTIVATIONS = ("gelu_tanh", "gelu_erf", "relu")
 
@@ -72,16 +72,15 @@ class BertConfig:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if field.type is int:
-                _check(_is_int(value) and value > 0, field.name, "a positive int", value)
+                value = check_int(field.name, value, 1)
             elif field.name.endswith("_prob"):
-                _check(_is_finite(value) and 0 <= value < 1, field.name, "in [0, 1)", value)
+                value = check_rate(field.name, value)
             elif field.type is float:
-                _check(_is_finite(value) and value > 0, field.name, "a positive number", value)
-            if field.type in (int, float):
-                # JSON does not know the numbers of NumPy.
-                object.__setattr__(self, field.name, field.type(value))
-        if self.hidden_act not in ACTIVATIONS:
-            raise ValueError(f"hidden_act must be {_one_of(ACTIVATIONS)}, got {self.hidden_act!r}.")
+                value = check_positive(field.name, value)
+            else:
+                value = check_choice(field.name, value, ACTIVATIONS)
+            # JSON does not know the numbers of NumPy.
+            object.__setattr__(self, field.name, value)
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 f"num_attention_heads must divide hidden_size, got {self.num_attention_heads} "
@@ -147,20 +146,3 @@ class BertConfig:
     def to_json(self) -> str:
         """Returns the fields as the text of a JSON file."""
         return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _check(holds: bool, name: str, expected: str, value: object) -> None:
-    if not holds:
-        raise ValueError(f"{name} must be {expected}, got {value!r}.")
-
-
-def _one_of(names: tuple[str, ...]) -> str:
-    return " or ".join(f'"{name}"' for name in names)

@@ -172,6 +172,19 @@ def test_verify_is_not_fooled_by_numbers_that_are_none(run, data, tmp_path):
     assert run("verify", data / "tiny_original", folder)[0] == 1
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--seed", "-1", "--seed must be an int of at least 0, got -1."),
+        ("--tolerance", "nan", "--tolerance must be a number from 0 on, got nan."),
+    ],
+)
+def test_verify_looks_at_its_options_first(run, option, value, message):
+    """Before the checkpoints, which may be far away."""
+    status, _, errors = run("verify", "nothing", "nothing", f"{option}={value}")
+    assert (status, errors) == (2, f"keras-bert-zh: error: {message}\n")
+
+
 def test_verify_compares_heads(run, data, tmp_path):
     folder = shutil.copytree(data / "tiny_original", tmp_path / "model")
     change(folder, "cls/predictions/output_bias", 1)

@@ -64,16 +64,16 @@ def test_is_frozen():
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("vocab_size", 0, "vocab_size must be a positive int, got 0"),
-        ("num_hidden_layers", -1, "num_hidden_layers must be a positive int, got -1"),
-        ("hidden_size", 12.0, "hidden_size must be a positive int, got 12.0"),
-        ("type_vocab_size", True, "type_vocab_size must be a positive int, got True"),
+        ("vocab_size", 0, "vocab_size must be an int of at least 1, got 0"),
+        ("num_hidden_layers", -1, "num_hidden_layers must be an int of at least 1, got -1"),
+        ("hidden_size", 12.0, "hidden_size must be an int of at least 1, got 12.0"),
+        ("type_vocab_size", True, "type_vocab_size must be an int of at least 1, got True"),
         ("num_attention_heads", 7, "must divide hidden_size, got 7 heads and hidden_size=768"),
         ("hidden_dropout_prob", 1.0, r"hidden_dropout_prob must be in \[0, 1\), got 1.0"),
         ("attention_probs_dropout_prob", "0.1", "attention_probs_dropout_prob must be in"),
         ("layer_norm_eps", float("nan"), "layer_norm_eps must be a positive number, got nan"),
         ("initializer_range", 0, "initializer_range must be a positive number, got 0"),
-        ("hidden_act", "swish", '"gelu_tanh" or "gelu_erf" or "relu", got \'swish\''),
+        ("hidden_act", "swish", "'gelu_tanh' or 'gelu_erf' or 'relu', got 'swish'"),
         ("hidden_act", "gelu", "hidden_act must be"),
     ],
 )

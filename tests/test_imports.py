@@ -12,7 +12,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ALLOWED = {
     "arguments": set(),
     "listing": set(),
-    "config": set(),
+    "config": {"arguments"},
     "vocabulary": set(),
     "text": {"vocabulary"},
     "layers": set(),
@@ -23,6 +23,7 @@ ALLOWED = {
     "encoder": {"arguments", "config", "layers", "checkpoints"},
     "heads": {"checkpoints", "config", "encoder", "layers"},
     "export": {
+        "arguments",
         "checkpoints",
         "encoder",
         "files",
@@ -45,7 +46,7 @@ ALLOWED = {
         "quiet",
         "training",
     },
-    "commands": {"checkpoints", "encoder", "export", "files", "listing"},
+    "commands": {"arguments", "checkpoints", "encoder", "export", "files", "listing"},
     "__main__": {"__init__", "commands"},
 }
 STANDARD_LIBRARY_ONLY = (
@@ -100,9 +101,12 @@ def test_the_table_has_no_cycles():
 
 @pytest.mark.parametrize("name", STANDARD_LIBRARY_ONLY)
 def test_standard_library_only(name):
+    """And what is of this package needs no more than that itself."""
     import sys
 
-    assert {module.split(".")[0] for module in imports(PACKAGE / name)} <= sys.stdlib_module_names
+    ours = {f"keras_bert_zh.{file[:-3].replace('/', '.')}" for file in STANDARD_LIBRARY_ONLY}
+    others = {module.split(".")[0] for module in set(imports(PACKAGE / name)) - ours}
+    assert others <= sys.stdlib_module_names
 
 
 def test_the_encoder_needs_no_tensorflow():

@@ -9,6 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from keras_bert_zh.arguments import check_int, check_number
 from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint
 from keras_bert_zh.checkpoints.names import part_of
 
@@ -26,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    check_number("--tolerance", arguments.tolerance, 0)
+    check_int("--seed", arguments.seed, 0)
     first, second = load_checkpoint(arguments.first), load_checkpoint(arguments.second)
     sizes = ("vocab_size", "hidden_size", "max_position_embeddings", "type_vocab_size")
     for size in sizes:
