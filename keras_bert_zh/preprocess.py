@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_bert_zh.arguments import check_int
+from keras_bert_zh.arguments import check_flag, check_int
 from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, open_checkpoint
 from keras_bert_zh.vocabulary import (
     check_vocabulary,
@@ -83,8 +83,7 @@ class BertPreprocess(keras.layers.Layer):
         self.supports_jit = False
         self.built = True
         self.max_length = check_int("max_length", max_length, 3)
-        if lowercase not in (None, True, False):
-            raise ValueError(f"lowercase must be True, False or None, got {lowercase!r}.")
+        lowercase = check_flag("lowercase", lowercase, or_none=True)
         tokens, found = _find_vocabulary(checkpoint, vocabulary)
         known = (value for value in (lowercase, found) if value is not None)
         self.lowercase = bool(next(known, is_lowercase(tokens)))

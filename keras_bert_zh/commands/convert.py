@@ -6,10 +6,11 @@ import dataclasses
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from keras_bert_zh.arguments import check_path_to_write
 from keras_bert_zh.checkpoints import load_checkpoint
 from keras_bert_zh.checkpoints.writers import FORMATS
 from keras_bert_zh.checkpoints.writers.checkpoint_folder import CHECKPOINT
-from keras_bert_zh.files.new_folder import check_place, local_path
+from keras_bert_zh.files.new_folder import check_place
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    check_place(local_path(arguments.folder), replaces=CHECKPOINT, overwrite=arguments.overwrite)
+    folder = check_path_to_write("folder", arguments.folder)
+    check_place(folder, replaces=CHECKPOINT, overwrite=arguments.overwrite)
     checkpoint = load_checkpoint(arguments.source)
     from keras_bert_zh.export.checkpoint import save_checkpoint
 

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from keras_bert_zh.arguments import check_int, is_int
+from keras_bert_zh.arguments import check_flag, check_int, is_int
 from keras_bert_zh.preprocess import BertPreprocess
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ def batch_by_length(
             "or arrays with tf.data.Dataset.from_tensor_slices((texts, labels))."
         )
     batch_size = check_int("batch_size", batch_size, 1)
+    drop_remainder = check_flag("drop_remainder", drop_remainder)
+    labels_per_token = check_flag("labels_per_token", labels_per_token, or_none=True)
     lengths = _check_lengths(lengths, preprocess.max_length)
     has_labels = isinstance(dataset.element_spec, tuple) and not _is_pair(dataset.element_spec)
     _check_elements(dataset.element_spec, has_labels)
@@ -176,8 +178,6 @@ def _check_labels(
     import tensorflow as tf
 
     longest = lengths[-1]
-    if labels_per_token not in (None, True, False):
-        raise ValueError(f"labels_per_token must be True, False or None, got {labels_per_token!r}.")
     if labels_per_token and not have_length:
         raise ValueError(
             f"With labels_per_token=True a label or weight must have the shape [{longest}] or "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_bert_zh.arguments import check_int
+from keras_bert_zh.arguments import check_choice, check_flag, check_int, check_path_to_write
 from keras_bert_zh.data.row_files import Facts, open_rows, read_facts, write_rows
 from keras_bert_zh.data.shuffle import shuffled
 from keras_bert_zh.data.token_rows import sizes_of, token_rows
@@ -119,7 +119,7 @@ class PackedText:
         files = [files] if isinstance(files, (str, os.PathLike)) else files
         files = [pathlib.Path(file) for file in files]
         sizes = sizes_of(files)
-        folder = pathlib.Path(folder)
+        folder = check_path_to_write("folder", folder)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise FileExistsError(
                 f"{folder} is a file, or a folder that is not empty. What was written there is "
@@ -130,7 +130,7 @@ class PackedText:
             rows=0,
             sequence_length=check_int("sequence_length", sequence_length, 3),
             dtype="<u2" if len(preprocess.vocabulary) <= 1 << 16 else "<i4",
-            whole_words=bool(whole_words),
+            whole_words=check_flag("whole_words", whole_words),
             files=[(file.name, size) for file, size in zip(files, sizes, strict=True)],
         )
         blocks = token_rows(
@@ -153,8 +153,7 @@ class PackedText:
         Raises:
             ValueError: if it is something else.
         """
-        if part not in PARTS:
-            raise ValueError(f"part must be {' or '.join(map(repr, PARTS))}, got {part!r}.")
+        part = check_choice("part", part, PARTS)
         held_out = self._facts.rows // _HELD_OUT_EVERY
         return held_out if part == "held_out" else self._facts.rows - held_out
 

@@ -9,6 +9,7 @@ import warnings
 import keras
 import numpy as np
 
+from keras_bert_zh.arguments import check_choice, check_flag, check_path_to_write
 from keras_bert_zh.checkpoints import Checkpoint, names
 from keras_bert_zh.checkpoints.select import FLOATS, misfits
 from keras_bert_zh.checkpoints.tensors import Tensor, Weights
@@ -18,7 +19,7 @@ from keras_bert_zh.checkpoints.writers import huggingface as write_huggingface
 from keras_bert_zh.checkpoints.writers import original as write_original
 from keras_bert_zh.checkpoints.writers.checkpoint_folder import CHECKPOINT
 from keras_bert_zh.encoder import BertEncoder
-from keras_bert_zh.files.new_folder import local_path, new_folder
+from keras_bert_zh.files.new_folder import new_folder
 from keras_bert_zh.heads.masked_lm import MaskedLM
 from keras_bert_zh.layers.adapted import Adapted, to_float32
 from keras_bert_zh.preprocess import BertPreprocess
@@ -88,15 +89,15 @@ def save_checkpoint(
     ...     sorted(file.name for file in folder.iterdir())
     ['config.json', 'model.safetensors', 'tokenizer_config.json', 'vocab.txt']
     """
-    if format not in WRITERS:
-        raise ValueError(f"format must be {' or '.join(map(repr, FORMATS))}, got {format!r}.")
+    write = WRITERS[check_choice("format", format, FORMATS)]
+    overwrite = check_flag("overwrite", overwrite)
     checkpoint = _checkpoint(source)
     if preprocess is not None:
         checkpoint = _with_vocabulary(checkpoint, preprocess)
     _check_weights(checkpoint)
-    folder = local_path(folder)
+    folder = check_path_to_write("folder", folder)
     with new_folder(folder, replaces=CHECKPOINT, overwrite=overwrite) as new:
-        WRITERS[format](checkpoint, new)
+        write(checkpoint, new)
     if checkpoint.vocabulary is None:
         warnings.warn(
             f"{folder} was written without a vocabulary, because the {type(source).__name__} has "

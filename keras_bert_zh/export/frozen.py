@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from keras_bert_zh.arguments import check_flag, check_path_to_write
 from keras_bert_zh.checkpoints.readers.formats import contents
 from keras_bert_zh.checkpoints.readers.tensorflow_files import FROZEN, OBJECTS, open_tensors
 from keras_bert_zh.encoder import BertEncoder
@@ -133,12 +134,13 @@ class FrozenModel:
 
         Raises:
             FileExistsError: if the folder is not empty and `overwrite` is not set.
-            ValueError: if it holds anything but a frozen model.
+            ValueError: if it holds anything but a frozen model, or is a URL.
             OSError: if it can't be written.
         """
         import tensorflow as tf
 
-        folder = pathlib.Path(folder)
+        folder = check_path_to_write("folder", folder)
+        overwrite = check_flag("overwrite", overwrite)
         module = tf.Module()
         module.serve = self._serve
         setattr(module, FROZEN, tf.Module())

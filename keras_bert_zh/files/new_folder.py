@@ -3,7 +3,6 @@
 import contextlib
 import os
 import pathlib
-import re
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -43,20 +42,6 @@ def new_folder(
         with lock(folder.parent, wait=True):
             check()
             _put(new, folder)
-
-
-def local_path(folder: str | os.PathLike) -> pathlib.Path:
-    """Returns the path of a folder to write.
-
-    Raises:
-        ValueError: if it is a URL.
-        TypeError: if it is no path.
-    """
-    if isinstance(folder, bytes):
-        raise TypeError(f"folder must be a path, got {folder!r}.")
-    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", os.fspath(folder)):
-        raise ValueError(f"{folder} can't be written to: name a folder on this machine.")
-    return pathlib.Path(folder).expanduser()
 
 
 def check_place(

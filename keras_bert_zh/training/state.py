@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_bert_zh.arguments import check_number
+from keras_bert_zh.arguments import check_number, check_path_to_write
 from keras_bert_zh.files.new_file import new_file
 
 # What stands in the file beside the variables: how many batches they were trained on.
@@ -45,10 +45,10 @@ class TrainingState(keras.callbacks.Callback):
             The end of `fit` saves, too.
 
     Raises:
-        ValueError: if `minutes` is no number, or negative; by `fit`, if the file is something else
-            than a state of this model, or `steps_per_execution` is N and an epoch is not known to
-            have a multiple of N batches: Keras does not tell how many come last; and if weights
-            are no longer finite when they are to be saved.
+        ValueError: if `minutes` is no number, or negative, or `file` a URL; by `fit`, if the file
+            is something else than a state of this model, or `steps_per_execution` is N and an
+            epoch is not known to have a multiple of N batches: Keras does not tell how many come
+            last; and if weights are no longer finite when they are to be saved.
         IsADirectoryError: when it is to be saved, if `file` is a folder.
 
     Example:
@@ -71,7 +71,7 @@ class TrainingState(keras.callbacks.Callback):
 
     def __init__(self, file: str | os.PathLike, minutes: float = 10):
         super().__init__()
-        self.file = pathlib.Path(file)
+        self.file = check_path_to_write("file", file)
         self.minutes = check_number("minutes", minutes, 0)
         self._saved_at = 0.0
         self._batches = 0
