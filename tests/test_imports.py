@@ -15,7 +15,7 @@ ALLOWED = {
     "config": {"arguments"},
     "vocabulary": set(),
     "text": {"vocabulary"},
-    "layers": set(),
+    "layers": {"arguments"},
     "files": set(),
     "checkpoints": {"config", "files", "listing", "vocabulary"},
     "preprocess": {"arguments", "text", "checkpoints", "vocabulary"},

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_bert_zh.arguments import check_rate
 from keras_bert_zh.layers import kernels
 
 
@@ -62,10 +63,8 @@ class Dropout(keras.layers.Dropout):
     def __init__(self, rate: float, **kwargs: Any):
         super().__init__(rate, **kwargs)
         if self.noise_shape is not None:
-            raise ValueError(
-                f"Dropout takes a rate in [0, 1) and no noise_shape, got {self.noise_shape}."
-            )
-        self.made_with_rate = rate
+            raise ValueError(f"Dropout takes no noise_shape, got {self.noise_shape}.")
+        self.made_with_rate = self.rate
 
     @property
     def rate(self) -> float:
@@ -73,9 +72,7 @@ class Dropout(keras.layers.Dropout):
 
     @rate.setter
     def rate(self, rate: float) -> None:
-        if not 0 <= rate < 1:
-            raise ValueError(f"Dropout takes a rate in [0, 1) and no noise_shape, got {rate}.")
-        self._rate = rate
+        self._rate = rate = check_rate("rate", rate)
         # Keras makes one at first, if it is needed then.
         if rate and hasattr(self, "made_with_rate") and not hasattr(self, "seed_generator"):
             self._tracker.unlock()

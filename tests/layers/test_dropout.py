@@ -1,3 +1,5 @@
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -92,9 +94,15 @@ def test_gradients_are_those_of_what_was_kept():
     np.testing.assert_array_equal(tape.gradient(output, ONES), output)
 
 
-@pytest.mark.parametrize("arguments", [{"rate": 1}, {"rate": 0.1, "noise_shape": (1, 2)}])
-def test_errors(arguments):
-    with pytest.raises(ValueError, match=r"a rate in \[0, 1\) and no noise_shape"):
-        Dropout(**arguments)
+@pytest.mark.parametrize("rate", [1, True, float("nan")])
+def test_errors(rate):
+    layer = Dropout(np.float32(0.5))
+    with pytest.raises(ValueError, match=rf"rate must be in \[0, 1\), got {rate}"):
+        layer.rate = rate
+    with pytest.raises(ValueError, match="rate"):
+        Dropout(rate)
+    assert json.loads(json.dumps(layer.get_config()))["rate"] == 0.5
+    with pytest.raises(ValueError, match="no noise_shape, got"):
+        Dropout(0.1, noise_shape=(1, 2))
     with pytest.raises(ValueError, match="rate"):
         keras.layers.Dropout(1.5)
