@@ -13,20 +13,10 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 import numpy as np
 
 from benchmarks.contest import Contestant
+from benchmarks.contestants.start import Files, check_installed, needs_of, started, written_files
+from benchmarks.contestants.table import CEILING_KIND, ENTRIES, KINDS, TEXT_ENTRIES, Entry
 from benchmarks.encoder_report import Measured, show
 from benchmarks.goals import CEILING
-from benchmarks.lineup import (
-    CEILING_KIND,
-    ENTRIES,
-    KINDS,
-    TEXT_ENTRIES,
-    Entry,
-    Files,
-    check_installed,
-    needs_of,
-    started,
-    written_files,
-)
 from benchmarks.options import make_parser, parse
 from benchmarks.report import write_section
 from benchmarks.workloads import (

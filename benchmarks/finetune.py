@@ -15,15 +15,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.contest import Spread, cores, ratios, spread
+from benchmarks.contestants.start import Files, check_installed, needs_of, start, written_files
+from benchmarks.contestants.table import TRAININGS
 from benchmarks.goals import FINETUNE, FINETUNE_CASE, MEMORY, goals_table
-from benchmarks.lineup import (
-    TRAININGS,
-    Files,
-    check_installed,
-    needs_of,
-    start,
-    written_files,
-)
 from benchmarks.options import make_parser, parse
 from benchmarks.report import circumstances, installed, table, write_section
 from benchmarks.workloads import make_case

@@ -12,20 +12,13 @@ import argparse
 import pathlib
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from benchmarks.contest import Contestant, cores, spread
-from benchmarks.lineup import (
-    ENTRIES,
-    KINDS,
-    check_installed,
-    needs_of,
-    started,
-    written_files,
-)
+from benchmarks.contestants.start import check_installed, needs_of, started, written_files
+from benchmarks.contestants.table import ENTRIES, KINDS
 from benchmarks.options import make_parser, parse
 from benchmarks.report import circumstances, installed, table, write_section
-from benchmarks.workloads import Case, evenly_real, filled, make_case
+from benchmarks.workloads import Series, evenly_real, filled, make_case
 
 PICTURE = pathlib.Path(__file__).parents[1] / "docs" / "images" / "speed.png"
 PACKAGES = ("tensorflow", "keras", "keras-hub", "torch", "transformers", "openvino", "numpy")
@@ -39,22 +32,6 @@ SHOWN = (
 NAMES = {entry.kind: entry.name for entry in ENTRIES if entry.way == "pooled"}
 
 Seconds = dict[tuple[str, str], list[float]]
-
-
-class Series(NamedTuple):
-    """Cases that differ in one thing.
-
-    Args:
-        title: what stands above the plot.
-        label: what differs.
-        cases: by its values.
-        logarithmic: whether both axes are.
-    """
-
-    title: str
-    label: str
-    cases: dict[float, Case]
-    logarithmic: bool = True
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

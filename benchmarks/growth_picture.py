@@ -2,15 +2,13 @@
 
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
 
-if TYPE_CHECKING:
-    from benchmarks.growth import Series
+from benchmarks.workloads import Series
 
 INK, FAINT = "#222222", "#777777"
 # Ours are bold, and a peer has the colour of what it competes with.
@@ -38,7 +36,7 @@ _STYLE = {
 
 def draw(
     path: pathlib.Path,
-    chosen: Sequence["Series"],
+    chosen: Sequence[Series],
     names: Mapping[str, str],
     medians: Mapping[tuple[str, str], float],
 ) -> Figure:
@@ -67,7 +65,7 @@ def draw(
     return figure
 
 
-def _label(axes: Axes, series: "Series") -> None:
+def _label(axes: Axes, series: Series) -> None:
     axes.set_title(series.title)
     axes.set_xlabel(series.label)
     if series.logarithmic:

@@ -23,10 +23,10 @@ import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from benchmarks.contest import cores
-from benchmarks.contestants_ours import Ceiling, to_tensors
-from benchmarks.keras_step import keras_step
+from benchmarks.contestants.keras_step import keras_step
+from benchmarks.contestants.ours import Ceiling, to_tensors
+from benchmarks.contestants.training import CLASSES, labels_of
 from benchmarks.report import circumstances, table, write_section
-from benchmarks.training_in_turn import CLASSES, labels_of
 from benchmarks.workloads import SIZES, make_case, operations
 from keras_bert_zh import BertConfig, BertEncoder
 

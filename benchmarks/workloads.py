@@ -45,6 +45,22 @@ class Case(NamedTuple):
         return self.mask.sum(1)
 
 
+class Series(NamedTuple):
+    """Cases that differ in one thing.
+
+    Args:
+        title: what stands above the plot.
+        label: what differs.
+        cases: by its values.
+        logarithmic: whether both axes are.
+    """
+
+    title: str
+    label: str
+    cases: dict[float, Case]
+    logarithmic: bool = True
+
+
 def make_case(name: str) -> Case:
     """Returns a case by its name: `"32x128 real"`, `"8x128 full"`, or `"1x16"`, which is full.
 

@@ -10,8 +10,9 @@ from matplotlib import image
 
 from benchmarks import growth, growth_picture
 from benchmarks.contest import Contestant, Spread, ratios
+from benchmarks.contestants.start import check_installed
+from benchmarks.contestants.table import KINDS, TRAININGS
 from benchmarks.goals import Goal
-from benchmarks.lineup import KINDS, TRAININGS, check_installed
 from benchmarks.workloads import evenly_real, filled, make_case, operations
 from tests.process import ROOT, run_python
 

@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 
 from benchmarks.contest import cores
-from benchmarks.in_turn import Encoder, onnx_arguments
+from benchmarks.contestants.encoder import Encoder, onnx_arguments
 from benchmarks.workloads import INT8, ONNX
 
 

@@ -9,9 +9,9 @@ import keras_hub
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.in_turn import Encoder
-from benchmarks.keras_step import keras_step
-from benchmarks.training_in_turn import CLASSES, labels_of, take_steps
+from benchmarks.contestants.encoder import Encoder
+from benchmarks.contestants.keras_step import keras_step
+from benchmarks.contestants.training import CLASSES, labels_of, take_steps
 from benchmarks.workloads import HUGGINGFACE, Arrays
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from benchmarks.training_in_turn import LEARNING_RATE
+from benchmarks.contestants.training import LEARNING_RATE
 
 
 def keras_step(

@@ -8,8 +8,8 @@ import torch
 from transformers import BertModel
 
 from benchmarks.contest import cores
-from benchmarks.in_turn import Encoder
-from benchmarks.training_in_turn import CLASSES, LEARNING_RATE, labels_of, take_steps
+from benchmarks.contestants.encoder import Encoder
+from benchmarks.contestants.training import CLASSES, LEARNING_RATE, labels_of, take_steps
 from benchmarks.workloads import HUGGINGFACE, ONNX, Arrays
 
 _NAMES = ("input_ids", "attention_mask", "token_type_ids")

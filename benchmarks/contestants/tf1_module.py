@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_hub as hub
 
-from benchmarks.in_turn import Encoder
+from benchmarks.contestants.encoder import Encoder
 from benchmarks.workloads import TF1_MODULE
 
 

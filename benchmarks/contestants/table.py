@@ -1,16 +1,9 @@
-"""The encoders that are compared, the files that they read, and their processes."""
+"""The encoders that are compared, and the ways of calling and of training them."""
 
-import contextlib
-import pathlib
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from importlib.util import find_spec
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from benchmarks.contest import Contestant, cores
-from benchmarks.workloads import INT8, ONNX, REVIEW_LENGTH, SIZES, Arrays
-
-INSTALL = "make bench-peers, and use the Python of .venv-peers"
+from benchmarks.workloads import INT8, ONNX, REVIEW_LENGTH
 
 
 class Kind(NamedTuple):
@@ -33,19 +26,19 @@ class Kind(NamedTuple):
     sequence: bool = True
 
 
-_OURS = "benchmarks.contestants_ours:Ours"
-_OURS_FROZEN = "benchmarks.contestants_ours:Frozen"
-_KERAS_HUB = "benchmarks.contestants_keras_hub:KerasHub"
-_PYTORCH = "benchmarks.contestants_torch:PyTorch"
-_EXPORTER = "benchmarks.contestants_torch:Exporter"
-_ONNX_RUNTIME = "benchmarks.contestants_onnxruntime:OnnxRuntime"
-_QUANTIZER = "benchmarks.contestants_onnxruntime:Quantizer"
-_OPENVINO = "benchmarks.contestants_openvino:OpenVino"
-_MODULE = "benchmarks.contestants_hub:Module"
-_MODULE_WRITER = "benchmarks.tf1_module:ModuleWriter"
-_OURS_TRAINING = "benchmarks.contestants_ours:Training"
-_KERAS_HUB_TRAINING = "benchmarks.contestants_keras_hub:Training"
-_PYTORCH_TRAINING = "benchmarks.contestants_torch:Training"
+_OURS = "benchmarks.contestants.ours:Ours"
+_OURS_FROZEN = "benchmarks.contestants.ours:Frozen"
+_KERAS_HUB = "benchmarks.contestants.keras_hub:KerasHub"
+_PYTORCH = "benchmarks.contestants.pytorch:PyTorch"
+_EXPORTER = "benchmarks.contestants.pytorch:Exporter"
+_ONNX_RUNTIME = "benchmarks.contestants.onnxruntime:OnnxRuntime"
+_QUANTIZER = "benchmarks.contestants.onnxruntime:Quantizer"
+_OPENVINO = "benchmarks.contestants.openvino:OpenVino"
+_MODULE = "benchmarks.contestants.tf1_module:Module"
+_MODULE_WRITER = "benchmarks.contestants.tf1_module_writer:ModuleWriter"
+_OURS_TRAINING = "benchmarks.contestants.ours:Training"
+_KERAS_HUB_TRAINING = "benchmarks.contestants.keras_hub:Training"
+_PYTORCH_TRAINING = "benchmarks.contestants.pytorch:Training"
 
 _KERAS_HUB_NEEDS = {"keras_hub": "keras-hub"}
 _TORCH_NEEDS = {"torch": "torch", "transformers": "transformers"}
@@ -78,7 +71,7 @@ KINDS = {
 
 
 # What ours can't be faster than.
-CEILING_KIND = Kind("benchmarks.contestants_ours:Ceiling", (), {})
+CEILING_KIND = Kind("benchmarks.contestants.ours:Ceiling", (), {})
 
 
 class Entry(NamedTuple):
@@ -128,79 +121,3 @@ TRAININGS = {
     "PyTorch float32": Kind(_PYTORCH_TRAINING, (False,), _TORCH_NEEDS),
     "PyTorch bfloat16 autocast": Kind(_PYTORCH_TRAINING, (True,), _TORCH_NEEDS),
 }
-
-
-class Files(NamedTuple):
-    """What the contestants read.
-
-    Args:
-        place: the folder.
-        sizes: the fields of the `BertConfig`.
-        reviews: the inputs that real reviews make.
-    """
-
-    place: pathlib.Path
-    sizes: dict[str, Any]
-    reviews: Arrays
-
-
-def environment() -> dict[str, str]:
-    """Returns the variables of contestants' processes: all cores, no network, no chatter."""
-    return {
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "HF_HUB_OFFLINE": "1",
-        "KERAS_BACKEND": "tensorflow",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "OMP_NUM_THREADS": str(cores()),
-        "PYTHONWARNINGS": "ignore",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "TF_NUM_INTRAOP_THREADS": str(cores()),
-        "TQDM_DISABLE": "1",
-        "TRANSFORMERS_VERBOSITY": "error",
-    }
-
-
-def check_installed(needs: Mapping[str, str]) -> None:
-    """Exits with the line that installs what is missing of these packages, by their modules."""
-    missing = [package for module, package in needs.items() if not find_spec(module)]
-    if missing:
-        raise SystemExit(f"{', '.join(sorted(set(missing)))} missing: {INSTALL}")
-
-
-def needs_of(kinds: Iterable[Kind]) -> dict[str, str]:
-    needs = {"snownlp": "snownlp", "sklearn": "scikit-learn"}
-    for kind in kinds:
-        needs |= kind.needs
-    return needs
-
-
-@contextlib.contextmanager
-def written_files(kinds: Iterable[Kind], size: str) -> Iterator[Files]:
-    """Writes what these contestants read to a temporary folder."""
-    with tempfile.TemporaryDirectory() as place:
-        writer = start("benchmarks.checkpoints:Writer", place, SIZES[size])
-        reviews = writer.call("review_inputs", REVIEW_LENGTH).value
-        sizes = writer.call("sizes").value
-        writer.close()
-        for make in dict.fromkeys(make for kind in kinds for make in kind.writers):
-            start(make, place, TF_USE_LEGACY_KERAS="1").close()
-        yield Files(pathlib.Path(place), sizes, reviews)
-
-
-@contextlib.contextmanager
-def started(kinds: Mapping[str, Kind], files: Files) -> Iterator[dict[str, Contestant]]:
-    """Starts contestants, all at once in memory, and ends them."""
-    contestants = {}
-    try:
-        for name, kind in kinds.items():
-            contestants[name] = start(kind.make, str(files.place), *kind.arguments)
-        yield contestants
-    finally:
-        for contestant in contestants.values():
-            contestant.close()
-
-
-def start(make: str, *arguments: Any, **variables: str) -> Contestant:
-    """Starts a contestant on all cores."""
-    variables = environment() | variables
-    return Contestant(make, *arguments, environment=variables, all_cores=True)
