@@ -1,6 +1,9 @@
 """The optimiser that BERT is trained with."""
 
+from typing import Any
+
 import keras
+from keras.optimizers.schedules import CosineDecay, LearningRateSchedule
 
 from keras_bert_zh.arguments import check_int, check_number, check_share
 
@@ -10,7 +13,7 @@ _NOT_DECAYED = r"(^|[/_])(bias|gamma|beta)(:\d+)?$"
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
-class PerUpdate(keras.optimizers.schedules.LearningRateSchedule):
+class PerUpdate(LearningRateSchedule):
     """A schedule that counts updates; Keras's optimisers count the batches that they accumulate.
 
     Args:
@@ -18,7 +21,7 @@ class PerUpdate(keras.optimizers.schedules.LearningRateSchedule):
         batches: int, from how many batches an update is made.
     """
 
-    def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule, batches: int):
+    def __init__(self, schedule: LearningRateSchedule, batches: int):
         self.schedule = schedule
         self.batches = batches
 
@@ -38,13 +41,14 @@ class PerUpdate(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def adamw(
-    learning_rate: float,
-    steps: int,
+    learning_rate: float | LearningRateSchedule,
+    steps: int | None = None,
     *,
-    warmup: float = 0.1,
+    warmup: float | None = None,
     weight_decay: float = 0.01,
     clipnorm: float | None = 1.0,
     gradient_accumulation_steps: int | None = None,
+    **options: Any,
 ) -> keras.optimizers.AdamW:
     """Returns AdamW that warms up, then decays to nothing, with no weight decay for biases.
 
@@ -55,23 +59,27 @@ def adamw(
     and trained on has to be compiled with a new optimiser, else these decay, too.
 
     Args:
-        learning_rate: float, the highest one.
+        learning_rate: float, the highest one; or a `LearningRateSchedule` of your own, which is
+            called with the number of updates and takes no `steps` and no `warmup`.
         steps: int, the number of steps, that is of batches, in all epochs together.
         warmup: float in [0, 1], the share of the steps in which the learning rate rises, from 0
-            at the first one, rounded down to whole steps; 0 for none.
+            at the first one, rounded down to whole steps; 0 for none. `None` stands for 0.1.
         weight_decay: float.
         clipnorm: float, the largest norm that the gradient of a variable may have; `None` for any.
-            (The original limits that of all gradients together.)
+            The original limits that of all gradients together: `clipnorm=None,
+            global_clipnorm=1.0`.
         gradient_accumulation_steps: int, from how many batches the mean of the gradients is taken
             for one update, which saves memory: 4 batches of 8 are one of 32, if the loss is a mean
             over texts. `None` updates after every batch. `steps` counts batches all the same.
+        **options: further arguments of `keras.optimizers.AdamW`, such as `beta_2` and `epsilon`.
 
     Returns:
         `keras.optimizers.AdamW`, which has no variables yet.
 
     Raises:
         ValueError: if `steps` is no positive int, `warmup` not in [0, 1], another number negative
-            or none, or `gradient_accumulation_steps` is less than 2 or more than `steps`.
+            or none, or `gradient_accumulation_steps` is less than 2 or more than `steps`; and
+            for `steps` or `warmup` beside a schedule.
 
     Example:
 
@@ -91,38 +99,52 @@ def adamw(
         (https://arxiv.org/abs/1711.05101); `create_optimizer` in google-research/bert
         `optimization.py`.
     """
-    steps, share = check_int("steps", steps, 1), check_share("warmup", warmup)
-    learning_rate = check_number("learning_rate", learning_rate, 0)
-    batches = _check_accumulation(gradient_accumulation_steps, steps)
-    updates = steps // batches
-    rising = int(share * updates)
-    falling = max(updates - rising, 1)
-    if rising:
-        schedule = keras.optimizers.schedules.CosineDecay(
-            0.0, falling, warmup_target=learning_rate, warmup_steps=rising
-        )
+    batches = _check_accumulation(gradient_accumulation_steps)
+    if isinstance(learning_rate, LearningRateSchedule):
+        _check_none_beside_a_schedule(steps=steps, warmup=warmup)
+        schedule = learning_rate
     else:
-        schedule = keras.optimizers.schedules.CosineDecay(learning_rate, falling)
-    if batches > 1:
-        schedule = PerUpdate(schedule, batches)
+        schedule = _warm_up_and_decay(learning_rate, steps, warmup, batches)
     optimizer = keras.optimizers.AdamW(
-        schedule,
+        PerUpdate(schedule, batches) if batches > 1 else schedule,
         weight_decay=check_number("weight_decay", weight_decay, 0),
         clipnorm=None if clipnorm is None else check_number("clipnorm", clipnorm, 0),
         gradient_accumulation_steps=None if batches == 1 else batches,
+        **options,
     )
     optimizer.exclude_from_weight_decay(var_names=[_NOT_DECAYED])
     return optimizer
 
 
-def _check_accumulation(batches: int | None, steps: int) -> int:
-    """Returns how many batches there are to an update."""
-    if batches is None:
-        return 1
-    batches = check_int("gradient_accumulation_steps", batches, 2)
+def _warm_up_and_decay(
+    highest: float, steps: int | None, warmup: float | None, batches: int
+) -> CosineDecay:
+    """Returns the schedule of updates, each made from so many batches."""
+    steps = check_int("steps", steps, 1)
+    share = 0.1 if warmup is None else check_share("warmup", warmup)
+    highest = check_number("learning_rate", highest, 0)
     if batches > steps:
         raise ValueError(
             f"gradient_accumulation_steps must be at most steps={steps}, or there is no update, "
             f"got {batches}."
         )
-    return batches
+    updates = steps // batches
+    rising = int(share * updates)
+    falling = max(updates - rising, 1)
+    if rising:
+        return CosineDecay(0.0, falling, warmup_target=highest, warmup_steps=rising)
+    return CosineDecay(highest, falling)
+
+
+def _check_none_beside_a_schedule(**given: float | None) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(
+                f"{name} must be left out where learning_rate is a schedule, which has its own, "
+                f"got {value!r}."
+            )
+
+
+def _check_accumulation(batches: int | None) -> int:
+    """Returns how many batches there are to an update."""
+    return 1 if batches is None else check_int("gradient_accumulation_steps", batches, 2)

@@ -4,13 +4,13 @@ import json
 import pathlib
 import time
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_bert_zh import BertPreprocess, MaskedLM, MaskTokens, TrainingState
+from keras_bert_zh import BertPreprocess, MaskedLM, MaskTokens, TrainingState, adamw
 from keras_bert_zh.files.new_file import new_file
 from recipes.small.corpus import Corpus
 from recipes.small.held_out import HeldOut
@@ -26,18 +26,24 @@ MASKED_ROWS = 0.4
 MEASURED_EVERY, MEASURED_ROWS = 500, 256
 
 
-class Schedule(NamedTuple):
-    """How the learning rate goes: up in a line, level, and down in a line."""
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    """How the learning rate goes: up in a line, level, and down in a line.
 
-    steps: int
-    highest: float = 8e-4
-    warmup: int = 300
-    decay: float = 0.6  # the last part of the steps
+    Args:
+        steps: int, all of them.
+        highest: float.
+        warmup: int, the steps in which it rises.
+        decay: float, the share of the steps, at the end, in which it falls.
+    """
 
-    def __call__(self, step: int) -> float:
-        rising = min(1.0, (step + 1) / self.warmup)
-        falling = min(1.0, (self.steps - step) / (self.decay * self.steps))
-        return self.highest * min(rising, max(falling, 0.02))
+    def __init__(self, steps: int, highest: float = 8e-4, warmup: int = 300, decay: float = 0.6):
+        self.steps, self.highest, self.warmup, self.decay = steps, highest, warmup, decay
+
+    def __call__(self, step):
+        step = keras.ops.cast(step, "float32")
+        rising = keras.ops.minimum(1.0, (step + 1) / self.warmup)
+        falling = (self.steps - step) / (self.decay * self.steps)
+        return self.highest * keras.ops.minimum(rising, keras.ops.maximum(falling, 0.02))
 
 
 class Training:
@@ -71,14 +77,16 @@ class Training:
     ):
         folder.mkdir(parents=True, exist_ok=True)
         self._student, self._teacher, self._corpus = student, teacher, corpus
-        self._schedule, self._tokens = schedule, tokens
+        self._steps, self._tokens = schedule.steps, tokens
         self._special_ids = preprocess.special_ids
         self._mask = MaskTokens(preprocess, rate=0.2, max_predictions=26)
         self._held_out = HeldOut(corpus, preprocess, MEASURED_ROWS)
         # With the pooler, which a MaskedLM leaves out.
         parts = (student.encoder, student.masked_lm)
         self._variables = [variable for part in parts for variable in part.trainable_variables]
-        self._optimizer = _optimizer()
+        self._optimizer = adamw(
+            schedule, beta_2=0.98, epsilon=1e-6, clipnorm=None, global_clipnorm=1.0
+        )
         self._optimizer.build(self._variables)
         student.compile(self._optimizer)
         self._scales = self._measure_scales(folder / "scales.npz")
@@ -97,11 +105,11 @@ class Training:
         """
         recent, begun = [], time.monotonic()
         self._state.on_train_begin()
-        while self.step < self._schedule.steps:
+        while self.step < self._steps:
             recent.append(self._one_step())
             self.step += 1
             self._state.on_train_batch_end(self.step)
-            is_last = self.step == self._schedule.steps
+            is_last = self.step == self._steps
             if self.step % every == 0 or is_last:
                 means = np.mean([[float(value) for value in values] for values in recent], axis=0)
                 record = {"step": self.step, "seconds": round(time.monotonic() - begun, 1)}
@@ -122,7 +130,6 @@ class Training:
 
     def _one_step(self) -> Losses:
         inputs, lesson = self._batch(self.step)
-        self._optimizer.learning_rate = self._schedule(self.step)
         example = mask_some(self._mask, inputs, self.step, MASKED_ROWS)
         return self._train(example, lesson)
 
@@ -156,11 +163,3 @@ def _signature(width: int) -> list[tuple]:
     inputs = INPUTS | {"mlm_positions": ints}
     vectors, hidden = tf.TensorSpec((None, width)), tf.TensorSpec((None, None, width))
     return [(inputs, ints, floats), Lesson(vectors, hidden, floats)]
-
-
-def _optimizer() -> keras.optimizers.Optimizer:
-    optimizer = keras.optimizers.AdamW(
-        weight_decay=0.01, beta_2=0.98, epsilon=1e-6, global_clipnorm=1.0
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer

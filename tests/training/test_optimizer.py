@@ -104,6 +104,25 @@ def test_clipnorm():
     assert adamw(1.0, 10, clipnorm=0.5).clipnorm == 0.5
 
 
+def test_a_schedule_of_ones_own_and_other_arguments():
+    schedule = keras.optimizers.schedules.PolynomialDecay(1.0, 10, end_learning_rate=0.0)
+    optimizer = adamw(schedule, beta_2=0.98, epsilon=1e-6, clipnorm=None, global_clipnorm=2.0)
+    np.testing.assert_allclose(rates(optimizer, 10), np.arange(10, 0, -1) / 10, rtol=1e-6)
+    kept = optimizer.get_config()
+    assert (kept["beta_2"], kept["epsilon"], kept["global_clipnorm"]) == (0.98, 1e-6, 2.0)
+    accumulating = adamw(schedule, gradient_accumulation_steps=2)
+    accumulating._iterations.assign(5)
+    assert float(accumulating.learning_rate) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("given", [{"steps": 10}, {"warmup": 0.0}])
+def test_a_schedule_takes_no_part_of_another(given):
+    schedule = keras.optimizers.schedules.PolynomialDecay(1.0, 10, end_learning_rate=0.0)
+    (name,) = given
+    with pytest.raises(ValueError, match=f"{name} must be left out where learning_rate is"):
+        adamw(schedule, **given)
+
+
 def test_the_learning_rate_counts_updates(tmp_path):
     """Also in a model that is saved and trained on."""
     optimizer = adamw(1.0, 41, warmup=0.2, gradient_accumulation_steps=4)
