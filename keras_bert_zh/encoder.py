@@ -16,17 +16,10 @@ from keras_bert_zh.layers.composite import Composite, with_frozen
 from keras_bert_zh.layers.computing import check_computing
 from keras_bert_zh.layers.embeddings import BertEmbeddings
 from keras_bert_zh.layers.encoder_inputs import check_signature, check_values, complete
+from keras_bert_zh.layers.encoder_outputs import asked_for, check_key, output_specs
 from keras_bert_zh.layers.pooler import Pooler
 from keras_bert_zh.layers.transformer_block import TransformerBlock
 from keras_bert_zh.layers.with_mask import WithMask
-
-OUTPUT_KEYS = ("pooled_output", "sequence_output")
-
-# What a warning says of the part that a checkpoint may lack.
-_LACKING = {
-    "pooler": "the pooler: pooled_output comes from fresh ones until it is trained. "
-    "sequence_output is what was pretrained."
-}
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
@@ -116,7 +109,7 @@ class BertEncoder(Composite, keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        _check_key(output_key)
+        check_key(output_key)
         check_computing(jit_compile, padding_free)
         self.config, loaded = open_architecture(checkpoint, config)
         if dropout is not None:
@@ -128,23 +121,19 @@ class BertEncoder(Composite, keras.layers.Layer):
         if trains_pooler is None:
             # Keras on JAX neither warns nor tells what a traced call has changed.
             trains_pooler = output_key != "sequence_output" or not kernels.ON_TENSORFLOW
-        self._pooler_rests = not trains_pooler
         self._make_layers(self.config.initializer_range if loaded is None else None)
         self.build()
-        self._rest_pooler()
+        self.train_pooler(trains_pooler)
         if loaded is not None:
-            assign_parts(loaded, self.named_variables(), _LACKING)
+            assign_parts(loaded, self.named_variables())
 
     def _make_layers(self, initializer_range):
         config = self.config
-        shared = {
-            "hidden_size": config.hidden_size,
-            "initializer_range": initializer_range,
-            "dtype": self.dtype_policy,
-        }
+        shared = {"hidden_size": config.hidden_size, "dtype": self.dtype_policy}
         inner = {
             "dropout": config.hidden_dropout_prob,
             "epsilon": config.layer_norm_eps,
+            "initializer_range": initializer_range,
             **shared,
         }
         self.embeddings = BertEmbeddings(
@@ -166,8 +155,9 @@ class BertEncoder(Composite, keras.layers.Layer):
             )
             for index in range(config.num_hidden_layers)
         ]
-        shared["initializer_range"] = config.initializer_range  # A checkpoint may have no pooler.
-        self.pooler = Pooler(name="pooler", **shared)
+        # Not that of the others: a checkpoint may have no pooler.
+        own_range = config.initializer_range
+        self.pooler = Pooler(initializer_range=own_range, name="pooler", **shared)
         self.with_mask = WithMask(dtype=self.dtype_policy, name="with_mask")
 
     def build(self, input_shape=None):
@@ -182,31 +172,18 @@ class BertEncoder(Composite, keras.layers.Layer):
         return {layer.name: layer for layer in (self.embeddings, *self.blocks, self.pooler)}
 
     def call(self, inputs, as_dict=False, all_layers=False, output_key=None, training=None):
-        key = self._key(as_dict, all_layers, output_key)
+        key = asked_for(self.output_key, as_dict, all_layers, output_key)
         check_signature(inputs, self.config.max_position_embeddings)
         if key != "sequence_output" and training:
             self.train_pooler()
         inputs = self.complete_inputs(inputs)
         encode = self._compiled if self.jit_compile else self._encode
         outputs = encode(inputs, key, all_layers, bool(training))
-        for name, value in outputs.items():
-            if name != "pooled_output":
-                mask = inputs["input_mask"]
-                outputs[name] = keras.tree.map_structure(
-                    lambda hidden, mask=mask: self.with_mask((hidden, mask)), value
-                )
-        return outputs if key is None else outputs[key]
-
-    def _key(self, as_dict, all_layers, output_key) -> str | None:
-        """Returns the key of the one output that is asked for, or None for the dict."""
-        _check_key(output_key)
-        key = None if as_dict else output_key or self.output_key
-        if all_layers and key is not None:
-            raise ValueError(
-                "all_layers=True adds encoder_outputs to the dict of outputs: pass as_dict=True "
-                f"too, or build the encoder with output_key=None, not {key!r}."
+        for name in outputs.keys() - {"pooled_output"}:
+            outputs[name] = keras.tree.map_structure(
+                lambda hidden: self.with_mask((hidden, inputs["input_mask"])), outputs[name]
             )
-        return key
+        return outputs if key is None else outputs[key]
 
     def complete_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Returns all three inputs as int32, with their values checked."""
@@ -248,48 +225,24 @@ class BertEncoder(Composite, keras.layers.Layer):
     def compute_output_spec(
         self, inputs, as_dict=False, all_layers=False, output_key=None, training=None
     ):
-        key = self._key(as_dict, all_layers, output_key)
+        key = asked_for(self.output_key, as_dict, all_layers, output_key)
         check_signature(inputs, self.config.max_position_embeddings)
         if key != "sequence_output":
             self.train_pooler()
-        batch, length = inputs["input_ids"].shape
-
-        def spec(*shape):
-            return keras.KerasTensor((*shape, self.config.hidden_size), self.compute_dtype)
-
-        outputs = {"pooled_output": spec(batch), "sequence_output": spec(batch, length)}
-        if all_layers:
-            outputs["encoder_outputs"] = [spec(batch, length) for _ in self.blocks]
+        shape = (*inputs["input_ids"].shape, self.config.hidden_size)
+        num_blocks = len(self.blocks) if all_layers else None
+        outputs = output_specs(shape, self.compute_dtype, num_blocks)
         return outputs if key is None else outputs[key]
 
-    @property
-    def trainable(self) -> bool:
-        """Whether anything is trained. Setting it freezes or trains all layers."""
-        return self._trainable
+    def train_pooler(self, trains: bool = True) -> None:
+        """Puts the pooler into training, or takes it out: no loss may depend on `pooled_output`.
 
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        keras.layers.Layer.trainable.fset(self, value)
-        self._rest_pooler()
-
-    def rest_pooler(self) -> None:
-        """Takes the pooler out of training, for a loss that does not depend on `pooled_output`.
-
-        A call in a functional model, or with `training=True`, that returns `pooled_output` calls
-        `train_pooler` of itself.
+        A call in a functional model, or with `training=True`, that returns `pooled_output` puts it
+        in of itself.
         """
-        self._pooler_rests = True
-        self._rest_pooler()
-
-    def train_pooler(self) -> None:
-        """Trains a pooler that was taken out of training: the inverse of `rest_pooler`."""
-        if self._pooler_rests:
-            self._pooler_rests = False
-            self.pooler.trainable = self.trainable
-
-    def _rest_pooler(self) -> None:
-        if self._pooler_rests:
-            self.pooler.trainable = False
+        if self.pooler.rests == trains:
+            self.pooler.rests = not trains
+            self.pooler.trainable = trains and self.trainable
 
     def freeze_layers(self, count: int | None) -> None:
         """Freezes the embeddings and the first `count` blocks, and makes the rest trainable.
@@ -298,10 +251,7 @@ class BertEncoder(Composite, keras.layers.Layer):
 
         Args:
             count: int, from 0, which freezes the embeddings alone, to the number of blocks; `None`
-                freezes nothing.
-
-        Raises:
-            ValueError: if `count` is something else.
+                freezes nothing. Anything else raises ValueError.
         """
         if count is not None and not (is_int(count) and 0 <= count <= len(self.blocks)):
             raise ValueError(
@@ -312,7 +262,6 @@ class BertEncoder(Composite, keras.layers.Layer):
         frozen = 0 if count is None else 1 + count
         for index, layer in enumerate(self._parts().values()):
             layer.trainable = index >= frozen
-        self._rest_pooler()
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """Returns the weights by the names that `Checkpoint.weights` has."""
@@ -326,7 +275,7 @@ class BertEncoder(Composite, keras.layers.Layer):
             "jit_compile": self.jit_compile,
             "padding_free": self.padding_free,
             "remat": self.remat,
-            "trains_pooler": not self._pooler_rests,
+            "trains_pooler": not self.pooler.rests,
         }
 
     @classmethod
@@ -337,11 +286,3 @@ class BertEncoder(Composite, keras.layers.Layer):
             # How it is computed is no part of what the layer is.
             config |= {"jit_compile": False, "padding_free": None}
         return cls(None, **config)
-
-
-def _check_key(output_key: str | None) -> None:
-    if output_key not in (*OUTPUT_KEYS, None):
-        raise ValueError(
-            f"output_key must be {', '.join(map(repr, OUTPUT_KEYS))} or None for the dict of "
-            f"both, got {output_key!r}."
-        )

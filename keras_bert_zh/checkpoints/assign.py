@@ -12,6 +12,15 @@ from keras_bert_zh.checkpoints.select import misfits
 from keras_bert_zh.checkpoints.tensors import Weights
 from keras_bert_zh.files.freed_memory import give_back
 
+# What a warning says of the part that a checkpoint lacks.
+_LACKING = {
+    "pooler": "the pooler: pooled_output comes from fresh ones until it is trained. "
+    "sequence_output is what was pretrained.",
+    "masked_lm": "masked_lm: mlm_logits come from fresh ones until they are trained.",
+    "next_sentence": "next_sentence: next_sentence_logits come from fresh ones until they are "
+    "trained.",
+}
+
 # After how many bytes memory is given back: each time costs a few milliseconds.
 _OFTEN = 64 << 20
 
@@ -49,22 +58,19 @@ def assign(weights: Mapping[str, np.ndarray], variables: Mapping[str, Any]) -> N
             held = 0
 
 
-def assign_parts(
-    checkpoint: Checkpoint, variables: Mapping[str, Any], lacking: Mapping[str, str]
-) -> None:
+def assign_parts(checkpoint: Checkpoint, variables: Mapping[str, Any]) -> None:
     """Assigns what a checkpoint has of a model's variables, and warns of the parts that it lacks.
 
     Args:
         checkpoint: the checkpoint.
         variables: those of the model, by name.
-        lacking: the parts that may be missing, and what the warning says of each.
 
     Raises:
         ValueError: as `assign` does.
     """
-    for part, consequence in lacking.items():
+    for part in dict.fromkeys(filter(None, map(part_of, variables))):
         if part not in checkpoint.parts:
-            message = f"The checkpoint has no weights for {consequence}"
+            message = f"The checkpoint has no weights for {_LACKING[part]}"
             warnings.warn(message, stacklevel=4)  # Where the model is made.
             variables = {n: v for n, v in variables.items() if part_of(n) != part}
     assign(checkpoint.weights.only(variables), variables)

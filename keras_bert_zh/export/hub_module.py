@@ -12,9 +12,10 @@ from keras_bert_zh.checkpoints import Checkpoint, names
 from keras_bert_zh.checkpoints.schemes import TF1
 from keras_bert_zh.checkpoints.variables import named_variables
 from keras_bert_zh.checkpoints.writers.parts import check_path, finite, write_vocabulary
-from keras_bert_zh.encoder import OUTPUT_KEYS, BertEncoder
+from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.masked_lm_head import MaskedLMHead
 from keras_bert_zh.layers import kernels
+from keras_bert_zh.layers.encoder_outputs import OUTPUT_KEYS
 from keras_bert_zh.vocabulary import is_lowercase
 
 Tensors = dict[str, tf.Tensor]

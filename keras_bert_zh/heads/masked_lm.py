@@ -16,13 +16,6 @@ from keras_bert_zh.layers.dense import Dense
 from keras_bert_zh.layers.encoder_inputs import INPUT_KEYS
 from keras_bert_zh.layers.fresh_weights import fresh_weights
 
-# What a warning says of a head that the checkpoint does not have.
-_LACKING = {
-    "masked_lm": "masked_lm: mlm_logits come from fresh ones until they are trained.",
-    "next_sentence": "next_sentence: next_sentence_logits come from fresh ones until they are "
-    "trained.",
-}
-
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class MaskedLM(OnEncoder):
@@ -35,7 +28,8 @@ class MaskedLM(OnEncoder):
     Word embeddings are trained in both places, in the encoder and as the last layer of the head.
     With an encoder in `"mixed_float16"`, `compile` scales the loss, as Keras does of itself.
 
-    Without `next_sentence` the pooler is taken out of training, as by `encoder.rest_pooler()`.
+    Without `next_sentence` the pooler is taken out of training, as by
+    `encoder.train_pooler(False)`.
 
     Args:
         encoder: BertEncoder, whose dtype policy the heads take. For fresh heads alone,
@@ -110,11 +104,8 @@ class MaskedLM(OnEncoder):
                 dtype=encoder.dtype_policy,
                 name="next_sentence",
             )
-        self.complete(checkpoint, _LACKING)
-        if next_sentence:
-            encoder.train_pooler()
-        else:
-            encoder.rest_pooler()
+        self.complete(checkpoint)
+        encoder.train_pooler(bool(next_sentence))
 
     def build(self, input_shape=None):
         with self.restored():

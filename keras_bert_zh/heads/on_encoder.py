@@ -50,14 +50,11 @@ class OnEncoder(Composite, keras.Model):
         """Returns the heads by name, in forward order."""
         raise NotImplementedError
 
-    def complete(
-        self, checkpoint: str | os.PathLike | Checkpoint | None, lacking: dict[str, str]
-    ) -> None:
+    def complete(self, checkpoint: str | os.PathLike | Checkpoint | None) -> None:
         """Builds the heads and gives them the weights of a checkpoint, where it has them.
 
         Args:
             checkpoint: what `open_checkpoint` takes; `None` leaves the heads fresh.
-            lacking: what a warning says of each head that the checkpoint does not have.
 
         Raises:
             ValueError: if encoder and checkpoint do not fit each other.
@@ -69,7 +66,7 @@ class OnEncoder(Composite, keras.Model):
         if loaded is not None:
             heads = self.heads()
             variables = {n: v for n, v in self.named_variables().items() if part_of(n) in heads}
-            assign_parts(loaded, variables, {name: lacking[name] for name in heads})
+            assign_parts(loaded, variables)
 
     def _open(self, checkpoint: str | os.PathLike | Checkpoint) -> Checkpoint:
         loaded, config = open_checkpoint(checkpoint), self.encoder.config

@@ -21,6 +21,9 @@ class Pooler(Composite, keras.layers.Layer):
     Returns:
         `<float>[B, D]`.
 
+    Attributes:
+        rests: bool, whether it is left out when `trainable` is set to True.
+
     Reference:
         `BertModel` in google-research/bert `modeling.py`.
     """
@@ -34,8 +37,18 @@ class Pooler(Composite, keras.layers.Layer):
             dtype=self.dtype_policy,
             name="dense",
         )
+        self.rests = False
         self.hidden_size = hidden_size
         self.initializer_range = initializer_range
+
+    @property
+    def trainable(self) -> bool:
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        # Keras sets it once before `rests` is there.
+        keras.layers.Layer.trainable.fset(self, value and not getattr(self, "rests", False))
 
     def build(self, first_shape=None):
         with self.restored():
