@@ -15,7 +15,7 @@ from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.composite import Composite, with_frozen
 from keras_bert_zh.layers.computing import check_computing
 from keras_bert_zh.layers.embeddings import BertEmbeddings
-from keras_bert_zh.layers.encoder_inputs import check_signature, check_values, complete
+from keras_bert_zh.layers.encoder_inputs import INPUT_KEYS, check_signature, check_values, complete
 from keras_bert_zh.layers.encoder_outputs import asked_for, check_key, output_specs
 from keras_bert_zh.layers.pooler import Pooler
 from keras_bert_zh.layers.transformer_block import TransformerBlock
@@ -187,11 +187,8 @@ class BertEncoder(Composite, keras.layers.Layer):
 
     def complete_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Returns all three inputs as int32, with their values checked."""
-        sizes = {
-            "input_ids": self.config.vocab_size,
-            "input_mask": 2,
-            "segment_ids": self.config.type_vocab_size,
-        }
+        sizes = (self.config.vocab_size, 2, self.config.type_vocab_size)
+        sizes = dict(zip(INPUT_KEYS, sizes, strict=True))
         return check_values(complete(inputs), sizes, self.config.max_position_embeddings)
 
     def _encode(self, inputs, key, all_layers, training):
@@ -268,13 +265,11 @@ class BertEncoder(Composite, keras.layers.Layer):
         return named_variables(self, self.config, ("pooler",))
 
     def get_config(self) -> dict[str, Any]:
+        own = ("output_key", "jit_compile", "padding_free", "remat")
         return {
             **super().get_config(),
+            **{name: getattr(self, name) for name in own},
             "config": self.config.to_dict(),
-            "output_key": self.output_key,
-            "jit_compile": self.jit_compile,
-            "padding_free": self.padding_free,
-            "remat": self.remat,
             "trains_pooler": not self.pooler.rests,
         }
 

@@ -11,17 +11,17 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # What each room may import of the package, beside itself.
 ALLOWED = {
     "arguments": set(),
-    "listing": set(),
+    "messages": set(),
     "config": {"arguments"},
     "vocabulary": set(),
-    "text": {"vocabulary"},
-    "layers": {"arguments"},
+    "text": {"messages", "vocabulary"},
+    "layers": {"arguments", "messages"},
     "files": set(),
-    "checkpoints": {"config", "files", "listing", "vocabulary"},
+    "checkpoints": {"config", "files", "messages", "vocabulary"},
     "preprocess": {"arguments", "text", "checkpoints", "vocabulary"},
     "data": {"arguments", "files", "preprocess", "text"},
     "encoder": {"arguments", "config", "layers", "checkpoints"},
-    "heads": {"checkpoints", "config", "encoder", "layers"},
+    "heads": {"checkpoints", "config", "encoder", "layers", "messages"},
     "export": {
         "arguments",
         "checkpoints",
@@ -46,7 +46,7 @@ ALLOWED = {
         "quiet",
         "training",
     },
-    "commands": {"arguments", "checkpoints", "encoder", "export", "files", "listing"},
+    "commands": {"arguments", "checkpoints", "encoder", "export", "files", "messages"},
     "__main__": {"__init__", "commands"},
 }
 STANDARD_LIBRARY_ONLY = (

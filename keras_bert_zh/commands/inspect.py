@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint
-from keras_bert_zh.listing import listing
+from keras_bert_zh.messages import listing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from keras_bert_zh.layers.encoder_inputs import check_integers
 from keras_bert_zh.layers.feed_forward import ACTIVATIONS
 from keras_bert_zh.layers.fresh_weights import fresh_weights
 from keras_bert_zh.layers.normalization import LayerNorm
+from keras_bert_zh.messages import says_it_all
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
@@ -101,6 +102,7 @@ class MaskedLMHead(Composite, keras.layers.Layer):
         hidden = self.norm(self.dense(sequence))
         return ops.matmul(hidden, ops.transpose(table)) + self.bias
 
+    @says_it_all
     def _check_call(self, sequence, positions, table):
         expected = {
             "sequence": (sequence, (None, None, self.hidden_size)),

@@ -7,10 +7,12 @@ import keras
 from keras import ops
 
 from keras_bert_zh.layers import kernels
+from keras_bert_zh.messages import says_it_all
 
 INPUT_KEYS = ("input_ids", "input_mask", "segment_ids")
 
 
+@says_it_all
 def check_signature(inputs: Any, max_length: int) -> None:
     """Checks keys, dtypes and shapes; works on symbolic tensors too.
 
@@ -49,6 +51,7 @@ def check_signature(inputs: Any, max_length: int) -> None:
         )
 
 
+@says_it_all
 def check_integers(name: str, tensor: Any, axes: str) -> None:
     """Raises ValueError unless a tensor holds integers, or floats may stand in for them."""
     if _dtype(tensor).startswith(("int", "uint")):
@@ -68,6 +71,7 @@ def complete(inputs: Mapping[str, Any]) -> dict[str, Any]:
     return {"input_ids": ids, "input_mask": mask, "segment_ids": segments}
 
 
+@says_it_all
 def check_values(inputs: dict[str, Any], sizes: dict[str, int], max_length: int) -> dict[str, Any]:
     """Checks that each input is in `[0, size)` and the sequence is not too long; returns int32.
 

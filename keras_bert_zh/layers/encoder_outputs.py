@@ -3,6 +3,7 @@
 import keras
 
 from keras_bert_zh.arguments import check_choice
+from keras_bert_zh.messages import says_it_all
 
 OUTPUT_KEYS = ("pooled_output", "sequence_output")
 
@@ -13,6 +14,7 @@ def check_key(output_key: str | None) -> None:
         check_choice("output_key", output_key, OUTPUT_KEYS)
 
 
+@says_it_all
 def asked_for(own: str | None, as_dict: bool, all_layers: bool, output_key: str | None):
     """Returns the key of the one output that a call asks for, or None for the dict.
 

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_bert_zh.messages import says_it_all
+
 PAIR_KEYS = ("text_a", "text_b")
 
 _RANK = "expected strings of shape [], [batch] or [batch, 1]"
@@ -22,6 +24,7 @@ class Texts(NamedTuple):
     is_scalar: bool
 
 
+@says_it_all
 def split_pair(inputs: Any) -> list[tuple[str, Any]]:
     """Returns the one or two texts of the inputs, each with the name that errors call it by.
 
@@ -50,6 +53,7 @@ def split_pair(inputs: Any) -> list[tuple[str, Any]]:
     return [("texts", inputs)]
 
 
+@says_it_all
 def to_texts(inputs: Any) -> Texts:
     """Converts everything that `BertPreprocess` accepts.
 
@@ -68,6 +72,7 @@ def to_texts(inputs: Any) -> Texts:
     return Texts(*_check_pair(*parts), scalars[0])
 
 
+@says_it_all
 def check_symbolic(name: str, tensor: keras.KerasTensor) -> None:
     """Raises unless the tensor may turn out to hold texts."""
     _check_dtype(name, tensor.dtype)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from keras_bert_zh.checkpoints.readers.json_files import read_json
-from keras_bert_zh.listing import listing
+from keras_bert_zh.messages import listing
 
 # What run_classifier.py and run_squad.py call their heads.
 _TF1_HEAD = re.compile(r"(cls/squad/)?output_(weights|bias)")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.readers import hub_module, huggingface, original, tf1_hub, tf2_hub
 from keras_bert_zh.checkpoints.sources import nearby
-from keras_bert_zh.listing import listing
+from keras_bert_zh.messages import listing
 
 READABLE = f"""Formats that are read:
 - {tf1_hub.NAME}: a folder with {", ".join(tf1_hub.FILES)} and assets/;

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from keras_bert_zh.layers.ranges import raise_outside, range_message
+from keras_bert_zh.messages import says_it_all
 
 
 def floats_may_stand_in() -> bool:
@@ -38,6 +39,7 @@ def assert_values(
         return {name: tf.identity(tensor) for name, tensor in inputs.items()}
 
 
+@says_it_all
 def assert_positions(positions: tf.Tensor, length: int | tf.Tensor) -> tf.Tensor:
     """Returns positions, if each is in `[0, length)`: a gather might read astray.
 

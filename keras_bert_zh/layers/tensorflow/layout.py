@@ -6,8 +6,10 @@ from keras_bert_zh.layers import portable
 from keras_bert_zh.layers.tensorflow.padding_free_layout import PaddingFreeLayout
 from keras_bert_zh.layers.tensorflow.placement import has_accelerator, in_xla
 from keras_bert_zh.layers.token_layout import TokenLayout
+from keras_bert_zh.messages import says_it_all
 
 
+@says_it_all
 def layout_of(mask: tf.Tensor, num_heads: int, padding_free: bool | None) -> TokenLayout:
     """Returns the layout of rows with that mask, `<int32>[B, S]`, where this is computed or traced.
 
