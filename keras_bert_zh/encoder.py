@@ -11,11 +11,12 @@ from keras_bert_zh.arguments import is_int
 from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, assign_parts, open_architecture
 from keras_bert_zh.checkpoints.variables import named_variables
 from keras_bert_zh.config import BertConfig
+from keras_bert_zh.input_keys import INPUT_KEYS
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.composite import Composite, with_frozen
 from keras_bert_zh.layers.computing import check_computing
 from keras_bert_zh.layers.embeddings import BertEmbeddings
-from keras_bert_zh.layers.encoder_inputs import INPUT_KEYS, check_signature, check_values, complete
+from keras_bert_zh.layers.encoder_inputs import check_signature, check_values, complete
 from keras_bert_zh.layers.encoder_outputs import asked_for, check_key, output_specs
 from keras_bert_zh.layers.pooler import Pooler
 from keras_bert_zh.layers.transformer_block import TransformerBlock

@@ -8,6 +8,7 @@ import keras
 
 from keras_bert_zh.arguments import check_flag, check_int
 from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, open_checkpoint
+from keras_bert_zh.input_keys import INPUT_KEYS
 from keras_bert_zh.vocabulary import (
     check_vocabulary,
     chinese_vocabulary,
@@ -17,8 +18,6 @@ from keras_bert_zh.vocabulary import (
     read_vocabulary,
     special_ids,
 )
-
-OUTPUT_KEYS = ("input_ids", "input_mask", "segment_ids")
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
@@ -177,7 +176,7 @@ class BertPreprocess(keras.layers.Layer):
         for name, part in parts:
             check_symbolic(name, part)
         shape = (*parts[0][1].shape[:1], self.max_length)
-        return {key: keras.KerasTensor(shape, "int32", name=key) for key in OUTPUT_KEYS}
+        return {key: keras.KerasTensor(shape, "int32", name=key) for key in INPUT_KEYS}
 
     def get_config(self) -> dict[str, Any]:
         # The tokens themselves: a saved model needs no file beside it. Packed, because Keras prints

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.names import part_of
-from keras_bert_zh.checkpoints.select import misfits
+from keras_bert_zh.checkpoints.select import weight_problems
 from keras_bert_zh.checkpoints.tensors import Weights
 from keras_bert_zh.files.freed_memory import give_back
 
@@ -41,7 +41,7 @@ def assign(weights: Mapping[str, np.ndarray], variables: Mapping[str, Any]) -> N
     if not isinstance(weights, Weights):
         weights = Weights.of_arrays(weights)
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
-    problems = misfits(shapes, weights)
+    problems = weight_problems(shapes, weights)
     if problems:
         raise ValueError(
             f"The weights do not fit the model; nothing was assigned. {len(problems)} found:\n  "

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.readers import formats
 from keras_bert_zh.checkpoints.sources import digests
-from keras_bert_zh.checkpoints.sources.hub_url import DEFAULT
 from keras_bert_zh.checkpoints.sources.resolve import resolve
+from keras_bert_zh.checkpoints.sources.tfhub_url import DEFAULT
 from keras_bert_zh.config import BertConfig
 
 

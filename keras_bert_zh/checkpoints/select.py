@@ -63,7 +63,7 @@ def select(
     return Weights(weights), tuple(name for name in tensors if name not in expected)
 
 
-def misfits(expected: Mapping[str, names.Shape], weights: Weights) -> list[str]:
+def weight_problems(expected: Mapping[str, names.Shape], weights: Weights) -> list[str]:
     """Returns a line for each weight that is missing, unexpected, misshapen or not of floats.
 
     Args:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_bert_zh.arguments import check_int, check_share
-from keras_bert_zh.preprocess import OUTPUT_KEYS, BertPreprocess
+from keras_bert_zh.input_keys import INPUT_KEYS
+from keras_bert_zh.preprocess import BertPreprocess
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -118,7 +119,7 @@ class MaskTokens:
 
         inputs = _to_tensors(inputs)
         ids = inputs["input_ids"]
-        scores, edges, fates, draws = tf.unstack(
+        scores, tie_breaks, outcomes, replacements = tf.unstack(
             tf.random.stateless_uniform(
                 tf.concat([[4], tf.shape(ids)], 0), self._random_seed(step), alg="philox"
             )
@@ -127,13 +128,13 @@ class MaskTokens:
             (inputs["input_mask"] == 1) & ~tf.gather(self._is_special, ids),
             inputs.pop("word_starts", tf.ones_like(ids)),
             scores,
-            edges,
+            tie_breaks,
             rate=self.rate,
             limit=self.max_predictions,
         )
-        others = tf.gather(self._ordinary, tf.cast(draws * len(self._ordinary), tf.int32))
-        masked = tf.where(fates < self.mask_share + self.random_share, others, ids)
-        masked = tf.where(fates < self.mask_share, self._mask_id, masked)
+        others = tf.gather(self._ordinary, tf.cast(replacements * len(self._ordinary), tf.int32))
+        masked = tf.where(outcomes < self.mask_share + self.random_share, others, ids)
+        masked = tf.where(outcomes < self.mask_share, self._mask_id, masked)
         positions, used = places(chosen, self.max_predictions)
         labels = tf.where(used, tf.gather(ids, positions, batch_dims=1), 0)
         inputs |= {"input_ids": tf.where(chosen, masked, ids), "mlm_positions": positions}
@@ -156,10 +157,10 @@ def _to_tensors(inputs: Any) -> dict[str, "tf.Tensor"]:
     import tensorflow as tf
 
     keys = set(inputs) if isinstance(inputs, Mapping) else None
-    if keys is None or keys - {"word_starts"} != set(OUTPUT_KEYS):
+    if keys is None or keys - {"word_starts"} != set(INPUT_KEYS):
         given = type(inputs).__name__ if keys is None else f"keys {sorted(keys)}"
         raise ValueError(
-            f"MaskTokens takes a dict of {', '.join(OUTPUT_KEYS)} and, optionally, word_starts, "
+            f"MaskTokens takes a dict of {', '.join(INPUT_KEYS)} and, optionally, word_starts, "
             f"each int32 [batch, sequence]; got {given}."
         )
     tensors = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_bert_zh.arguments import check_choice, check_flag, check_int, check_path_to_write
-from keras_bert_zh.data.row_files import Facts, open_rows, read_facts, write_rows
+from keras_bert_zh.data.row_files import Metadata, open_rows, read_metadata, write_rows
 from keras_bert_zh.data.shuffle import shuffled
 from keras_bert_zh.data.token_rows import sizes_of, token_rows
 from keras_bert_zh.files.new_folder import new_folder
@@ -66,16 +66,16 @@ class PackedText:
 
     def __init__(self, folder: str | os.PathLike, preprocess: BertPreprocess):
         self._folder = pathlib.Path(folder)
-        self._facts = read_facts(self._folder)
-        if self._facts.vocabulary != _digest(preprocess):
+        self._metadata = read_metadata(self._folder)
+        if self._metadata.vocabulary != _digest(preprocess):
             raise ValueError(
                 f"{folder} was made with another vocabulary than that of preprocess. Pass the "
                 "BertPreprocess it was made with, or write it again to another folder."
             )
-        self._arrays = open_rows(self._folder, self._facts)
-        self.sequence_length = self._facts.sequence_length
-        self.whole_words = self._facts.whole_words
-        self.files = [tuple(file) for file in self._facts.files]
+        self._arrays = open_rows(self._folder, self._metadata)
+        self.sequence_length = self._metadata.sequence_length
+        self.whole_words = self._metadata.whole_words
+        self.files = [tuple(file) for file in self._metadata.files]
 
     @classmethod
     def write(
@@ -125,7 +125,7 @@ class PackedText:
                 f"{folder} is a file, or a folder that is not empty. What was written there is "
                 "opened with PackedText(folder, preprocess); else name another folder."
             )
-        facts = Facts(
+        metadata = Metadata(
             vocabulary=_digest(preprocess),
             rows=0,
             sequence_length=check_int("sequence_length", sequence_length, 3),
@@ -136,12 +136,12 @@ class PackedText:
         blocks = token_rows(
             files,
             preprocess,
-            sequence_length=facts.sequence_length,
-            whole_words=facts.whole_words,
+            sequence_length=metadata.sequence_length,
+            whole_words=metadata.whole_words,
             progress=lambda read: progress and progress(read, sum(sizes)),
         )
         with new_folder(folder) as new:
-            write_rows(new, facts, blocks)
+            write_rows(new, metadata, blocks)
         return cls(folder, preprocess)
 
     def rows(self, part: str = "train") -> int:
@@ -154,8 +154,8 @@ class PackedText:
             ValueError: if it is something else.
         """
         part = check_choice("part", part, PARTS)
-        held_out = self._facts.rows // _HELD_OUT_EVERY
-        return held_out if part == "held_out" else self._facts.rows - held_out
+        held_out = self._metadata.rows // _HELD_OUT_EVERY
+        return held_out if part == "held_out" else self._metadata.rows - held_out
 
     def batches(
         self,
@@ -197,8 +197,8 @@ class PackedText:
         rows = self.rows(part)
         if not rows:
             raise ValueError(
-                f"{self._folder} has {self._facts.rows} rows, and one in {_HELD_OUT_EVERY} is held "
-                "out: there is none. Pack more text, or shorter rows."
+                f"{self._folder} has {self._metadata.rows} rows, and one in {_HELD_OUT_EVERY} is "
+                "held out: there is none. Pack more text, or shorter rows."
             )
 
         def read(step: np.ndarray) -> list[np.ndarray]:

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-FACTS = "packed_text.json"
+METADATA = "packed_text.json"
 
 
-class Facts(NamedTuple):
+class Metadata(NamedTuple):
     """What a folder holds.
 
     Attributes:
@@ -36,12 +36,12 @@ class Facts(NamedTuple):
         return {"ids.bin": self.dtype} | ({"word_starts.bin": "|b1"} if self.whole_words else {})
 
 
-def write_rows(folder: pathlib.Path, facts: Facts, blocks: Iterable[np.ndarray]) -> None:
-    """Writes blocks of rows, and the facts with their number, to an empty folder.
+def write_rows(folder: pathlib.Path, metadata: Metadata, blocks: Iterable[np.ndarray]) -> None:
+    """Writes blocks of rows, and the metadata with their number, to an empty folder.
 
     Args:
         folder: where to.
-        facts: what is known before, with any number of rows.
+        metadata: what is known before, with any number of rows.
         blocks: `<int32>[1 or 2, R, S]`, the values of each file.
 
     Raises:
@@ -49,49 +49,49 @@ def write_rows(folder: pathlib.Path, facts: Facts, blocks: Iterable[np.ndarray])
     """
     count = 0
     with contextlib.ExitStack() as opened:
-        outputs = [opened.enter_context(open(folder / name, "wb")) for name in facts.dtypes]
+        outputs = [opened.enter_context(open(folder / name, "wb")) for name in metadata.dtypes]
         for block in blocks:
-            for output, dtype, rows in zip(outputs, facts.dtypes.values(), block, strict=True):
+            for output, dtype, rows in zip(outputs, metadata.dtypes.values(), block, strict=True):
                 rows.astype(dtype).tofile(output)
             count += block.shape[1]
     if not count:
         raise ValueError(
-            f"The text files hold fewer than {facts.sequence_length - 2} tokens, too few for a row "
-            f"of {facts.sequence_length} with [CLS] and [SEP]. Add text, or pass a smaller "
+            f"The text files hold fewer than {metadata.sequence_length - 2} tokens, too few for a "
+            f"row of {metadata.sequence_length} with [CLS] and [SEP]. Add text, or pass a smaller "
             "sequence_length."
         )
-    facts = facts._replace(rows=count)
-    (folder / FACTS).write_text(json.dumps(facts._asdict(), indent=1), encoding="utf-8")
+    metadata = metadata._replace(rows=count)
+    (folder / METADATA).write_text(json.dumps(metadata._asdict(), indent=1), encoding="utf-8")
 
 
-def read_facts(folder: pathlib.Path) -> Facts:
+def read_metadata(folder: pathlib.Path) -> Metadata:
     """Returns what was written.
 
     Raises:
         FileNotFoundError: if nothing was.
         ValueError: if it can't be read.
     """
-    file = folder / FACTS
+    file = folder / METADATA
     if not file.is_file():
         raise FileNotFoundError(
-            f"{folder} holds no packed text: there is no {FACTS} in it. Make it of text files "
+            f"{folder} holds no packed text: there is no {METADATA} in it. Make it of text files "
             "with PackedText.write(files, folder, preprocess)."
         )
     try:
-        return Facts(**json.loads(file.read_text(encoding="utf-8")))
+        return Metadata(**json.loads(file.read_text(encoding="utf-8")))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{file} is damaged: {error}. {_again(folder)}") from error
 
 
-def open_rows(folder: pathlib.Path, facts: Facts) -> list[Any]:
+def open_rows(folder: pathlib.Path, metadata: Metadata) -> list[Any]:
     """Returns a memory map `[rows, S]` of each file of rows.
 
     Raises:
         ValueError: if a file has not the size that it must have.
     """
     arrays = []
-    for name, dtype in facts.dtypes.items():
-        file, shape = folder / name, (facts.rows, facts.sequence_length)
+    for name, dtype in metadata.dtypes.items():
+        file, shape = folder / name, (metadata.rows, metadata.sequence_length)
         expected = np.dtype(dtype).itemsize * shape[0] * shape[1]
         found = file.stat().st_size if file.is_file() else 0
         if found != expected:

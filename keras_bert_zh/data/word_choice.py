@@ -7,7 +7,7 @@ def choose(
     candidates: tf.Tensor,
     word_starts: tf.Tensor,
     scores: tf.Tensor,
-    edges: tf.Tensor,
+    tie_breaks: tf.Tensor,
     *,
     rate: float,
     limit: int,
@@ -22,7 +22,7 @@ def choose(
     Args:
         candidates: `<bool>[B, S]`, the tokens that may be chosen.
         word_starts: `<int32>[B, S]`, 1 where a word begins.
-        scores, edges: `<float32>[B, S]`, random numbers in [0, 1).
+        scores, tie_breaks: `<float32>[B, S]`, random numbers in [0, 1).
         rate: float, the share of the candidates that is chosen, at least one of them.
         limit: int, the most that are chosen. A word that would go beyond is not.
 
@@ -43,7 +43,7 @@ def choose(
     order = tf.argsort(tf.where(sizes > 0, scores, 2.0), axis=1)
     sizes = tf.gather(sizes, order, batch_dims=1)
     below = tf.cumsum(sizes, axis=1, exclusive=True)
-    taken = edges * tf.cast(sizes, tf.float32) < tf.cast(target - below, tf.float32)
+    taken = tie_breaks * tf.cast(sizes, tf.float32) < tf.cast(target - below, tf.float32)
     taken &= below + sizes <= limit
     taken = tf.gather(taken, tf.argsort(order, axis=1), batch_dims=1)
     return candidates & tf.gather(taken, words, batch_dims=1)

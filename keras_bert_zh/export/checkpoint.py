@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_bert_zh.arguments import check_choice, check_flag, check_path_to_write
 from keras_bert_zh.checkpoints import Checkpoint, names
-from keras_bert_zh.checkpoints.select import FLOATS, misfits
+from keras_bert_zh.checkpoints.select import FLOATS, weight_problems
 from keras_bert_zh.checkpoints.tensors import Tensor, Weights
 from keras_bert_zh.checkpoints.variables import layer_of
 from keras_bert_zh.checkpoints.writers import FORMATS
@@ -149,7 +149,7 @@ def _with_vocabulary(checkpoint: Checkpoint, preprocess: BertPreprocess) -> Chec
 
 def _check_weights(checkpoint: Checkpoint) -> None:
     expected = names.shapes(checkpoint.config, checkpoint.parts)
-    problems = misfits(expected, checkpoint.weights)
+    problems = weight_problems(expected, checkpoint.weights)
     if problems:
         raise ValueError(
             f"The weights are not those that the configuration asks for. {len(problems)} found:\n  "

@@ -9,7 +9,8 @@ from keras import ops
 
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.masked_lm import MaskedLM
-from keras_bert_zh.layers.encoder_inputs import INPUT_KEYS, check_signature
+from keras_bert_zh.input_keys import INPUT_KEYS
+from keras_bert_zh.layers.encoder_inputs import check_signature
 from keras_bert_zh.preprocess import BertPreprocess
 
 

@@ -14,6 +14,7 @@ from keras_bert_zh.checkpoints.variables import named_variables
 from keras_bert_zh.checkpoints.writers.parts import check_path, finite, write_vocabulary
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.masked_lm_head import MaskedLMHead
+from keras_bert_zh.input_keys import INPUT_KEYS
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.encoder_outputs import OUTPUT_KEYS
 from keras_bert_zh.vocabulary import is_lowercase
@@ -21,10 +22,7 @@ from keras_bert_zh.vocabulary import is_lowercase
 Tensors = dict[str, tf.Tensor]
 
 # As in the old module: batches and texts of any length.
-INPUTS = {
-    name: tf.TensorSpec((None, None), tf.int32, name=name)
-    for name in ("input_ids", "input_mask", "segment_ids")
-}
+INPUTS = {key: tf.TensorSpec((None, None), tf.int32, name=key) for key in INPUT_KEYS}
 POSITIONS = {"mlm_positions": tf.TensorSpec((None, None), tf.int32, name="mlm_positions")}
 
 

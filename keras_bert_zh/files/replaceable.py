@@ -22,7 +22,7 @@ class Replaceable(NamedTuple):
     check: Callable[[pathlib.Path], None]
 
 
-def strangers(folder: pathlib.Path, files: Files) -> Iterator[str]:
+def unknown_files(folder: pathlib.Path, files: Files) -> Iterator[str]:
     """Yields the paths of what is in the folder and has none of the names."""
     for room, patterns in files.items():
         entries = (folder / room).iterdir() if (folder / room).is_dir() else ()

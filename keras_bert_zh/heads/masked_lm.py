@@ -11,9 +11,9 @@ from keras_bert_zh.checkpoints import Checkpoint
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.masked_lm_head import MaskedLMHead
 from keras_bert_zh.heads.on_encoder import OnEncoder
+from keras_bert_zh.input_keys import INPUT_KEYS
 from keras_bert_zh.layers.composite import changes_inside
 from keras_bert_zh.layers.dense import Dense
-from keras_bert_zh.layers.encoder_inputs import INPUT_KEYS
 from keras_bert_zh.layers.fresh_weights import fresh_weights
 
 

@@ -42,7 +42,7 @@ class Adapted:
     def trainable(self, value: bool) -> None:
         keras.layers.Layer.trainable.fset(self, value)
         if self.lora_enabled:
-            getattr(self, f"_{self.adapted}").trainable = False
+            self._base().trainable = False
 
     def enable_lora(self, rank, lora_alpha=None, **initializers):
         if self.quantization_mode == "float8":
@@ -98,14 +98,19 @@ class Adapted:
 
     def merged(self) -> np.ndarray:
         """Returns the weight with LoRA's product, `<float32>`, without a rounding in between."""
-        weight = to_float32(getattr(self, f"_{self.adapted}"))
+        weight = to_float32(self._base())
         if not self.lora_enabled:
             return weight
         a, b = map(to_float32, self._factors())
         return weight + np.float32(self._scale()) * (a @ b)
 
+    def _base(self) -> keras.Variable:
+        """Returns the weight, without LoRA's product."""
+        raise NotImplementedError
+
     def _factors(self) -> list[keras.Variable]:
-        return [getattr(self, f"lora_{self.adapted}_{half}") for half in "ab"]
+        """Returns LoRA's two factors."""
+        raise NotImplementedError
 
     def _scale(self) -> float:
         return self.lora_alpha / self.lora_rank

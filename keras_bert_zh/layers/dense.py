@@ -21,3 +21,9 @@ class Dense(Adapted, keras.layers.Dense):
     """
 
     adapted = "kernel"
+
+    def _base(self):
+        return self._kernel
+
+    def _factors(self):
+        return [self.lora_kernel_a, self.lora_kernel_b]

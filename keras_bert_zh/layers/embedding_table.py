@@ -33,6 +33,12 @@ class EmbeddingTable(Adapted, keras.layers.Embedding):
 
     adapted = "embeddings"
 
+    def _base(self):
+        return self._embeddings
+
+    def _factors(self):
+        return [self.lora_embeddings_a, self.lora_embeddings_b]
+
     def call(self, inputs):
         if keras.backend.standardize_dtype(inputs.dtype) not in ("int32", "int64"):
             inputs = ops.cast(inputs, "int32")

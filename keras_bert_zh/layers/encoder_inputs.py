@@ -6,10 +6,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_bert_zh.input_keys import INPUT_KEYS
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.messages import says_it_all
-
-INPUT_KEYS = ("input_ids", "input_mask", "segment_ids")
 
 
 @says_it_all

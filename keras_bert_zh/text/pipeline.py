@@ -21,7 +21,11 @@ class TextPipeline:
             self._tokenizer = BertTokenizer(vocabulary, lowercase)
             self._detokenizer = Detokenizer(vocabulary)
         ids = special_ids(vocabulary)
-        self._packing = {f"{key}_id": ids[f"[{key.upper()}]"] for key in ("cls", "sep", "pad")}
+        self._packing = {
+            "cls_id": ids["[CLS]"],
+            "sep_id": ids["[SEP]"],
+            "pad_id": ids["[PAD]"],
+        }
 
     def tokenize(self, inputs: Any) -> tf.RaggedTensor | tf.Tensor:
         """See `BertPreprocess.tokenize`."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_bert_zh.checkpoints import Checkpoint, load, load_checkpoint
-from keras_bert_zh.checkpoints.sources import hub_url
+from keras_bert_zh.checkpoints.sources import tfhub_url
 from tests.checkpoints.bare import run_bare
 
 
@@ -47,7 +47,7 @@ def test_a_checkpoint_is_frozen_short_to_print_and_can_be_pickled(tiny_module):
 
 def test_damage_in_the_cache_says_what_to_delete(copy_to, monkeypatch):
     handle = "https://example.invalid/bert/1"
-    folder = copy_to(hub_url.cache_folder(handle))
+    folder = copy_to(tfhub_url.cache_folder(handle))
     (folder / "saved_model.pb").write_bytes(b"\xff" * 100)
     with pytest.raises(ValueError, match="is damaged") as caught:
         load_checkpoint(handle)

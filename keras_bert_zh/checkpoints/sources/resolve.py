@@ -4,10 +4,10 @@ import os
 import re
 
 from keras_bert_zh.checkpoints.sources import (
-    hub_url,
     huggingface_url,
     kaggle_url,
     local_path,
+    tfhub_url,
     zip_url,
 )
 from keras_bert_zh.checkpoints.sources.found import Found, UnreachableError
@@ -17,8 +17,8 @@ from keras_bert_zh.checkpoints.sources.found import Found, UnreachableError
 # instead(source), lines on what works where fetch raises UnreachableError.
 SOURCES = {
     "": local_path,
-    "https": hub_url,
-    "http": hub_url,
+    "https": tfhub_url,
+    "http": tfhub_url,
     ".zip": zip_url,
     "hf": huggingface_url,
     "kaggle": kaggle_url,

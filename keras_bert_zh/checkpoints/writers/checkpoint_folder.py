@@ -12,7 +12,7 @@ from keras_bert_zh.checkpoints.readers import (
     tf1_hub,
     tf2_hub,
 )
-from keras_bert_zh.files.replaceable import Files, Replaceable, strangers
+from keras_bert_zh.files.replaceable import Files, Replaceable, unknown_files
 
 _SAVED_MODEL = ("saved_model.pb", "fingerprint.pb", "keras_metadata.pb", "tfhub_module.pb")
 _VARIABLES = ("variables.index", "variables.data-?????-of-?????")
@@ -66,7 +66,7 @@ def _check_checkpoint(folder: pathlib.Path) -> None:
             checkpoint = read()
     except ValueError as error:
         raise ValueError(f"load_checkpoint does not open what is in it: {error}") from error
-    strange = next(strangers(folder, _CHECKPOINTS[checkpoint.format]), None)
+    strange = next(unknown_files(folder, _CHECKPOINTS[checkpoint.format]), None)
     if strange:
         raise ValueError(f"{strange} in it is no file of a {checkpoint.format}.")
 

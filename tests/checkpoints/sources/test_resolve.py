@@ -8,7 +8,7 @@ import types
 import pytest
 
 from keras_bert_zh.checkpoints import DEFAULT, load_checkpoint, open_checkpoint
-from keras_bert_zh.checkpoints.sources import hub_url, published
+from keras_bert_zh.checkpoints.sources import published, tfhub_url
 from keras_bert_zh.checkpoints.sources.found import Found, UnreachableError
 from keras_bert_zh.checkpoints.sources.resolve import SOURCES, _key, resolve
 from tests.checkpoints.loopback import Answer
@@ -41,7 +41,7 @@ def test_other_schemes(source):
     ],
 )
 def test_what_tensorflow_hub_resolves(source, by_hub):
-    assert (SOURCES[_key(source)] is hub_url) == by_hub
+    assert (SOURCES[_key(source)] is tfhub_url) == by_hub
 
 
 def test_a_local_path_is_left_as_it_is(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ import tensorflow_hub
 
 from keras_bert_zh import BertPreprocess
 from keras_bert_zh.checkpoints import DEFAULT, load_checkpoint, open_checkpoint
-from keras_bert_zh.checkpoints.sources import hub_url, published
+from keras_bert_zh.checkpoints.sources import published, tfhub_url
 from keras_bert_zh.checkpoints.sources.found import Found
 from keras_bert_zh.checkpoints.sources.resolve import resolve
 from tests.checkpoints.loopback import Answer, redirect, tar_gz
@@ -107,14 +107,14 @@ def test_a_download_is_checked_whole_even_where_no_tensor_is_asked_for(hub, modu
     flip(module)
     hub.routes["/damaged/1"] = Answer(200, tar_gz(folder=module))
     handle = f"{hub.url}/damaged/1"
-    folder = hub_url.cache_folder(handle)
+    folder = tfhub_url.cache_folder(handle)
     with pytest.raises(ValueError, match=f"{folder}/variables/.* can't be read") as caught:
         open_checkpoint(handle)
     assert caught.value.__notes__ == [f"Delete {folder} and load {handle} again."]
 
 
 def test_what_lay_in_the_cache_is_checked_whole_even_for_its_vocabulary(copy_to):
-    flip(copy_to(hub_url.cache_folder(DEFAULT)))
+    flip(copy_to(tfhub_url.cache_folder(DEFAULT)))
     for load in (open_checkpoint, load_checkpoint, BertPreprocess):
         with pytest.raises(ValueError, match="can't be read"):
             load(DEFAULT)
@@ -137,7 +137,7 @@ def test_the_default_module_is_published_elsewhere_too(server, monkeypatch, hub_
     assert "exact GELU (erf) where the module has the form with tanh" in message
     assert '    BertEncoder("PATH")' in lines
     assert "https://github.com/tensorflow/hub/issues/932" in message
-    assert str(hub_url.cache_folder(DEFAULT)) in message
+    assert str(tfhub_url.cache_folder(DEFAULT)) in message
     assert "checkpoint=None with config=BertConfig(...)" in message
 
 
@@ -159,14 +159,14 @@ def test_nothing_listens():
 def test_the_default_cache_folder_is_that_of_tensorflow_hub(monkeypatch, tmp_path):
     monkeypatch.delenv("TFHUB_CACHE_DIR")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    folder = hub_url.cache_folder(DEFAULT)
+    folder = tfhub_url.cache_folder(DEFAULT)
     folder.mkdir(parents=True)
     (folder / "something").touch()
     assert tensorflow_hub.resolve(DEFAULT) == str(folder)
 
 
 def test_a_module_put_into_the_cache_by_hand_needs_no_network(copy_to):
-    folder = copy_to(hub_url.cache_folder(DEFAULT))
+    folder = copy_to(tfhub_url.cache_folder(DEFAULT))
     assert resolve(DEFAULT).path == folder
     assert load_checkpoint(DEFAULT).config.vocab_size == 718
 
@@ -180,7 +180,7 @@ def test_a_module_put_into_the_cache_by_hand_needs_no_network(copy_to):
     ],
 )
 def test_a_half_filled_cache_folder_is_refused(copy_to, name, reason):
-    folder = copy_to(hub_url.cache_folder(DEFAULT))
+    folder = copy_to(tfhub_url.cache_folder(DEFAULT))
     (folder / name).unlink()
     with pytest.raises(ValueError, match=reason) as caught:
         load_checkpoint(DEFAULT)
@@ -195,7 +195,7 @@ def test_a_download_of_something_else_is_refused(hub, hub_cache, path, held):
     handle = hub.url + path
     with pytest.raises(ValueError, match=f"holds no checkpoint: .*{held}") as caught:
         load_checkpoint(handle)
-    folder = hub_url.cache_folder(handle)
+    folder = tfhub_url.cache_folder(handle)
     assert folder.parent == hub_cache
     assert caught.value.__notes__ == [f"Delete {folder} and load {handle} again."]
 
@@ -205,7 +205,7 @@ def test_warns_of_a_lock_that_makes_tensorflow_hub_wait(hub_cache, monkeypatch):
         raise TimeoutError("waited")
 
     monkeypatch.setattr(tensorflow_hub, "resolve", give_up)
-    lock = pathlib.Path(f"{hub_url.cache_folder(DEFAULT)}.lock")
+    lock = pathlib.Path(f"{tfhub_url.cache_folder(DEFAULT)}.lock")
     lock.parent.mkdir()
     lock.touch()
     with (

@@ -1,0 +1,3 @@
+"""What BERT's three inputs are called."""
+
+INPUT_KEYS = ("input_ids", "input_mask", "segment_ids")
