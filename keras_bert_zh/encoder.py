@@ -156,21 +156,19 @@ class BertEncoder(Composite, keras.layers.Layer):
             )
             for index in range(config.num_hidden_layers)
         ]
-        # Not that of the others: a checkpoint may have no pooler.
-        own_range = config.initializer_range
-        self.pooler = Pooler(initializer_range=own_range, name="pooler", **shared)
+        shared["initializer_range"] = config.initializer_range  # A checkpoint may have no pooler.
+        self.pooler = Pooler(name="pooler", **shared)
         self.with_mask = WithMask(dtype=self.dtype_policy, name="with_mask")
 
     def build(self, input_shape=None):
         if self.built:
             return
         with self.restored():
-            for layer in self._parts().values():
+            for layer in self._parts():
                 layer.build()
 
-    def _parts(self) -> dict[str, keras.layers.Layer]:
-        """Returns the layers that have weights, by name, in forward order."""
-        return {layer.name: layer for layer in (self.embeddings, *self.blocks, self.pooler)}
+    def _parts(self) -> list[keras.layers.Layer]:
+        return [self.embeddings, *self.blocks, self.pooler]
 
     def call(self, inputs, as_dict=False, all_layers=False, output_key=None, training=None):
         key = asked_for(self.output_key, as_dict, all_layers, output_key)
@@ -180,7 +178,7 @@ class BertEncoder(Composite, keras.layers.Layer):
         inputs = self.complete_inputs(inputs)
         encode = self._compiled if self.jit_compile else self._encode
         outputs = encode(inputs, key, all_layers, bool(training))
-        for name in outputs.keys() - {"pooled_output"}:
+        for name in [name for name in outputs if name != "pooled_output"]:
             outputs[name] = keras.tree.map_structure(
                 lambda hidden: self.with_mask((hidden, inputs["input_mask"])), outputs[name]
             )
@@ -189,21 +187,19 @@ class BertEncoder(Composite, keras.layers.Layer):
     def complete_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Returns all three inputs as int32, with their values checked."""
         sizes = (self.config.vocab_size, 2, self.config.type_vocab_size)
-        sizes = dict(zip(INPUT_KEYS, sizes, strict=True))
-        return check_values(complete(inputs), sizes, self.config.max_position_embeddings)
+        length = self.config.max_position_embeddings
+        return check_values(complete(inputs), dict(zip(INPUT_KEYS, sizes, strict=True)), length)
 
     def _encode(self, inputs, key, all_layers, training):
-        layout = kernels.layout_of(
-            inputs["input_mask"], self.config.num_attention_heads, self.padding_free
-        )
+        mask, num_heads = inputs["input_mask"], self.config.num_attention_heads
+        layout = kernels.layout_of(mask, num_heads, self.padding_free)
         first = layout.first_tokens()
         ids, segments = layout.gather(inputs["input_ids"]), layout.gather(inputs["segment_ids"])
         hidden = self.embeddings(ids, segments, layout.positions, training=training)
         encoder_outputs = []
         for block in self.blocks:
             # Of the last block, the pooler sees the first tokens and nothing else.
-            is_last = key == "pooled_output" and block is self.blocks[-1]
-            queries = first if is_last else None
+            queries = first if key == "pooled_output" and block is self.blocks[-1] else None
             hidden = block(hidden, layout=layout, queries=queries, training=training)
             encoder_outputs.append(hidden)
         if key == "pooled_output":
@@ -258,7 +254,7 @@ class BertEncoder(Composite, keras.layers.Layer):
             )
         self.trainable = True
         frozen = 0 if count is None else 1 + count
-        for index, layer in enumerate(self._parts().values()):
+        for index, layer in enumerate(self._parts()):
             layer.trainable = index >= frozen
 
     def named_variables(self) -> dict[str, keras.Variable]:
