@@ -78,6 +78,36 @@ def test_it_is_trained_where_it_is_asked_for():
         assert "pooler" in trained(encoder)
 
 
+@pytest.mark.filterwarnings("error:Gradients do not exist")
+def test_a_masked_lm_takes_it_out_of_any_encoder():
+    encoder = BertEncoder(None, config=CONFIG)
+    model = MaskedLM(encoder)
+    assert "pooler" not in trained(encoder)
+    again = BertEncoder.from_config(encoder.get_config())
+    assert "pooler" not in trained(again)
+    labels, inputs = LABELS[:, :2], INPUTS | {"mlm_positions": np.zeros((3, 2), "int32")}
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    outer = keras.Sequential([model])  # Inside of another model, too.
+    for compiled in (model, outer):
+        compiled.compile("sgd", loss, run_eagerly=True)
+        compiled.fit(inputs, labels, verbose=0)
+    for asked in (encoder, again):
+        keras.Sequential([asked, keras.layers.Dense(2)])(INPUTS)
+        asked(INPUTS, training=True)
+        assert "pooler" in trained(asked)
+
+
+def test_one_output_whatever_its_own():
+    encoder = BertEncoder(None, config=CONFIG)
+    outputs = encoder(INPUTS, as_dict=True)
+    for key in ("pooled_output", "sequence_output"):
+        np.testing.assert_allclose(encoder(INPUTS, output_key=key), outputs[key], atol=1e-6)
+        spec = encoder.compute_output_spec(symbolic(), output_key=key)
+        assert spec.shape[1:] == outputs[key].shape[1:] or spec.shape[1] is None
+    with pytest.raises(ValueError, match="output_key must be 'pooled_output' or 'sequence_output'"):
+        encoder(INPUTS, output_key="pooled")
+
+
 def test_it_can_be_frozen_by_hand():
     encoder = token_encoder()
     encoder.train_pooler()
