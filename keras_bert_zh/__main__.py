@@ -5,6 +5,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import keras_bert_zh
 from keras_bert_zh.commands import convert, inspect, verify
@@ -51,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _show_warning(message: Warning, *where: object, **more: object) -> None:
+def _show_warning(message: Warning | str, *where: Any, **more: Any) -> None:
     print(f"keras-bert-zh: warning: {message}", file=sys.stderr)
 
 

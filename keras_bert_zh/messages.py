@@ -7,9 +7,9 @@ from typing import Any
 
 def listing(names: Iterable[object], most: int) -> str:
     """Returns the first names, and how many there are beyond."""
-    names = list(map(str, names))
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    shown = list(map(str, names))
+    more = f" and {len(shown) - most} more" if len(shown) > most else ""
+    return ", ".join(shown[:most]) + more
 
 
 def says_it_all(check: Callable) -> Callable:

@@ -59,7 +59,7 @@ class _Finder(importlib.abc.MetaPathFinder):
                 with _held_back(_level()):
                     load(module)
 
-            spec.loader.exec_module = exec_module
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec
 
 
@@ -99,4 +99,4 @@ def _wanted(written: bytes, level: int) -> bytes:
         logged = _LOGGED.match(line)
         return b"IWE".index(logged[1]) >= level if logged else not line.startswith(_FIRST_LINE)
 
-    return b"".join(filter(is_wanted, written.splitlines(keepends=True)))
+    return b"".join(line for line in written.splitlines(keepends=True) if is_wanted(line))

@@ -8,6 +8,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 from importlib import resources
+from typing import Any
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _REQUIRED = SPECIAL_TOKENS[:4]
@@ -124,7 +125,7 @@ def encode_vocabulary(vocabulary: tuple[str, ...]) -> str:
     return base64.b64encode(lzma.compress(content)).decode()
 
 
-def decode_vocabulary(encoded: object) -> list[str]:
+def decode_vocabulary(encoded: Any) -> list[str]:
     """Returns the tokens of which `encode_vocabulary` made a text.
 
     Raises:

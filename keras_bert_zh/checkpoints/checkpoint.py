@@ -1,9 +1,6 @@
 """What every checkpoint format is read into."""
 
 import dataclasses
-from collections.abc import Mapping
-
-import numpy as np
 
 from keras_bert_zh.checkpoints import names
 from keras_bert_zh.checkpoints.tensors import Weights
@@ -43,7 +40,7 @@ class Checkpoint:
     config: BertConfig
     vocabulary: tuple[str, ...] | None = dataclasses.field(repr=False)
     lowercase: bool | None
-    weights: Mapping[str, np.ndarray] = dataclasses.field(repr=False)
+    weights: Weights = dataclasses.field(repr=False)
     format: str | None = None
     leftovers: tuple[str, ...] = dataclasses.field(default=(), repr=False)
 

@@ -7,6 +7,7 @@ import collections
 import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from typing import Any
 
 Shape = tuple[int | None, ...]
 
@@ -62,7 +63,7 @@ def translation(
     return {name.format(i=i): names[name].format(i=i) for name, i in _numbered(layers, parts)}
 
 
-def shapes(config: object, parts: tuple[str, ...] = ("pooler",)) -> dict[str, Shape]:
+def shapes(config: Any, parts: tuple[str, ...] = ("pooler",)) -> dict[str, Shape]:
     """Returns the shape of every weight by our name, in forward order.
 
     Args:
@@ -83,7 +84,7 @@ def part_of(name: str) -> str | None:
     return first if first in PARTS else None
 
 
-def sizes(found: Mapping[str, Shape]) -> dict[str, int | None]:
+def sizes(found: Mapping[str, Shape]) -> dict[str, Any]:
     """Returns the sizes that most of the found shapes agree on, None where no shape tells.
 
     The majority decides, so that one misshapen weight is reported and not all the others.
@@ -91,7 +92,7 @@ def sizes(found: Mapping[str, Shape]) -> dict[str, int | None]:
     Args:
         found: shapes by our names.
     """
-    votes = {
+    votes: dict[str, collections.Counter[int | None]] = {
         size: collections.Counter()
         for axes in SHAPES.values()
         for size in axes
@@ -103,7 +104,7 @@ def sizes(found: Mapping[str, Shape]) -> dict[str, int | None]:
             for size, length in zip(axes, shape, strict=True):
                 if size in votes:
                     votes[size][length] += 1
-    return {size: max(count, key=count.get, default=None) for size, count in votes.items()}
+    return {size: max(count, key=count.__getitem__, default=None) for size, count in votes.items()}
 
 
 def differences(

@@ -1,6 +1,7 @@
 """Picks BERT's weights from the tensors of a file, or says all that is wrong with them."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from keras_bert_zh.checkpoints import names
 from keras_bert_zh.checkpoints.schemes import Scheme
@@ -13,7 +14,7 @@ def select(
     problem: str,
     tensors: Mapping[str, Tensor],
     scheme: Scheme,
-    config: object,
+    config: Any,
     *,
     optional: tuple[str, ...] = ("masked_lm", "next_sentence"),
     dtypes: tuple[str, ...] = ("float32",),

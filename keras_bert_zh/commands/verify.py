@@ -90,7 +90,7 @@ def _differences(first: dict, second: dict, inputs: dict) -> dict[str, float]:
 
 def _differences_of_heads(first: Checkpoint, second: Checkpoint) -> dict[str, float]:
     """Returns the largest difference of weights of each head that both have."""
-    found = {}
+    found: dict[str, float] = {}
     for name in first.weights:
         head = part_of(name)
         if head in ("masked_lm", "next_sentence") and name in second.weights:

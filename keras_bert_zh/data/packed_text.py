@@ -116,9 +116,9 @@ class PackedText:
                 compressed one is damaged.
             ModuleNotFoundError: if the package that finds words is not installed.
         """
-        files = [files] if isinstance(files, (str, os.PathLike)) else files
-        files = [pathlib.Path(file) for file in files]
-        sizes = sizes_of(files)
+        given = [files] if isinstance(files, (str, os.PathLike)) else files
+        paths = [pathlib.Path(file) for file in given]
+        sizes = sizes_of(paths)
         folder = check_path_to_write("folder", folder)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise FileExistsError(
@@ -131,10 +131,10 @@ class PackedText:
             sequence_length=check_int("sequence_length", sequence_length, 3),
             dtype="<u2" if len(preprocess.vocabulary) <= 1 << 16 else "<i4",
             whole_words=check_flag("whole_words", whole_words),
-            files=[(file.name, size) for file, size in zip(files, sizes, strict=True)],
+            files=[(file.name, size) for file, size in zip(paths, sizes, strict=True)],
         )
         blocks = token_rows(
-            files,
+            paths,
             preprocess,
             sequence_length=metadata.sequence_length,
             whole_words=metadata.whole_words,

@@ -6,6 +6,7 @@ import os
 import pathlib
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -104,7 +105,8 @@ def _blocks(file: pathlib.Path) -> Iterator[tuple[list[bytes], int]]:
 
     before = 0
     with open(file, "rb") as stored:
-        opener = {".xz": lzma.open, ".gz": gzip.open}.get(file.suffix.lower())
+        openers: dict[str, Callable[[Any], Any]] = {".xz": lzma.open, ".gz": gzip.open}
+        opener = openers.get(file.suffix.lower())
         text = stored if opener is None else io.BufferedReader(opener(stored), _BLOCK_BYTES)
         try:
             while lines := text.readlines(_BLOCK_BYTES):

@@ -47,7 +47,9 @@ def tokenize_words(
     import tensorflow as tf
 
     cut = _segmenter()
-    pieces, are_ideographs, counts = [], [], []
+    pieces: list[str] = []
+    are_ideographs: list[bool] = []
+    counts: list[int] = []
     for text in texts:
         before = len(pieces)
         # What is between two runs of ideographs stands at even places, the runs at odd ones.

@@ -170,7 +170,7 @@ def _check_frozen(folder: pathlib.Path) -> None:
         )
 
 
-def _attributes(graph: bytes) -> list[str]:
+def _attributes(graph: Any) -> list[str]:
     """Returns the names of the attributes of a SavedModel's object."""
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph

@@ -3,7 +3,7 @@
 import pathlib
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
@@ -70,7 +70,8 @@ class _Module(tf.Module):
     """What is saved; its attributes are set in `write`."""
 
     # In place of tf.Module's properties, which a SavedModel does not keep.
-    variables = trainable_variables = ()
+    variables: Sequence[tf.Variable] = ()
+    trainable_variables: Sequence[tf.Variable] = ()
 
 
 class _Network:

@@ -67,7 +67,7 @@ class MaskedLMHead(Composite, keras.layers.Layer):
         hidden_size: int,
         activation: str = "gelu_tanh",
         epsilon: float = 1e-12,
-        initializer_range: float = 0.02,
+        initializer_range: float | None = 0.02,
         **kwargs,
     ):
         super().__init__(**kwargs)

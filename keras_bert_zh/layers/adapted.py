@@ -1,6 +1,6 @@
 """What Keras's layers with LoRA lose on their way through a file."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -17,7 +17,14 @@ _NO_FLOAT8 = (
 )
 
 
-class Adapted:
+if TYPE_CHECKING:
+    # It is named before one of Keras's layers, which has what is asked of `self` here.
+    from keras.layers import Layer as _Layer
+else:
+    _Layer = object
+
+
+class Adapted(_Layer):
     """A layer of Keras with one weight that LoRA adapts, which comes back from a file as it was.
 
     Keras writes the adapted weight merged and reads zeros for both factors of LoRA, which can't be
@@ -33,6 +40,7 @@ class Adapted:
     """
 
     adapted: str
+    lora_enabled: bool
 
     @property
     def trainable(self) -> bool:

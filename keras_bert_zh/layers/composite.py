@@ -2,12 +2,18 @@
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
+if TYPE_CHECKING:
+    # It is named before one of Keras's layers, which has what is asked of `self` here.
+    from keras.layers import Layer as _Layer
+else:
+    _Layer = object
 
-class Composite:
+
+class Composite(_Layer):
     """A layer whose config tells what became of the layers in it since they were made.
 
     Keras's own config of a layer says how it was made. Frozen sublayers, dtype policies, LoRA,
@@ -62,7 +68,8 @@ class Composite:
 
 def changes_inside(name: str, changes: dict[str, dict] | None) -> dict[str, dict]:
     """Returns the changes of what is in the sublayer of that name, for it to be made with."""
-    paths = {path: path.removeprefix(f"{name}/") for path in changes or {}}
+    changes = changes or {}
+    paths = {path: path.removeprefix(f"{name}/") for path in changes}
     return {inside: changes[path] for path, inside in paths.items() if inside != path}
 
 

@@ -1,5 +1,7 @@
 """One block of the encoder."""
 
+from typing import Any
+
 import keras
 
 from keras_bert_zh.layers.attention import SelfAttention
@@ -54,7 +56,10 @@ class TransformerBlock(Composite, keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        shared = {"hidden_size": hidden_size, "initializer_range": initializer_range}
+        shared: dict[str, Any] = {
+            "hidden_size": hidden_size,
+            "initializer_range": initializer_range,
+        }
         dtype = self.dtype_policy
         self.attention = SelfAttention(
             num_heads=num_heads, dropout=attention_dropout, dtype=dtype, name="attention", **shared

@@ -69,7 +69,8 @@ def to_texts(inputs: Any) -> Texts:
         parts = [part[None] for part in parts]
     if len(parts) == 1:
         return Texts(parts[0], None, scalars[0])
-    return Texts(*_check_pair(*parts), scalars[0])
+    first, second = _check_pair(*parts)
+    return Texts(first, second, scalars[0])
 
 
 @says_it_all

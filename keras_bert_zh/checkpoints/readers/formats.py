@@ -1,5 +1,6 @@
 """Which format the files at a path have: told from what they are, never from their names."""
 
+import functools
 import pathlib
 import re
 from collections.abc import Callable
@@ -65,7 +66,7 @@ def read(path: pathlib.Path) -> Checkpoint:
 
 def formats_in(folder: pathlib.Path) -> dict[str, Callable[[], Checkpoint]]:
     """Returns the readers of the formats that the folder holds, by what they are called."""
-    found = {}
+    found: dict[str, Callable[[], Checkpoint]] = {}
     if tf1_hub.is_tf1_hub(folder):
         found[tf1_hub.NAME] = lambda: tf1_hub.read(folder)
     elif hub_module.is_hub_module(folder):
@@ -75,7 +76,7 @@ def formats_in(folder: pathlib.Path) -> dict[str, Callable[[], Checkpoint]]:
     if any((folder / name).is_file() for name in (huggingface.WEIGHTS, huggingface.SHARDS)):
         found[huggingface.NAME] = lambda: huggingface.read(folder)
     for prefix in original.prefixes(folder):
-        found[f"{original.NAME} {prefix.name}"] = lambda prefix=prefix: original.read(prefix)
+        found[f"{original.NAME} {prefix.name}"] = functools.partial(original.read, prefix)
     return found
 
 

@@ -79,13 +79,14 @@ def activation(where: str, operations: Mapping[str, Collection[str]]) -> str:
     """
     telling = frozenset().union(*_ACTIVATIONS)
     found = {_ACTIVATIONS.get(telling.intersection(ops)) for ops in operations.values()}
-    if len(found) != 1 or None in found:
+    name = found.pop() if len(found) == 1 else None
+    if name is None:
         raise ValueError(
             f"{where}: hidden_act can't be found; expected the operations "
             f"{' or '.join('+'.join(sorted(ops)) for ops in _ACTIVATIONS)} in each feed-forward "
             f"layer, got { {scope: sorted(ops) for scope, ops in operations.items()} }."
         )
-    return found.pop()
+    return name
 
 
 def agreed(nodes: Nodes, what: str, kind: type, names: Collection[str]) -> Any:

@@ -128,7 +128,8 @@ def _scheme_of(tensors: dict[str, Tensor]) -> Scheme:
 
 def _tokenizer(folder: pathlib.Path, rows: int) -> tuple[tuple[str, ...] | None, bool | None]:
     """Returns the vocabulary and whether text is lower-cased, None for what the files lack."""
-    fast, settings = folder / "tokenizer.json", {}
+    fast = folder / "tokenizer.json"
+    settings: dict[str, Any] = {}
     for path in (fast, folder / "tokenizer_config.json"):
         if path.is_file():
             found = _normalizer(path) if path == fast else read_json(path)
@@ -191,8 +192,9 @@ def _warn_of_other_tokens(folder: pathlib.Path, settings: dict, lowercase: bool 
 
 
 def _vocabulary_of_tokenizer(path: pathlib.Path) -> tuple[str, ...]:
-    model = read_json(path).get("model")
-    ids = model.get("vocab") if isinstance(model, dict) else None
+    found = read_json(path).get("model")
+    model = found if isinstance(found, dict) else {}
+    ids = model.get("vocab")
     if not isinstance(ids, dict) or model.get("type", "WordPiece") != "WordPiece":
         raise ValueError(f"{path} holds no WordPiece vocabulary.")
     tokens = {index: token for token, index in ids.items() if isinstance(index, int)}

@@ -24,7 +24,7 @@ def open_tensors(paths: Iterable[pathlib.Path]) -> dict[str, Tensor]:
     Reference:
         https://github.com/huggingface/safetensors#format
     """
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for path in paths:
         files = Unchanged([path])
         start, header = _header(path)

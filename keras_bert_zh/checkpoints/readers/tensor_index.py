@@ -27,7 +27,8 @@ def data_sizes(index: pathlib.Path) -> dict[str, int]:
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto, BundleHeaderProto
 
-    shards, ends = 0, {}
+    shards = 0
+    ends: dict[int, int] = {}
     try:
         for key, value in _entries(index.read_bytes()):
             if key:

@@ -157,7 +157,7 @@ def _child(where: object, objects: Sequence[Any], name: str) -> Any | None:
 
 
 def _activation(nodes: Nodes, blocks: int) -> str:
-    operations = {f"layer_{i}": set() for i in range(blocks)}
+    operations: dict[str, set[str]] = {f"layer_{i}": set() for i in range(blocks)}
     for name, node in nodes.by_name.items():
         match = _FEED_FORWARD.search(name)
         if match:
@@ -166,7 +166,7 @@ def _activation(nodes: Nodes, blocks: int) -> str:
 
 
 def _dropouts(nodes: Nodes, blocks: int) -> dict[str, float]:
-    rates = {"hidden_dropout_prob": [], "attention_probs_dropout_prob": []}
+    rates: dict[str, list[str]] = {"hidden_dropout_prob": [], "attention_probs_dropout_prob": []}
     for name, node in nodes.by_name.items():
         # Where the rate is 0, as inside of the feed-forward layers, some versions of Keras leave
         # the operation out and others do not.

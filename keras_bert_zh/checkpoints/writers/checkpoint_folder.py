@@ -66,7 +66,7 @@ def _check_checkpoint(folder: pathlib.Path) -> None:
             checkpoint = read()
     except ValueError as error:
         raise ValueError(f"load_checkpoint does not open what is in it: {error}") from error
-    strange = next(unknown_files(folder, _CHECKPOINTS[checkpoint.format]), None)
+    strange = next(unknown_files(folder, _CHECKPOINTS[str(checkpoint.format)]), None)
     if strange:
         raise ValueError(f"{strange} in it is no file of a {checkpoint.format}.")
 

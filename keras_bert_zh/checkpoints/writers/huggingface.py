@@ -36,7 +36,7 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
     write_json(folder / CONFIG, _config(checkpoint))
     if checkpoint.vocabulary is not None:
         write_vocabulary(folder / "vocab.txt", checkpoint.vocabulary)
-        write_json(folder / "tokenizer_config.json", _tokenizer(checkpoint))
+        write_json(folder / "tokenizer_config.json", _tokenizer(checkpoint, checkpoint.vocabulary))
     _write_weights(checkpoint, folder / WEIGHTS)
 
 
@@ -72,15 +72,15 @@ def _config(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
-def _tokenizer(checkpoint: Checkpoint) -> dict[str, Any]:
+def _tokenizer(checkpoint: Checkpoint, vocabulary: tuple[str, ...]) -> dict[str, Any]:
     lowercase = checkpoint.lowercase
-    ids = special_ids(checkpoint.vocabulary)
+    ids = special_ids(vocabulary)
     tokens = {f"{token[1:-1].lower()}_token": token for token in ids}
     return {
         # Transformers would give [MASK] a row of its own where the vocabulary has none.
         "mask_token": None,
         **tokens,
-        "do_lower_case": is_lowercase(checkpoint.vocabulary) if lowercase is None else lowercase,
+        "do_lower_case": is_lowercase(vocabulary) if lowercase is None else lowercase,
         "model_max_length": checkpoint.config.max_position_embeddings,
         "strip_accents": None,
         "tokenize_chinese_chars": True,
