@@ -4,7 +4,7 @@ BIN := .venv/bin
 PEERS := .venv-peers/bin
 LOWEST := .venv-lowest/bin
 
-.PHONY: demo test test-lowest lint bench bench-peers peers clean
+.PHONY: demo test test-lowest lint dist bench bench-peers peers clean
 
 demo: .venv/examples
 	$(BIN)/python examples/classify_reviews.py
@@ -26,6 +26,13 @@ test-lowest: .venv-lowest/installed
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# What is uploaded: a wheel, and the sources that it is built from.
+dist: .venv/dev
+	rm -rf build dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
 
 bench: .venv/dev bench-peers
 	$(BIN)/python -m benchmarks.preprocess
@@ -45,11 +52,16 @@ bench-peers: .venv-peers/installed
 	touch $@
 
 # Beside the tests' own packages: what is written is read by PyTorch and Transformers, too.
-peers: .venv/test
-	$(BIN)/python -m pip install --quiet torch transformers 'setuptools<82'
+peers: .venv/peers-installed
+
+# One exact release, since pip prefers its build for CPUs alone, 2.13.0+cpu, wherever it finds one
+# (PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu). The other brings gigabytes of CUDA.
+.venv/peers-installed: .venv/test
+	$(BIN)/python -m pip install --quiet torch==2.13.0 'transformers~=5.24' 'setuptools<82'
+	touch $@
 
 clean:
-	rm -rf .venv .venv-lowest .venv-peers build dist out *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .venv-lowest .venv-peers build dist out *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage
 
 $(BIN)/python:
 	$(PYTHON) -m venv .venv

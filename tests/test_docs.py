@@ -97,9 +97,3 @@ def test_public_names_are_documented(name):
 
 def test_modules_say_what_they_are():
     assert [name for name in MODULES if not importlib.import_module(name).__doc__] == []
-
-
-def test_readme_links_and_pictures_exist():
-    targets = re.findall(r"\]\((?!https?://|#)([^)\s]+)\)", README)
-    assert targets
-    assert [target for target in targets if not (ROOT / target.split("#")[0]).exists()] == []

@@ -1,0 +1,86 @@
+"""What a package index and a citation show, and what an installed package holds."""
+
+import configparser
+import fnmatch
+import pathlib
+import re
+
+import pytest
+
+import keras_bert_zh
+
+ROOT = pathlib.Path(__file__).parents[1]
+PACKAGE = ROOT / "keras_bert_zh"
+PAGE = (ROOT / "README.md").read_text()
+SETUP = configparser.ConfigParser()
+SETUP.read(ROOT / "setup.cfg")
+
+REPOSITORY = "keras-bert-zh/keras-bert-zh"
+BLOB = f"https://github.com/{REPOSITORY}/blob/main/"
+RAW = f"https://raw.githubusercontent.com/{REPOSITORY}/main/"
+
+
+def links(page, sign=""):
+    return re.findall(rf"(?<!!){sign}\[[^\]]*\]\(([^)\s]+)\)", page)
+
+
+def anchors(page):
+    """The anchors of its headings."""
+    titles = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def words(section, option):
+    return SETUP[section][option].replace(",", " ").split()
+
+
+def test_links_of_the_readme_work_where_the_file_stands_alone():
+    found, pictures = links(PAGE), links(PAGE, "!")
+    own = [link.removeprefix(BLOB) for link in found if link.startswith(BLOB)]
+    assert own
+    assert pictures
+    assert [p for p in pictures if not (ROOT / p.removeprefix(RAW)).is_file()] == []
+    assert [link for link in found if not link.startswith(("https://", "#"))] == []
+    for link in [*own, *(link for link in found if link.startswith("#"))]:
+        path, _, anchor = link.partition("#")
+        target = ROOT / (path or "README.md")
+        assert target.is_file(), link
+        assert not anchor or anchor in anchors(target.read_text()), link
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "CHANGELOG.md", "docs/adam_and_embeddings.md"])
+def test_links_of_other_pages_exist(name):
+    found = [link for link in links((ROOT / name).read_text()) if not link.startswith("https://")]
+    assert [link for link in found if not (ROOT / name).parent.joinpath(link).is_file()] == []
+
+
+def test_the_citation_is_of_this_package():
+    citation = (ROOT / "CITATION.cff").read_text().splitlines()
+    assert f"version: {keras_bert_zh.__version__}" in citation
+    assert f"license: {SETUP['metadata']['license_expression']}" in citation
+    assert f"repository-code: https://github.com/{REPOSITORY}" in citation
+    assert f"Homepage = https://github.com/{REPOSITORY}\n" in SETUP["metadata"]["project_urls"]
+
+
+def test_the_readme_names_the_extras():
+    named = re.search(r"Extras: (.*?);", PAGE, re.DOTALL)[1]
+    assert set(re.findall(r"`(\w+)`", named)) == set(SETUP["options.extras_require"])
+
+
+def test_every_file_of_the_package_is_installed():
+    """Beside the modules; this checkout may hold what running them leaves."""
+    others = [
+        path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")
+    ]
+    assert PACKAGE / "py.typed" in others
+    patterns = {
+        ROOT.joinpath(*name.split("."), pattern).as_posix()
+        for name in SETUP["options.package_data"]
+        for pattern in words("options.package_data", name)
+    }
+    missing = [
+        str(path.relative_to(ROOT))
+        for path in others
+        if not any(fnmatch.fnmatchcase(path.as_posix(), pattern) for pattern in patterns)
+    ]
+    assert missing == []
