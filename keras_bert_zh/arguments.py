@@ -76,19 +76,31 @@ def check_rate(name: str, value: Any) -> float:
     return float(value)
 
 
-def check_flag(name: str, value: Any, *, or_none: bool = False) -> bool | None:
-    """Returns the value as a bool, or None where that is allowed.
+def check_flag(name: str, value: Any) -> bool:
+    """Returns the value as a bool.
 
     Raises:
         ValueError: if it is neither True nor False, Python's or NumPy's.
     """
-    if value is None and or_none:
-        return None
-    # NumPy's is registered as no kind of number; before NumPy 2 it was called bool_.
-    if type(value).__name__ not in ("bool", "bool_"):
-        expected = "True, False or None" if or_none else "True or False"
-        raise ValueError(f"{name} must be {expected}, got {value!r}.")
+    if not _is_flag(value):
+        raise ValueError(f"{name} must be True or False, got {value!r}.")
     return bool(value)
+
+
+def check_flag_or_none(name: str, value: Any) -> bool | None:
+    """Returns the value as a bool, or None.
+
+    Raises:
+        ValueError: if it is none of True, False and None.
+    """
+    if value is not None and not _is_flag(value):
+        raise ValueError(f"{name} must be True, False or None, got {value!r}.")
+    return value if value is None else bool(value)
+
+
+def _is_flag(value: Any) -> bool:
+    # NumPy's is registered as no kind of number; before NumPy 2 it was called bool_.
+    return type(value).__name__ in ("bool", "bool_")
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_bert_zh.arguments import is_int
+from keras_bert_zh.arguments import check_flag, check_flag_or_none, is_int
 from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, assign_parts, open_architecture
 from keras_bert_zh.checkpoints.variables import named_variables
 from keras_bert_zh.config import BertConfig
@@ -111,14 +111,15 @@ class BertEncoder(Composite, keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         check_key(output_key)
-        check_computing(jit_compile, padding_free)
+        self.jit_compile = check_flag("jit_compile", jit_compile)
+        self.padding_free = check_flag_or_none("padding_free", padding_free)
+        self.remat = check_flag("remat", remat)
+        check_computing(self.jit_compile, self.padding_free)
+        trains_pooler = check_flag_or_none("trains_pooler", trains_pooler)
         self.config, loaded = open_architecture(checkpoint, config)
         if dropout is not None:
             self.config = self.config.with_dropout(dropout)
         self.output_key = output_key
-        self.jit_compile = bool(jit_compile)
-        self.padding_free = padding_free
-        self.remat = bool(remat)
         if trains_pooler is None:
             # Keras on JAX neither warns nor tells what a traced call has changed.
             trains_pooler = output_key != "sequence_output" or not kernels.ON_TENSORFLOW
@@ -244,8 +245,7 @@ class BertEncoder(Composite, keras.layers.Layer):
         Compile the model afterwards. To freeze the whole encoder, set `encoder.trainable = False`.
 
         Args:
-            count: int, from 0, which freezes the embeddings alone, to the number of blocks; `None`
-                freezes nothing. Anything else raises ValueError.
+            count: int, 0 for the embeddings alone; `None` freezes nothing.
         """
         if count is not None and not (is_int(count) and 0 <= count <= len(self.blocks)):
             raise ValueError(

@@ -4,6 +4,9 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
+# Keras's own mark of an error that it has added the arguments of a call to.
+_BEEN_THROUGH = "_keras_call_info_injected"
+
 
 def listing(names: Iterable[object], most: int) -> str:
     """Returns the first names, and how many there are beyond."""
@@ -25,7 +28,7 @@ def says_it_all(check: Callable) -> Callable:
         try:
             return check(*args, **kwargs)
         except (TypeError, ValueError) as error:
-            error._keras_call_info_injected = True
+            setattr(error, _BEEN_THROUGH, True)
             raise
 
     return checked

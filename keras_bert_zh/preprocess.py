@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_bert_zh.arguments import check_flag, check_int
+from keras_bert_zh.arguments import check_flag_or_none, check_int
 from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, open_checkpoint
 from keras_bert_zh.input_keys import INPUT_KEYS
 from keras_bert_zh.vocabulary import (
@@ -82,7 +82,7 @@ class BertPreprocess(keras.layers.Layer):
         self.supports_jit = False
         self.built = True
         self.max_length = check_int("max_length", max_length, 3)
-        lowercase = check_flag("lowercase", lowercase, or_none=True)
+        lowercase = check_flag_or_none("lowercase", lowercase)
         tokens, found = _find_vocabulary(checkpoint, vocabulary)
         known = (value for value in (lowercase, found) if value is not None)
         self.lowercase = bool(next(known, is_lowercase(tokens)))

@@ -22,7 +22,7 @@ from keras_bert_zh import (
     batch_by_length,
     save_checkpoint,
 )
-from keras_bert_zh.arguments import check_flag
+from keras_bert_zh.arguments import check_flag, check_flag_or_none
 
 SIZES = {
     "vocab_size": 30,
@@ -232,8 +232,8 @@ def test_a_flag_is_true_or_false(preprocess, encoder, tmp_path, value):
 
 def test_flags_of_numpy():
     assert check_flag("flag", np.True_) is True
-    assert check_flag("flag", np.False_, or_none=True) is False
-    assert check_flag("flag", None, or_none=True) is None
+    assert check_flag_or_none("flag", np.False_) is False
+    assert check_flag_or_none("flag", None) is None
 
 
 @pytest.mark.parametrize("value", ["gs://bucket/x", b"x"])

@@ -93,9 +93,9 @@ def open_architecture(
     Raises:
         ValueError: if both are given, or neither.
     """
-    if source is None and config is None:
-        raise ValueError("BertEncoder(checkpoint=None) needs config=BertConfig(...).")
     if config is None:
+        if source is None:
+            raise ValueError("BertEncoder(checkpoint=None) needs config=BertConfig(...).")
         checkpoint = open_checkpoint(source)
         return checkpoint.config, checkpoint
     if source not in (None, DEFAULT):

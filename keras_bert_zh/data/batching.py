@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from keras_bert_zh.arguments import check_flag, check_int, is_int
+from keras_bert_zh.arguments import check_flag, check_flag_or_none, check_int, is_int
 from keras_bert_zh.preprocess import BertPreprocess
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def batch_by_length(
         )
     batch_size = check_int("batch_size", batch_size, 1)
     drop_remainder = check_flag("drop_remainder", drop_remainder)
-    labels_per_token = check_flag("labels_per_token", labels_per_token, or_none=True)
+    labels_per_token = check_flag_or_none("labels_per_token", labels_per_token)
     lengths = _check_lengths(lengths, preprocess.max_length)
     has_labels = isinstance(dataset.element_spec, tuple) and not _is_pair(dataset.element_spec)
     _check_elements(dataset.element_spec, has_labels)

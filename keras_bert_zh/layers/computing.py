@@ -5,8 +5,6 @@ from keras_bert_zh.layers import kernels
 
 def check_computing(jit_compile: bool, padding_free: bool | None) -> None:
     """Raises ValueError if the arguments of an encoder exclude each other, or need TensorFlow."""
-    if not any(padding_free is known for known in (None, True, False)):
-        raise ValueError(f"padding_free must be None, True or False, got {padding_free!r}.")
     if jit_compile and padding_free:
         raise ValueError(
             "jit_compile=True and padding_free=True exclude each other: XLA needs shapes that "

@@ -35,10 +35,9 @@ if ON_TENSORFLOW:
         floats_may_stand_in,
     )
     from keras_bert_zh.layers.tensorflow.attention import attention
-    from keras_bert_zh.layers.tensorflow.compiled import Compiled as compiled  # noqa: N813
-    from keras_bert_zh.layers.tensorflow.dropout import algorithm as dropout_algorithm
-    from keras_bert_zh.layers.tensorflow.dropout import dropout
-    from keras_bert_zh.layers.tensorflow.empty import Unwritten as unwritten  # noqa: N813
+    from keras_bert_zh.layers.tensorflow.compiled import compiled
+    from keras_bert_zh.layers.tensorflow.dropout import dropout, dropout_algorithm
+    from keras_bert_zh.layers.tensorflow.empty import unwritten
     from keras_bert_zh.layers.tensorflow.gelu import gelu_erf, gelu_tanh
     from keras_bert_zh.layers.tensorflow.layer_norm import layer_norm
     from keras_bert_zh.layers.tensorflow.layout import layout_of

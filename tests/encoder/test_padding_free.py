@@ -301,8 +301,8 @@ def test_models_are_saved_and_exported(tmp_path):
 
 
 def test_errors():
-    for value in ("yes", 0, np.False_):
-        with pytest.raises(ValueError, match="padding_free must be None, True or False, got "):
+    for value in ("yes", 0):
+        with pytest.raises(ValueError, match="padding_free must be True, False or None, got "):
             BertEncoder(None, config=SMALL, padding_free=value)
     with pytest.raises(ValueError, match="jit_compile=True and padding_free=True exclude"):
         BertEncoder(None, config=SMALL, padding_free=True, jit_compile=True)

@@ -64,9 +64,10 @@ def resolve(source: str | os.PathLike) -> Found:
 def _key(source: str | os.PathLike) -> str:
     """Returns the key of `SOURCES` that the source has, or the scheme that is none of them."""
     # A pathlib.Path is a path, whatever it looks like.
-    match = isinstance(source, str) and re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*)://", source)
+    url = source if isinstance(source, str) else ""
+    match = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*)://", url)
     if not match:
         return ""
     scheme = match[1].lower()
-    is_zip = scheme in ("https", "http") and re.split("[?#]", source)[0].lower().endswith(".zip")
+    is_zip = scheme in ("https", "http") and re.split("[?#]", url)[0].lower().endswith(".zip")
     return ".zip" if is_zip else scheme

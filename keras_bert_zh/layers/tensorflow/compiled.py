@@ -7,6 +7,11 @@ import keras
 import tensorflow as tf
 
 
+def compiled(function: Callable[..., Any], layer: keras.layers.Layer) -> Callable[..., Any]:
+    """Returns the function, compiled by XLA; see `portable.compiled`."""
+    return Compiled(function, layer)
+
+
 class Compiled:
     """A function that XLA compiles, again when what it reads of a layer has changed.
 
@@ -22,7 +27,8 @@ class Compiled:
     def __init__(self, function: Callable[..., Any], layer: keras.layers.Layer):
         self._function = function
         self._layer = layer
-        self._state = self.current = None
+        self._state: tuple | None = None
+        self.current: Any = None
 
     def __call__(self, *arguments: Any) -> Any:
         layers = list(self._layer._flatten_layers())

@@ -8,13 +8,13 @@ from keras_bert_zh.layers.tensorflow.placement import has_accelerator, in_xla
 _STEPS = 2**16
 
 
-def algorithm() -> str:
+def dropout_algorithm() -> str | None:
     """Returns what draws fastest where this is traced: on a CPU, XLA takes a hundred times as long
     for what TensorFlow chooses."""
     return "threefry" if in_xla() and not has_accelerator() else "auto_select"
 
 
-def dropout(x: tf.Tensor, rate: float, seed: tf.Tensor, algorithm: str) -> tf.Tensor:
+def dropout(x: tf.Tensor, rate: float, seed: tf.Tensor, algorithm: str | None) -> tf.Tensor:
     """Drops numbers at random and scales the others, so that the mean stays.
 
     The random numbers of `tf.nn.dropout` have 32 bits, and drawing them takes most of its time.
@@ -34,7 +34,7 @@ def dropout(x: tf.Tensor, rate: float, seed: tf.Tensor, algorithm: str) -> tf.Te
     return tf.where(kept, x * scale, tf.zeros([], x.dtype))
 
 
-def _random_int16(shape: tf.Tensor, seed: tf.Tensor, algorithm: str) -> tf.Tensor:
+def _random_int16(shape: tf.Tensor, seed: tf.Tensor, algorithm: str | None) -> tf.Tensor:
     size = tf.reduce_prod(shape)
     bits = tf.random.stateless_uniform(
         [(size + 1) // 2], seed, minval=None, maxval=None, dtype=tf.uint32, alg=algorithm

@@ -4,6 +4,11 @@ import keras
 import tensorflow as tf
 
 
+def unwritten() -> keras.initializers.Initializer:
+    """See `portable.unwritten`."""
+    return Unwritten()
+
+
 class Unwritten(keras.initializers.Initializer):
     """Whatever is in memory. Keras has no such initializer: its zeros are written one by one."""
 
