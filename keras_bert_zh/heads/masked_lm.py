@@ -18,7 +18,7 @@ from keras_bert_zh.layers.fresh_weights import fresh_weights
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
-class MaskedLM(OnEncoder):
+class MaskedLM(OnEncoder, keras.Model):
     """Scores which tokens stand at masked positions: BERT as it is pretrained.
 
     `compile` and `fit` train it on labels `<int32>[B, P]`, the tokens that stood there. Every text

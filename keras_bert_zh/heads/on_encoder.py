@@ -15,11 +15,11 @@ from keras_bert_zh.layers.composite import Composite, with_frozen
 _MUST_FIT = ("vocab_size", "hidden_size", "hidden_act")
 
 
-class OnEncoder(Composite, keras.Model):
-    """An encoder and heads on it, in the dtype policy of the encoder.
+class OnEncoder(Composite):
+    """A model of an encoder and heads on it, in the dtype policy of the encoder.
 
-    A subclass makes its heads in `__init__`, as attributes of the names that they have among
-    `checkpoints.names.PARTS`, and then calls `complete`.
+    To be named before `keras.Model`. A subclass makes its heads in `__init__`, as attributes of the
+    names that they have among `checkpoints.names.PARTS`, and then calls `complete`.
 
     Args:
         encoder: BertEncoder.

@@ -18,6 +18,7 @@ class Drop:
 
     Attributes:
         rate: float in [0, 1), the share that is dropped.
+        dtype: str, what tensors are cast to first, as Keras does where a layer is called.
         seed: `<int>[2]`; `None` if the rate is 0.
         algorithm: what makes random numbers of it, as TensorFlow names it. It is kept, since a
             gradient that computes again may be traced outside of the XLA that compiled the first
@@ -25,11 +26,13 @@ class Drop:
     """
 
     rate: float
+    dtype: str
     seed: Any = None
     algorithm: str | None = None
 
     def __call__(self, x: Any) -> Any:
         """Returns `<float>[...]` of the shape of `x`."""
+        x = ops.cast(x, self.dtype)
         if self.rate == 0:
             return x
         return kernels.dropout(x, self.rate, self.seed, self.algorithm)
@@ -82,8 +85,9 @@ class Dropout(keras.layers.Dropout):
     def draw(self, training: bool | None) -> Drop:
         """Returns what to drop, anew at each call; outside of training, nothing."""
         if not training or self.rate == 0:
-            return Drop(0.0)
-        return Drop(self.rate, self.seed_generator.next(), kernels.dropout_algorithm())
+            return Drop(0.0, self.compute_dtype)
+        seed, algorithm = self.seed_generator.next(), kernels.dropout_algorithm()
+        return Drop(self.rate, self.compute_dtype, seed, algorithm)
 
     def call(self, inputs, training=False):
         return self.draw(training)(inputs)
