@@ -216,6 +216,7 @@ def test_brackets_are_no_markup(run, data, tmp_path):
     assert "[red]q[" in output.replace("\n", "")
 
 
+@pytest.mark.filterwarnings("default::UserWarning:keras_bert_zh")
 def test_warnings_are_one_line(run, data, tmp_path):
     folder = shutil.copytree(data / "tiny_huggingface", tmp_path / "model")
     (folder / "tokenizer_config.json").write_text('{"strip_accents": true}')

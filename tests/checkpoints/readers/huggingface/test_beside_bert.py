@@ -109,6 +109,7 @@ def test_heads_of_fine_tuned_models(fine_tuned, model, door):
     assert LABELS.get(model, ".weight). BertEncoder gives") in message
 
 
+@pytest.mark.filterwarnings("default::UserWarning:keras_bert_zh")
 @pytest.mark.parametrize("kind", ["pooling", "head"])
 def test_convert_tells_once(sentence_transformers, fine_tuned, tmp_path, capsys, kind):
     if kind == "pooling":
