@@ -1,11 +1,13 @@
-"""The imports of the package form a graph without cycles, in the order the README gives."""
+"""The imports of the package form a graph without cycles, in the order CONTRIBUTING.md gives."""
 
 import ast
+import graphlib
 import pathlib
 
 import pytest
 
-PACKAGE = pathlib.Path(__file__).parents[1] / "keras_bert_zh"
+ROOT = pathlib.Path(__file__).parents[1]
+PACKAGE = ROOT / "keras_bert_zh"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # What each room may import of the package, beside itself.
@@ -99,6 +101,37 @@ def test_the_table_has_no_cycles():
         free = [name for name in ALLOWED if name not in order and ALLOWED[name] <= set(order)]
         assert free, f"cycle among {set(ALLOWED) - set(order)}"
         order += free
+
+
+def imported_files(path):
+    """The project's files that a file imports, in its functions too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            # It is a module, or something in one.
+            yield from (file_of(name) or file_of(name.rpartition(".")[0]))
+
+
+def file_of(name):
+    path = ROOT / name.replace(".", "/")
+    files = (path.with_name(f"{path.name}.py"), path / "__init__.py")
+    return [file for file in files if file.is_file()]
+
+
+@pytest.mark.parametrize("place", ["keras_bert_zh", "benchmarks", "recipes", "examples"])
+def test_no_two_files_import_each_other(place):
+    """Nor by way of others. A package is the file that it is imported from."""
+    graph = {path: set(imported_files(path)) for path in (ROOT / place).rglob("*.py")}
+    assert any(graph.values())
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        cycle = " <- ".join(str(path.relative_to(ROOT)) for path in error.args[1])
+        pytest.fail(f"These files import each other: {cycle}")
 
 
 @pytest.mark.parametrize("name", STANDARD_LIBRARY_ONLY)
