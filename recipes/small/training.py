@@ -81,7 +81,7 @@ class Training:
         self._special_ids = preprocess.special_ids
         self._mask = MaskTokens(preprocess, rate=0.2, max_predictions=26)
         self._held_out = HeldOut(corpus, preprocess, MEASURED_ROWS)
-        # With the pooler, which a MaskedLM leaves out.
+        student.encoder.train_pooler()  # Which a MaskedLM leaves out.
         parts = (student.encoder, student.masked_lm)
         self._variables = [variable for part in parts for variable in part.trainable_variables]
         self._optimizer = adamw(

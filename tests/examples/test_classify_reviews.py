@@ -11,6 +11,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from matplotlib import image
 
 from keras_bert_zh import BertConfig
@@ -39,6 +40,14 @@ def picture():
 @pytest.fixture
 def reviews():
     return importlib.import_module("reviews")
+
+
+@pytest.fixture
+def eagerly():
+    """Six blocks are traced for ten seconds, five times. `fit` in a graph is seen with two."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture
@@ -170,7 +179,8 @@ class TestPicture:
 
 
 class TestMain:
-    def test_from_the_bundled_checkpoint(self, example, few_reviews, tmp_path, capfd):
+    @pytest.mark.usefixtures("eagerly", "few_reviews")
+    def test_from_the_bundled_checkpoint(self, example, tmp_path, capfd):
         few = ["--rows", "64", "--epochs", "1", "--max-length", "16"]
         example.main([*few, "--output", str(tmp_path / "new"), "--ask", "很好", "太差了"])
 
@@ -230,6 +240,7 @@ class TestMain:
         config = BertConfig(hidden_size=width)
         assert example.default_learning_rate(config) == pytest.approx(rate)
 
+    @pytest.mark.usefixtures("eagerly")
     def test_the_learning_rate_can_be_chosen(self, example, reviews, tiny_module):
         model = example.build(
             example.parse(["--checkpoint", str(tiny_module), "--max-length", "8"])

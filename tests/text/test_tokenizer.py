@@ -1,5 +1,6 @@
 """Token for token against google-research/bert's own tokeniser."""
 
+import json
 import unicodedata
 
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow as tf
 from keras_bert_zh.text.tokenizer import BertTokenizer
 from keras_bert_zh.text.unicode_tables import ASSIGNED_LATER
 from keras_bert_zh.vocabulary import chinese_vocabulary
+from tests.text import every_code_point
 from tests.text.random_text import random_texts
 from tests.text.reference import reference
 
@@ -27,7 +29,6 @@ UNKNOWN = (
     if unicodedata.unidata_version == "14.0.0"
     else {code for first, last in ASSIGNED_LATER for code in range(first, last + 1)}
 )
-WORDS = ("a{}b", "中{}国")
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["lowercase", "cased"])
@@ -46,22 +47,58 @@ def tokenize(lowercase):
 def mismatches(tokenize, lowercase, texts):
     expected = reference(chinese_vocabulary(), lowercase)
     found = []
-    for start in range(0, len(texts), 4096):
-        batch = texts[start : start + 4096]
-        for text, ids in zip(batch, tokenize(tf.constant(batch)).to_list(), strict=True):
-            if ids != expected.ids(text):
-                found.append((text, ids, expected.ids(text)))
+    for start in range(0, len(texts), 16_384):
+        batch = texts[start : start + 16_384]
+        rows = zip(
+            batch, tokenize(tf.constant(batch)).to_list(), expected.ids_of_all(batch), strict=True
+        )
+        found += [row for row in rows if row[1] != row[2]]
     # Shown by `pytest -rP`.
     print(f"{len(found)} mismatches in {len(texts)} texts, lowercase={lowercase}")
     return found
 
 
-@pytest.mark.parametrize("pattern", WORDS)
+@pytest.mark.parametrize("pattern", every_code_point.PATTERNS)
 def test_every_code_point(tokenize, lowercase, pattern):
-    codes = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000 and c not in UNKNOWN]
-    texts = [pattern.format(chr(code)).encode() for code in codes]
-    assert mismatches(tokenize, lowercase, texts) == []
+    """By the digest of what the original made of them all."""
+    texts = every_code_point.texts(pattern)
     assert len(texts) >= 1_106_000
+    ids = [tokenize(tf.constant(batch)) for batch in every_code_point.batches_of(texts)]
+    found = every_code_point.digest(
+        (batch.values.numpy(), batch.row_lengths().numpy()) for batch in ids
+    )
+    stored = json.loads(every_code_point.FILE.read_text(encoding="utf-8"))
+    assert stored["reference"] == every_code_point.reference_code()
+    if found != stored["digests"][every_code_point.key(pattern, lowercase)]:
+        known = [code for code in every_code_point.CODES if code not in UNKNOWN]
+        assert mismatches(tokenize, lowercase, every_code_point.texts(pattern, known)) == []
+        raise AssertionError("The digest was made by other code, or with another Unicode.")
+
+
+@pytest.mark.parametrize("pattern", every_code_point.PATTERNS)
+def test_code_points_one_by_one(tokenize, lowercase, pattern):
+    """Those of scripts, and some of the others, against the original itself."""
+    codes = [*range(0x3400), *range(0xA000, 0x20000, 7), *range(0x3400, 0x110000, 101)]
+    codes = sorted({code for code in codes if not 0xD800 <= code < 0xE000} - UNKNOWN)
+    assert mismatches(tokenize, lowercase, every_code_point.texts(pattern, codes)) == []
+
+
+def test_a_wrong_id_is_found(tokenize, lowercase):
+    """The comparison of all at once sees one code point."""
+    right = chinese_vocabulary()
+    place = right.index("Ω".lower())
+    wrong = (*right[:place], "[other]", *right[place + 1 :])
+    texts = every_code_point.texts("中{}国", range(0x370, 0x3FF))
+    rows = zip(
+        reference(right, True).ids_of_all(texts),
+        reference(wrong, True).ids_of_all(texts),
+        strict=True,
+    )
+    differing = [text.decode() for text, (a, b) in zip(texts, rows, strict=True) if a != b]
+    assert differing == ["中Ω国", "中ω国"]
+    assert reference(right, lowercase).ids_of_all(texts) == [
+        reference(right, lowercase).ids(text) for text in texts
+    ]
 
 
 def test_random_texts(tokenize, lowercase):
