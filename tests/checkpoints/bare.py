@@ -3,7 +3,7 @@
 import pathlib
 
 import keras_bert_zh
-from tests.process import run_python
+from tests.process import run_anew
 
 # The package's own __init__ imports layers, and with them Keras: step past it.
 PRELUDE = f"""
@@ -15,4 +15,4 @@ package.__path__ = [{str(pathlib.Path(keras_bert_zh.__file__).parent)!r}]
 
 def run_bare(code: str, *arguments: object, **environment: str) -> str:
     """Returns what the code prints; fails with its traceback if it fails."""
-    return run_python(PRELUDE + code, *arguments, **environment)
+    return run_anew(PRELUDE + code, *arguments, **environment)
