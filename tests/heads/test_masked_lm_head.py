@@ -14,6 +14,7 @@ from keras_bert_zh.heads.masked_lm_head import MaskedLMHead
 from tests.conformance.cases import CONFIG, HIDDEN, INPUTS, POSITIONS
 from tests.encoder.common import difference, report
 from tests.heads.common import loaded, weights_of
+from tests.heads.small_masked_lm import ONE_BLOCK
 from tests.process import run_python
 
 TABLE = np.random.default_rng(1).normal(size=(53, 12)).astype("float32")
@@ -24,7 +25,7 @@ class Model(keras.Model):
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.encoder = BertEncoder(None, config=CONFIG, dropout=0.0, output_key=None)
+        self.encoder = BertEncoder(None, config=ONE_BLOCK, dropout=0.0, output_key=None)
         self.encoder.pooler.trainable = False
         self.head = MaskedLMHead(vocab_size=53, hidden_size=12)
 
