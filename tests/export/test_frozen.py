@@ -1,6 +1,5 @@
 import copy
 import pickle
-import shutil
 
 import keras
 import numpy as np
@@ -8,35 +7,14 @@ import pytest
 import tensorflow as tf
 
 from keras_bert_zh import (
-    BertConfig,
     BertEncoder,
-    BertPreprocess,
     FrozenModel,
     MaskedLM,
-    save_checkpoint,
 )
 from tests.conformance.cases import CONFIG, INPUTS, POSITIONS
 from tests.encoder.common import difference, randomized
-from tests.folders import contents
-from tests.process import DATA, run_python
-
-TEXTS = ["今天天气很好", "Keras，好", ""]
-
-
-def encoder_of(**kwargs):
-    return randomized(BertEncoder(None, config=CONFIG, **kwargs))
-
-
-def classifier(*inputs):
-    config = BertConfig(hidden_size=12, num_hidden_layers=1, num_attention_heads=3)
-    encoder = randomized(BertEncoder(None, config=config), scale=0.1)
-    layers = [BertPreprocess(None, max_length=9), encoder, keras.layers.Dense(2)]
-    if not inputs:
-        return keras.Sequential(layers)
-    hidden = inputs if len(inputs) > 1 else inputs[0]
-    for layer in layers:
-        hidden = layer(hidden)
-    return keras.Model(list(inputs), hidden)
+from tests.export.models import TEXTS, classifier, encoder_of
+from tests.process import run_python
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "mixed_bfloat16"])
@@ -212,118 +190,32 @@ def test_one_trace_for_all_shapes():
     assert frozen._serve.experimental_get_tracing_count() == 1
 
 
-def test_a_saved_one_runs_without_this_package(tmp_path):
-    model = classifier()
-    frozen = FrozenModel(model)
-    expected = frozen(TEXTS)
-    folder = frozen.save(tmp_path / "frozen")
-    np.save(tmp_path / "expected.npy", expected)
-    run_python(
-        f"""
-import sys, numpy as np, tensorflow as tf, tensorflow_text
-model = tf.saved_model.load({str(folder)!r})
-outputs = model.serve(tf.constant({TEXTS!r}))
-assert np.abs(outputs - np.load({str(tmp_path / "expected.npy")!r})).max() < 1e-6
-named = model.signatures["serving_default"](tf.constant({TEXTS!r}))
-assert [value.shape for value in named.values()] == [(3, 2)], named
-assert "keras_bert_zh" not in sys.modules
-"""
-    )
-    with pytest.raises(FileExistsError, match="overwrite=True"):
-        frozen.save(folder)
-    assert frozen.save(folder, overwrite=True) == folder
-
-
-@pytest.fixture(scope="module")
-def small():
-    return FrozenModel(encoder_of())
-
-
-@pytest.fixture
-def saved(small, tmp_path):
-    return small.save(tmp_path / "frozen")
-
-
-def test_it_replaces_what_it_has_written(small, saved):
-    before = contents(saved)
-    small.save(saved, overwrite=True)
-    assert contents(saved).keys() == before.keys()
-    assert list(saved.parent.iterdir()) == [saved]
-
-
-def unmarked(folder):
-    module = tf.Module()
-    module.serve = tf.function(lambda x: x, input_signature=[tf.TensorSpec([None])])
-    tf.saved_model.save(module, str(folder))
-
-
-def marked_with_variables(folder):
-    module = tf.Module()
-    module.frozen_model_of_keras_bert_zh = tf.Module()
-    module.variable = tf.Variable(1.0)
-    tf.saved_model.save(module, str(folder))
-
-
-def of_text(folder):
-    folder.mkdir()
-    (folder / "saved_model.pb").write_text("dear")
-
-
-OTHERS = [
-    (
-        lambda folder: shutil.copytree(DATA / "tiny_huggingface", folder),
-        "config.json in it is no f",
-    ),
-    (
-        lambda folder: shutil.copytree(DATA / "tiny_original", folder),
-        "bert_config.json in it is no",
-    ),
-    (
-        lambda folder: shutil.copytree(DATA / "tiny_tf1_hub", folder),
-        "tfhub_module.pb in it is no f",
-    ),
-    (
-        lambda folder: shutil.copytree(DATA / "tiny_tf2_hub", folder),
-        "keras_metadata.pb in it is no",
-    ),
-    (unmarked, r"holds assets/, fingerprint.pb, saved_model.pb, variables/, without the mark"),
-    (marked_with_variables, "without the mark"),
-    (of_text, "It holds saved_model.pb, without the mark"),
-]
-
-
-@pytest.mark.parametrize(("make", "message"), OTHERS)
-def test_it_replaces_nothing_else(small, tmp_path, make, message):
-    folder = tmp_path / "model"
-    make(folder)
-    before = contents(tmp_path)
-    with pytest.raises(ValueError, match=message) as caught:
-        small.save(folder, overwrite=True)
-    assert f"{folder} is replaced as a whole or not at all, and was left" in str(caught.value)
-    assert contents(tmp_path) == before
-
-
 @pytest.mark.parametrize(
-    ("path", "message"),
+    ("model", "message"),
     [
-        ("notes.txt", "notes.txt in it is no file of a frozen model"),
-        ("assets/vocab.txt", "assets/vocab.txt in it is no file of a frozen model"),
-        ("variables/variables.data-00000-of-00001", "or a damaged one: .* has 4 bytes, expected"),
+        (keras.layers.Dense(2), "functional keras.Model, or a keras.Sequential .* got Dense"),
+        (keras.Sequential([keras.layers.Dense(2)]), "got a Sequential that begins with Dense"),
+        (keras.Sequential(), "got Sequential"),
     ],
 )
-def test_a_file_more_or_a_damaged_one(small, saved, path, message):
-    (saved / path).write_bytes(b"dear")
-    before = contents(saved)
-    with pytest.raises(ValueError, match=message):
-        small.save(saved, overwrite=True)
-    assert contents(saved) == before
+def test_other_models(model, message):
+    with pytest.raises(TypeError, match=message):
+        FrozenModel(model)
 
 
-def test_save_checkpoint_does_not_replace_one(tiny, saved):
-    before = contents(saved)
-    with pytest.raises(ValueError, match="load_checkpoint does not open what is in it"):
-        save_checkpoint(tiny, saved, overwrite=True)
-    assert contents(saved) == before
+def test_bad_inputs(small):
+    with pytest.raises(ValueError, match=r"input_ids must be in \[0, 53\).*got 53"):
+        small({"input_ids": [[1, 53]]})
+    with pytest.raises(ValueError, match="12 long, and the encoder has 11 positions"):
+        small({"input_ids": [[1] * 12]})
+    with pytest.raises(ValueError, match=r"takes a dict of input_ids.* got list"):
+        small([[1, 2]])
+
+
+def test_pickle_and_copy_name_save(small):
+    for duplicate in (pickle.dumps, copy.deepcopy, copy.copy):
+        with pytest.raises(TypeError, match=r"can't be pickled or copied.*save\(folder\)"):
+            duplicate(small)
 
 
 def test_jax_is_refused():
@@ -340,33 +232,3 @@ else:
 """,
         KERAS_BACKEND="jax",
     )
-
-
-@pytest.mark.parametrize(
-    ("model", "message"),
-    [
-        (keras.layers.Dense(2), "functional keras.Model, or a keras.Sequential .* got Dense"),
-        (keras.Sequential([keras.layers.Dense(2)]), "got a Sequential that begins with Dense"),
-        (keras.Sequential(), "got Sequential"),
-    ],
-)
-def test_other_models(model, message):
-    with pytest.raises(TypeError, match=message):
-        FrozenModel(model)
-
-
-def test_bad_inputs():
-    frozen = FrozenModel(encoder_of())
-    with pytest.raises(ValueError, match=r"input_ids must be in \[0, 53\).*got 53"):
-        frozen({"input_ids": [[1, 53]]})
-    with pytest.raises(ValueError, match="12 long, and the encoder has 11 positions"):
-        frozen({"input_ids": [[1] * 12]})
-    with pytest.raises(ValueError, match=r"takes a dict of input_ids.* got list"):
-        frozen([[1, 2]])
-
-
-def test_pickle_and_copy_name_save():
-    frozen = FrozenModel(encoder_of())
-    for duplicate in (pickle.dumps, copy.deepcopy, copy.copy):
-        with pytest.raises(TypeError, match=r"can't be pickled or copied.*save\(folder\)"):
-            duplicate(frozen)

@@ -1,0 +1,31 @@
+"""Fixtures that the tests of several formats share."""
+
+import pytest
+
+from keras_bert_zh import BertEncoder, BertPreprocess, FrozenModel
+from tests.encoder.common import SMALL, randomized
+from tests.export.models import encoder_of
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def encoder():
+    return randomized(BertEncoder(None, config=SMALL))
+
+
+@pytest.fixture(scope="module")
+def preprocess():
+    """A vocabulary for that encoder."""
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    characters = [chr(0x4E00 + index) for index in range(SMALL.vocab_size - len(special))]
+    return BertPreprocess(vocabulary=special + characters)
+
+
+@pytest.fixture(scope="session")
+def small():
+    """A frozen encoder."""
+    return FrozenModel(encoder_of())
