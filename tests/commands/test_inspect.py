@@ -1,0 +1,60 @@
+import json
+import re
+import shutil
+
+from keras_bert_zh.checkpoints import load_checkpoint
+from tests.commands.shown import shown
+from tests.tensors import read_tensors, write_tensors
+
+
+def test_inspect(run, data):
+    status, output, _ = run("inspect", data / "tiny_original")
+    rows = shown(output)
+    assert status == 0
+    assert rows["format"] == "google-research/bert checkpoint"
+    assert rows["hidden_size"] == "32"
+    assert rows["hidden_act"] == "gelu_tanh"
+    assert rows["heads"] == "pooler, masked_lm, next_sentence"
+    assert rows["vocabulary"] == "718 tokens"
+    assert rows["lowercase"] == "not said"
+    assert rows["missing"] == "lowercase"
+    assert rows["tensors"] == "46 of float32"
+    assert rows["not of BERT"] == "nothing"
+    assert rows["parameters"] == "53,520"
+
+
+def test_inspect_as_json(run, data):
+    status, output, _ = run("inspect", data / "tiny_tf1_hub", "--json")
+    found = json.loads(output)
+    checkpoint = load_checkpoint(data / "tiny_tf1_hub")
+    assert status == 0
+    assert found["source"] == str(data / "tiny_tf1_hub")
+    assert found["config"] == checkpoint.config.to_dict()
+    assert found["missing"] == ["next_sentence"]
+    assert found["lowercase"] is True
+    assert {tensor["name"]: tuple(tensor["shape"]) for tensor in found["tensors"]} == (
+        checkpoint.weights.shapes
+    )
+    assert found["parameters"] == sum(weight.size for weight in checkpoint.weights.values())
+
+
+def test_inspect_names_what_is_beside_bert(run, data, tmp_path):
+    folder = shutil.copytree(data / "tiny_original", tmp_path / "model")
+    tensors = read_tensors(folder / "bert_model.ckpt")
+    slots = {f"{name}/adam_m": tensor for name, tensor in tensors.items()}
+    write_tensors(folder / "bert_model.ckpt", tensors | slots)
+    (folder / "vocab.txt").unlink()
+    _, output, _ = run("inspect", folder)
+    assert re.search(r"not of BERT .*adam_m,(.|\n)* and 40\s+more", output)
+    assert shown(output)["vocabulary"] == "not there"
+    assert shown(output)["missing"] == "vocabulary, lowercase"
+
+
+def test_brackets_are_no_markup(run, data, tmp_path):
+    folder = shutil.copytree(data / "tiny_original", tmp_path / "q[" / "b]")
+    status, output, _ = run("inspect", folder)
+    assert status == 2  # TensorFlow takes them for a pattern.
+    folder = shutil.copytree(data / "tiny_huggingface", tmp_path / "[red]q[" / "b]")
+    status, output, _ = run("inspect", folder)
+    assert status == 0
+    assert "[red]q[" in output.replace("\n", "")
