@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_bert_zh import BertEncoder
-from keras_bert_zh.layers.attention import SelfAttention
+from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.feed_forward import FeedForward
 from tests.encoder.common import SMALL, as_tensors, difference, zeroed
 from tests.encoder.masks import MASKS, ROWS, inputs_of, pair
@@ -67,18 +67,18 @@ def test_graphs_of_open_and_closed_shapes():
 def computed(monkeypatch):
     """The shapes of what the layers compute on."""
     shapes = {"feed_forward": [], "scores": []}
-    feed_forward, attend = FeedForward.call, SelfAttention._attend
+    feed_forward, attention = FeedForward.call, kernels.attention
 
     def spy_on_feed_forward(self, hidden):
         shapes["feed_forward"].append(tuple(hidden.shape))
         return feed_forward(self, hidden)
 
-    def spy_on_attention(self, query, key, *rest, **kwargs):
+    def spy_on_attention(query, key, *rest, **kwargs):
         shapes["scores"].append((query.shape[0], query.shape[2], key.shape[2]))
-        return attend(self, query, key, *rest, **kwargs)
+        return attention(query, key, *rest, **kwargs)
 
     monkeypatch.setattr(FeedForward, "call", spy_on_feed_forward)
-    monkeypatch.setattr(SelfAttention, "_attend", spy_on_attention)
+    monkeypatch.setattr(kernels, "attention", spy_on_attention)
     return shapes
 
 
