@@ -31,7 +31,7 @@ def test_config_round_trip(next_sentence):
 
 
 def test_saved_while_it_is_trained_and_read_in_a_new_process(tmp_path):
-    model = compiled(made())
+    model = compiled(made(), run_eagerly=True)
     fit(model, epochs=2)
     model.save(tmp_path / "model.keras")
     model.export(tmp_path / "exported", verbose=False)
