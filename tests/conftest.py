@@ -1,5 +1,6 @@
 """Fixtures that several folders share."""
 
+import dataclasses
 import gc
 import os
 import pathlib
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from keras_bert_zh import load_checkpoint
+from keras_bert_zh.export import hub_module
 from tests.process import DATA
 
 
@@ -43,6 +45,22 @@ def tiny_module() -> pathlib.Path:
 def tiny(tiny_module):
     """That module, loaded."""
     return load_checkpoint(tiny_module)
+
+
+@pytest.fixture(scope="session")
+def tiny_block(tiny):
+    """Its first block alone: what is traced of it is half as large."""
+    kept = [name for name in tiny.weights if not name.startswith("blocks.1.")]
+    config = dataclasses.replace(tiny.config, num_hidden_layers=1)
+    return dataclasses.replace(tiny, config=config, weights=tiny.weights.only(kept))
+
+
+@pytest.fixture(scope="session")
+def written_module(tiny, tmp_path_factory):
+    """The folder of that module as this package writes it."""
+    folder = tmp_path_factory.mktemp("saved model 模型")
+    hub_module.write(tiny, folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -18,10 +18,8 @@ from tests.process import run_python
 
 
 @pytest.fixture(scope="module")
-def folder(tiny, tmp_path_factory):
-    """The SavedModel of the tiny module."""
-    hub_module.write(tiny, folder := tmp_path_factory.mktemp("saved model 模型"))
-    return folder
+def folder(written_module):
+    return written_module
 
 
 @pytest.fixture(scope="module")
@@ -166,9 +164,9 @@ def test_without_heads_and_vocabulary(tiny, tmp_path, fed, golden):
 
 
 @pytest.mark.parametrize(("token", "lowercase"), [("Word", False), ("word", True)])
-def test_the_vocabulary_tells_whether_text_is_lower_cased(tiny, tmp_path, token, lowercase):
-    vocabulary = (*tiny.vocabulary[:-1], token)
-    hub_module.write(changed(tiny, vocabulary=vocabulary, lowercase=None), tmp_path)
+def test_the_vocabulary_tells_whether_text_is_lower_cased(tiny_block, tmp_path, token, lowercase):
+    vocabulary = (*tiny_block.vocabulary[:-1], token)
+    hub_module.write(changed(tiny_block, vocabulary=vocabulary, lowercase=None), tmp_path)
     module = hub.load(str(tmp_path))
     assert module.do_lower_case.numpy() == lowercase
 
@@ -196,10 +194,10 @@ def test_a_path_that_tensorflow_takes_for_a_pattern(tiny, tmp_path):
         hub_module.write(tiny, tmp_path / "bert[zh]")
 
 
-def test_a_file_in_the_way(tiny, tmp_path):
+def test_a_file_in_the_way(tiny_block, tmp_path):
     (tmp_path / "variables").write_text("")
     with pytest.raises(OSError, match=f"{tmp_path} can't be written: .*variables"):
-        hub_module.write(tiny, tmp_path)
+        hub_module.write(tiny_block, tmp_path)
 
 
 def test_another_backend(tiny, tmp_path):

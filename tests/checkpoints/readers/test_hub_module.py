@@ -26,12 +26,9 @@ def key(name):
     return f"weights/{name.replace('.', '..')}/.ATTRIBUTES/VARIABLE_VALUE"
 
 
-@pytest.fixture(scope="module")
-def saved(tiny, tmp_path_factory):
-    """The SavedModel of the tiny module."""
-    folder = tmp_path_factory.mktemp("saved")
-    hub_module.write(tiny, folder)
-    return folder
+@pytest.fixture
+def saved(written_module):
+    return written_module
 
 
 @pytest.fixture
@@ -86,9 +83,9 @@ def test_reads_what_was_written(saved, tiny):
     assert_same(checkpoint, tiny)
 
 
-def test_every_head_and_odd_configuration(tmp_path, tiny):
+def test_every_head_and_odd_configuration(tmp_path, tiny_block):
     config = dataclasses.replace(
-        tiny.config,
+        tiny_block.config,
         hidden_act="gelu_erf",
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.3,
@@ -96,37 +93,37 @@ def test_every_head_and_odd_configuration(tmp_path, tiny):
         layer_norm_eps=1e-6,
     )
     rng = np.random.default_rng(0)
-    weights = dict(tiny.weights)
+    weights = dict(tiny_block.weights)
     for name, shape in names.shapes(config, ("next_sentence",)).items():
         weights.setdefault(name, rng.normal(size=shape).astype("float32"))
-    checkpoint = Checkpoint(config, tiny.vocabulary, False, weights)
+    checkpoint = Checkpoint(config, tiny_block.vocabulary, False, weights)
     assert checkpoint.missing == ()
     assert_same(write(tmp_path, checkpoint), checkpoint)
 
 
-def test_nothing_but_an_encoder(tmp_path, tiny):
-    kept = [name for name in tiny.weights if names.part_of(name) is None]
-    checkpoint = Checkpoint(tiny.config, None, None, tiny.weights.only(kept))
+def test_nothing_but_an_encoder(tmp_path, tiny_block):
+    kept = [name for name in tiny_block.weights if names.part_of(name) is None]
+    checkpoint = Checkpoint(tiny_block.config, None, None, tiny_block.weights.only(kept))
     again = write(tmp_path, checkpoint)
     assert_same(again, checkpoint)
     assert again.missing == ("vocabulary", "lowercase", *names.PARTS)
 
 
-def test_rows_without_a_token(tmp_path, tiny):
+def test_rows_without_a_token(tmp_path, tiny_block):
     rows = 768
-    config = dataclasses.replace(tiny.config, vocab_size=rows)
+    config = dataclasses.replace(tiny_block.config, vocab_size=rows)
     weights = {
         name: np.resize(weight, (rows, *weight.shape[1:])) if len(weight) == 718 else weight
-        for name, weight in tiny.weights.items()
+        for name, weight in tiny_block.weights.items()
     }
-    checkpoint = Checkpoint(config, tiny.vocabulary, True, weights)
+    checkpoint = Checkpoint(config, tiny_block.vocabulary, True, weights)
     assert_same(write(tmp_path, checkpoint), checkpoint)
 
 
 @pytest.mark.parametrize("dtype", [ml_dtypes.bfloat16, "float64"])
-def test_other_dtypes_become_float32(tmp_path, tiny, dtype):
-    weights = {name: weight.astype(dtype) for name, weight in tiny.weights.items()}
-    checkpoint = dataclasses.replace(tiny, weights=weights)
+def test_other_dtypes_become_float32(tmp_path, tiny_block, dtype):
+    weights = {name: weight.astype(dtype) for name, weight in tiny_block.weights.items()}
+    checkpoint = dataclasses.replace(tiny_block, weights=weights)
     assert_same(write(tmp_path, checkpoint), checkpoint)
 
 
