@@ -10,11 +10,11 @@ demo: .venv/examples
 	$(BIN)/python examples/classify_reviews.py
 
 test: .venv/test .venv/real-weights
-	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --cov --cov-report=term
 
 # With the lowest versions that setup.cfg admits, in an environment of their own.
 test-lowest: .venv-lowest/installed
-	$(LOWEST)/python -m pytest --numprocesses=auto --maxprocesses=4
+	$(LOWEST)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
 .venv-lowest/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv-lowest
@@ -61,7 +61,7 @@ peers: .venv/peers-installed
 	touch $@
 
 clean:
-	rm -rf .venv .venv-lowest .venv-peers build dist out *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage
+	rm -rf .venv .venv-lowest .venv-peers build dist out *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage*
 
 $(BIN)/python:
 	$(PYTHON) -m venv .venv
