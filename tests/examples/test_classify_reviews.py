@@ -11,10 +11,9 @@ import warnings
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from matplotlib import image
 
-from keras_bert_zh import BertConfig
+from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess, save_checkpoint
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 NAMES = ("negative 差评", "positive 好评")
@@ -40,14 +39,6 @@ def picture():
 @pytest.fixture
 def reviews():
     return importlib.import_module("reviews")
-
-
-@pytest.fixture
-def eagerly():
-    """Six blocks are traced for ten seconds, five times. `fit` in a graph is seen with two."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture
@@ -207,18 +198,21 @@ class TestMain:
             assert re.search(rf"{label} .评 +{answer.max():.1%}  {text}\n", printed)
 
     def test_from_a_checkpoint_in_mixed_precision(
-        self, example, few_reviews, tiny_module, tmp_path, capfd
+        self, example, few_reviews, tiny_block, tmp_path, capfd
     ):
+        source, output = tmp_path / "checkpoint", tmp_path / "new"
+        encoder = BertEncoder(tiny_block)
+        save_checkpoint(encoder, source, preprocess=BertPreprocess(tiny_block))
         few = ["--rows", "32", "--epochs", "1", "--max-length", "8", "--mixed-precision"]
-        example.main([*few, "--checkpoint", str(tiny_module), "--output", str(tmp_path)])
+        example.main([*few, "--checkpoint", str(source), "--output", str(output)])
 
         printed = capfd.readouterr().out
-        assert printed.startswith(f"Fine-tuning {tiny_module}.\n")
-        preprocess, encoder, _ = keras.saving.load_model(tmp_path / "classifier.keras").layers
+        assert printed.startswith(f"Fine-tuning {source}.\n")
+        preprocess, encoder, _ = keras.saving.load_model(output / "classifier.keras").layers
         assert len(preprocess.vocabulary) == encoder.config.vocab_size == 718
         assert encoder.compute_dtype == "bfloat16"
         assert all(question in printed for question in example.QUESTIONS)
-        example.check_output(tmp_path)  # It may run again.
+        example.check_output(output)  # It may run again.
 
     @pytest.mark.parametrize(
         ("flags", "has"), [("avx512f avx512_bf16", True), ("amx_bf16", True), ("avx512f", False)]

@@ -36,13 +36,13 @@ def ids(*tokens):
     return np.array([IDS[token] for token in tokens], np.int32)
 
 
-def write(path, tensors):
+def write(path, tensors, layers=LAYERS):
     """Writes the file, its matrices in 4 bits a number."""
     texts = [piece.encode() for piece in PIECES]
     parts = [
         b"E5S1",
         struct.pack("<i", 1),
-        struct.pack("<7i", WIDTH, LAYERS, HEADS, INNER, len(PIECES) + SPARE_ROWS, POSITIONS, TYPES),
+        struct.pack("<7i", WIDTH, layers, HEADS, INNER, len(PIECES) + SPARE_ROWS, POSITIONS, TYPES),
         struct.pack("<fi", 1e-12, 32),
         struct.pack("<5iQ", len(texts), 0, 2, 1, 3, sum(map(len, texts))),
         np.cumsum([0, *map(len, texts)], dtype="<u4").tobytes(),
@@ -78,7 +78,7 @@ def _as_blocks(tensor):
     return stored
 
 
-def make():
+def make(layers=LAYERS):
     """Returns the tensors, by the names of the file."""
     shapes = {
         "emb.word": (len(PIECES) + SPARE_ROWS, WIDTH),
@@ -86,7 +86,7 @@ def make():
         "emb.type": (TYPES, WIDTH),
     }
     norms = ["emb.ln"]
-    for layer in range(LAYERS):
+    for layer in range(layers):
         shapes |= {f"l{layer}.{part}.w": shape for part, shape in MATRICES.items()}
         shapes |= {f"l{layer}.{part}.b": shape[:1] for part, shape in MATRICES.items()}
         norms += [f"l{layer}.aln", f"l{layer}.oln"]

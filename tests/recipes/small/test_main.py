@@ -22,9 +22,10 @@ def test_help(monkeypatch, capsys):
     assert "Trains the bundled checkpoint" in capsys.readouterr().out
 
 
-def test_from_text_to_a_checkpoint(monkeypatch, capsys, file, tmp_path):
-    monkeypatch.setattr(multilingual_e5, "find", lambda: file)
-    monkeypatch.setattr(student, "LAYERS", (0, 7))  # Quicker, as is all that follows.
+def test_from_text_to_a_checkpoint(monkeypatch, capsys, shallow_file, tmp_path):
+    monkeypatch.setattr(multilingual_e5, "find", lambda: shallow_file)
+    monkeypatch.setattr(student, "LAYERS", (0, 2))  # Quicker, as is all that follows.
+    monkeypatch.setattr(student, "TAUGHT_LAYER", 2)
     monkeypatch.setattr(losses, "TAUGHT_BLOCK", 1)
     monkeypatch.setattr(training, "MEASURED_ROWS", 4)
     (tmp_path / "corpus").mkdir()

@@ -39,6 +39,7 @@ def test_too_little_was_held_out(scores, checkpoint, tmp_path):
         scores.masked_accuracy(checkpoint, tmp_path)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_scores_of_fine_tuning(scores, checkpoint, monkeypatch, capsys):
     parts = {part: held.first(64) for part, held in scores.load_reviews().items()}
     monkeypatch.setattr(scores, "load_reviews", lambda: parts)

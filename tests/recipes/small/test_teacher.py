@@ -3,7 +3,6 @@ import pytest
 
 from keras_bert_zh import BertEncoder, Checkpoint
 from recipes.small.teacher import Spelling, Teacher
-from tests.recipes.small import fake_e5
 from tests.recipes.small.fake_e5 import ROWS, VOCABULARY, WIDTH, ids
 
 
@@ -37,16 +36,17 @@ READ = (
 
 
 @pytest.fixture(scope="module")
-def lesson(model):
-    return Teacher(model, 7, VOCABULARY).teach(SPANS, length=9)
+def lesson(shallow):
+    return Teacher(shallow, 1, VOCABULARY).teach(SPANS, length=9)
 
 
 @pytest.fixture(scope="module")
-def outputs(model):
+def outputs(shallow):
     """What the encoder makes of these pieces, in float32."""
-    weights = model.weights(range(fake_e5.LAYERS), model.word_embeddings())
+    layers = shallow.header.layers
+    weights = shallow.weights(range(layers), shallow.word_embeddings())
     weights |= {"pooler.dense.kernel": np.eye(WIDTH), "pooler.dense.bias": np.zeros(WIDTH)}
-    config = model.config(fake_e5.LAYERS, model.header.vocab_size)
+    config = shallow.config(layers, shallow.header.vocab_size)
     encoder = BertEncoder(Checkpoint(config, None, None, weights), output_key=None)
     pieces = np.array([[ROWS[piece] for piece in row] for row in READ])
     mask = pieces != ROWS["<pad>"]
@@ -58,7 +58,7 @@ OWNERS = ([3, 4, 4, 5, 6, 7], [4, 4, 5])
 
 
 def test_tokens_learn_from_the_piece_that_they_are_part_of(lesson, outputs):
-    hidden = np.array(outputs["encoder_outputs"][7])
+    hidden = np.array(outputs["encoder_outputs"][1])
     for row, owners in enumerate(OWNERS):
         taught = lesson.hidden.numpy()[row, 1 : len(owners) + 1]
         distances = np.abs(taught[:, None] - hidden[row]).mean(axis=-1)  # In bfloat16.
