@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from safetensors.numpy import load_file
 
 from keras_bert_zh import BertEncoder, MaskedLM, load_checkpoint
 from tests.folders import contents
+from tests.process import fork_python
 
 EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "pretrain_masked_lm.py"
 SMALL = ["--scratch", "1x32", "--batch-size", "4", "--sequence-length", "16"]
@@ -42,50 +42,65 @@ def text(tmp_path_factory):
     return [folder / "one.txt", folder / "two.txt.xz"]
 
 
-def start(*arguments, backend="tensorflow"):
-    return subprocess.Popen(
+def run_anew(*arguments, backend):
+    """Runs it as its users do; returns what it prints."""
+    process = subprocess.run(
         [sys.executable, EXAMPLE, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
+        check=False,
         text=True,
         env={
             **{name: value for name, value in os.environ.items() if not name.startswith("TF_CPP")},
             "KERAS_BACKEND": backend,
         },
+        timeout=300,
     )
+    assert process.returncode == 0, process.stderr[-3000:]
+    assert process.stderr == ""  # Not even from TensorFlow.
+    return process.stdout
 
 
-def finish(process, code=0):
-    printed, errors = process.communicate(timeout=300)
-    assert process.returncode == code, errors[-3000:]
-    if code:
-        return errors
-    assert errors == ""  # Not even from TensorFlow.
-    return printed
+# The same in a process that need not import TensorFlow. With a file and a number behind --kill, it
+# is killed as soon as the file says that it has gone so many steps.
+FORK = """
+import os, pathlib, runpy, signal, sys, threading, time
+from safetensors.numpy import load_file
+
+def kill_after(file, steps):
+    while not file.exists() or load_file(file)["optimizer/0"] < steps:
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+_, example, *arguments = sys.argv
+if "--kill" in arguments:
+    *arguments, _, file, steps = arguments
+    threading.Thread(target=kill_after, args=(pathlib.Path(file), int(steps)), daemon=True).start()
+sys.path.insert(0, str(pathlib.Path(example).parent))
+sys.argv = [example, *arguments]
+runpy.run_path(example, run_name="__main__")
+"""
 
 
-def kill_after(process, file, steps):
-    """Kills the process as soon as its file says that it has gone so many steps."""
-    deadline = time.monotonic() + 240
-    while steps_in(file) < steps:
-        assert process.poll() is None, process.communicate()[1][-3000:]
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.communicate()
-    return steps_in(file)
+def fork(*arguments, status=0, backend="tensorflow"):
+    """Returns what is printed, or the errors if it is to fail."""
+    variables = {} if backend == "tensorflow" else {"KERAS_BACKEND": backend}
+    process = fork_python(FORK, EXAMPLE, *arguments, **variables)
+    assert process.returncode == status, process.stderr[-3000:]
+    if status:
+        return process.stderr
+    assert process.stderr == ""
+    return process.stdout
 
 
 def steps_in(file):
-    return int(load_file(file)["optimizer/0"]) if file.exists() else 0
+    return int(load_file(file)["optimizer/0"])
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_killed_and_resumed_equals_uninterrupted(text, tmp_path, backend):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     common = [*text, *SMALL, *SCHEDULE]
-    printed = finish(start(*common, "--output", whole, backend=backend))
+    printed = run_anew(*common, "--output", whole, backend=backend)
     assert re.search(r"\d+ rows to learn from, \d held out\.", printed)
     evaluated = r" accuracy: \S+ - loss: \S+ - val_accuracy: \S+ - val_loss"
     assert len(re.findall(evaluated, printed)) == 2
@@ -96,10 +111,12 @@ def test_killed_and_resumed_equals_uninterrupted(text, tmp_path, backend):
     assert "\nEpoch 2/2\n" in printed
 
     options = [*common, "--output", parts, "--save-minutes", "0"]
-    at = kill_after(start(*options, backend=backend), parts / "state.safetensors", 2)
+    state = parts / "state.safetensors"
+    fork(*options, "--kill", state, 2, status=-signal.SIGKILL, backend=backend)
+    at = steps_in(state)
     assert 2 <= at < 8
     assert not (parts / "checkpoint").exists()
-    resumed = finish(start(*options, backend=backend))
+    resumed = fork(*options, backend=backend)
     assert f"Going on after step {at}.\nEpoch " in resumed
 
     expected, found = (
@@ -123,15 +140,16 @@ def test_killed_and_resumed_equals_uninterrupted(text, tmp_path, backend):
     assert checkpoint.missing == ("next_sentence",)
     MaskedLM(BertEncoder(checkpoint), checkpoint)
 
+    error = fork(*common, "--output", whole, "--batch-size", "5", status=1, backend=backend)
+    assert "holds a run with other options: batch_size was 4. Repeat those" in error
+
 
 def test_it_learns_from_a_checkpoint_with_whole_words(text, tmp_path, tiny_module):
-    printed = finish(
-        start(
-            *text,
-            *("--checkpoint", tiny_module, "--whole-words", "--mixed-precision"),
-            *("--batch-size", "16", "--sequence-length", "32", "--learning-rate", "0.01"),
-            *("--steps", "40", "--evaluate-every", "4", "--output", tmp_path),
-        )
+    printed = fork(
+        *text,
+        *("--checkpoint", tiny_module, "--whole-words", "--mixed-precision"),
+        *("--batch-size", "16", "--sequence-length", "32", "--learning-rate", "0.01"),
+        *("--steps", "40", "--evaluate-every", "4", "--output", tmp_path),
     )
     before, first, *_, last = map(float, re.findall(r"val_loss: (\S+)", printed))
     assert last < first - 1
@@ -154,15 +172,20 @@ def test_evaluation_does_not_grow_with_the_text(example, text, tmp_path, monkeyp
     def fit(model, batches, *, validation_data, **kwargs):
         evaluated.append(len(list(validation_data)))
 
+    def evaluate(model, batches, **kwargs):
+        evaluated_before.append(len(list(batches)))
+        return {"accuracy": 0.0, "loss": 0.0}
+
     monkeypatch.setattr(example.MaskedLM, "fit", fit)
-    evaluated = []
+    monkeypatch.setattr(example.MaskedLM, "evaluate", evaluate)
+    evaluated, evaluated_before = [], []
     small = ["--scratch", "1x32", "--batch-size", "1", "--sequence-length", "3", "--steps", "1"]
     common = [*map(str, text), *small, "--output", str(tmp_path)]
     example.main(common)
     example.main([*common, "--evaluate-batches", "2"])
     (held_out, _) = map(int, re.findall(r"(\d+) held out", capsys.readouterr().out))
     assert held_out > 10
-    assert evaluated == [held_out, 2]
+    assert evaluated == evaluated_before == [held_out, 2]
     assert example.parse(common).evaluate_batches == 100
 
 
@@ -242,13 +265,6 @@ def stopped(*arguments):
     raise KeyboardInterrupt
 
 
-def test_other_options_do_not_go_on_with_a_run(text, tmp_path):
-    common = [*text, *SMALL, "--steps", "1", "--output", tmp_path]
-    finish(start(*common))
-    error = finish(start(*common, "--batch-size", "5"), code=1)
-    assert "holds a run with other options: batch_size was 4. Repeat those" in error
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -270,6 +286,7 @@ def test_bad_arguments(example, text, capsys, arguments, message):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_too_little_text_to_hold_some_out(example, tmp_path, capsys):
     file = tmp_path / "text.txt"
     file.write_text("今天天气很好\n" * 30, encoding="utf-8")
