@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 # Libraries' threads look for work for a while when there is none: the next one's time.
 PAUSE = 0.2
+# New processes have imported nothing, and find the environment that they are started in.
+METHOD = "spawn"
 
 
 class Reply(NamedTuple):
@@ -55,7 +57,7 @@ class Contestant:
         environment: Mapping[str, str],
         all_cores: bool = False,
     ):
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context(METHOD)
         self._connection, theirs = context.Pipe()
         # Libraries chat there; it is of interest when a process dies.
         self._errors = tempfile.NamedTemporaryFile()  # noqa: SIM115, lives as long as this
@@ -78,6 +80,8 @@ class Contestant:
 
     def close(self) -> None:
         """Ends the process, and waits until its memory is free."""
+        with contextlib.suppress(BrokenPipeError):  # It has ended by itself.
+            self._connection.send(None)
         self._connection.close()
         self._process.join()
 
@@ -154,11 +158,11 @@ def _serve(connection, make, args, all_cores, errors) -> None:
         made = _timed(make, *args)
         phases["load"] = made.wall
         connection.send(made._replace(value=phases))
-        while True:
-            method, args = connection.recv()
+        while request := connection.recv():
+            method, args = request
             connection.send(_timed(getattr(made.value, method), *args))
     except EOFError:
-        pass  # The other side is done.
+        pass  # The other side has died.
     except Exception as error:
         # Libraries' own errors may not survive the way to another process.
         connection.send(RuntimeError("".join(traceback.format_exception(error))))

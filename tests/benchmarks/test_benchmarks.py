@@ -20,9 +20,17 @@ SIZES = {"hidden_size": 3, "intermediate_size": 5, "num_hidden_layers": 2}
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
-def run(module, *arguments):
-    code = f"import sys; from benchmarks.{module} import main; main(sys.argv[1:])"
-    return run_python(code, "--small", "--rounds", "2", *arguments)
+# Contestants are forks of a process that has imported what they need, and what they do is little.
+QUICK = """
+from benchmarks import contest
+from benchmarks.contestants import encoder, ours, weights
+contest.METHOD, encoder._TURN, ours.Ceiling.SHAPES = "fork", 0, ((256, 256, 256),)
+"""
+
+
+def run(module, *arguments, before=QUICK):
+    code = f"{before}import sys; from benchmarks.{module} import main; main(sys.argv[1:])"
+    return run_python(code, "--small", *arguments)
 
 
 def number(cell):
@@ -133,7 +141,9 @@ def test_every_contestant_can_be_found():
 
 def test_encoder_reports_times_goals_and_differences():
     cases = ("1x16", "8x128 full", "32 reviews as text")
-    report = run("encoder", "--only", "ours-float32", "ours-bfloat16", "--cases", *cases)
+    report = run(
+        "encoder", "--rounds", "2", "--only", "ours-float32", "ours-bfloat16", "--cases", *cases
+    )
     assert "**8x128 full: 1,024 real tokens of 1,024.**" in report
     assert number(row(report, "ours float32, `predict`")[1]) > 0
     assert row(report, "bfloat16 against OpenVINO bfloat16", "1x16")[-1] == "not measured"
@@ -145,8 +155,7 @@ def test_encoder_reports_times_goals_and_differences():
 
 
 def test_profile_lists_kinds_of_operations():
-    code = "from benchmarks.profile import main; main(['--small'])"
-    report = run_python(code)
+    report = run("profile")
     assert report.count("the floor is") == 5
     kinds = [line.split("|")[1].strip() for line in report.splitlines() if "%" in line]
     assert kinds.count("Softmax") + kinds.count("_MklSoftmax") >= 1, kinds
@@ -157,7 +166,7 @@ def test_profile_lists_kinds_of_operations():
 @LINUX
 def test_finetune_reports_times_memory_and_goals():
     names = ("ours float32", "ours float32, `remat=True`")
-    report = run("finetune", "--only", *names)
+    report = run("finetune", "--rounds", "2", "--only", *names)
     for name in names:
         assert number(row(report, name)[-1]) > 0  # The first step: a tiny one rounds to nothing.
     memory = report.partition("Memory is")[2]
@@ -168,8 +177,10 @@ def test_finetune_reports_times_memory_and_goals():
 
 
 def test_growth_draws_three_plots(tmp_path):
+    """With contestants in processes as new as its users'."""
     picture = tmp_path / "speed.png"
-    report = run("growth", "--only", "ours-float32", "--most", "2", "--picture", picture)
+    options = ["--rounds", "2", "--only", "ours-float32", "--most", "2", "--picture", picture]
+    report = run("growth", *options, before="")
     assert number(row(report, "2")[2]) > 0
     assert image.imread(picture).shape == (540, 1440, 4)
 
