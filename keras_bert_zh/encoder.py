@@ -52,7 +52,8 @@ class BertEncoder(Composite, keras.layers.Layer):
             for the gradients, under dropout with the same numbers dropped: less memory, a quarter
             to a half more time. Gradients of gradients need `remat=False`.
         trains_pooler: bool, whether the pooler is trained. `None`: unless `output_key` is
-            `"sequence_output"`, of which no loss depends on it; on the JAX backend always.
+            `"sequence_output"`, of which no loss depends on it; on the JAX backend always. A call
+            that trains and returns `pooled_output` sets it.
         **kwargs: `name`, `dtype` (a dtype policy such as `"mixed_bfloat16"`) and `trainable`, as
             for every Keras layer; `sublayers`, which `get_config` returns.
 
@@ -125,7 +126,7 @@ class BertEncoder(Composite, keras.layers.Layer):
             trains_pooler = output_key != "sequence_output" or not kernels.ON_TENSORFLOW
         self._make_layers(self.config.initializer_range if loaded is None else None)
         self.build()
-        self.train_pooler(trains_pooler)
+        self.pooler.rests = not trains_pooler
         if loaded is not None:
             assign_parts(loaded, self.named_variables())
 
@@ -165,24 +166,24 @@ class BertEncoder(Composite, keras.layers.Layer):
         if self.built:
             return
         with self.restored():
-            for layer in self._parts():
+            for layer in self._in_order():
                 layer.build()
 
-    def _parts(self) -> list[keras.layers.Layer]:
+    def _in_order(self) -> list[keras.layers.Layer]:
         return [self.embeddings, *self.blocks, self.pooler]
 
     def call(self, inputs, as_dict=False, all_layers=False, output_key=None, training=None):
         key = asked_for(self.output_key, as_dict, all_layers, output_key)
         check_signature(inputs, self.config.max_position_embeddings)
-        if key != "sequence_output" and training:
+        # Keras on JAX builds the optimiser of what a call outside of training has left to train.
+        if key != "sequence_output" and (training or not kernels.ON_TENSORFLOW):
             self.train_pooler()
         inputs = self.complete_inputs(inputs)
         encode = self._compiled if self.jit_compile else self._encode
         outputs = encode(inputs, key, all_layers, bool(training))
-        for name in [name for name in outputs if name != "pooled_output"]:
-            outputs[name] = keras.tree.map_structure(
-                lambda hidden: self.with_mask((hidden, inputs["input_mask"])), outputs[name]
-            )
+        rows = {name: value for name, value in outputs.items() if name != "pooled_output"}
+        mask = inputs["input_mask"]
+        outputs |= keras.tree.map_structure(lambda hidden: self.with_mask((hidden, mask)), rows)
         return outputs if key is None else outputs[key]
 
     def complete_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -205,9 +206,8 @@ class BertEncoder(Composite, keras.layers.Layer):
             encoder_outputs.append(hidden)
         if key == "pooled_output":
             return {key: self.pooler(hidden)}
-        outputs = {"sequence_output": layout.scatter(hidden)}
-        if key is None:
-            outputs["pooled_output"] = self.pooler(first.pick(hidden))
+        pooled = {"pooled_output": self.pooler(first.pick(hidden))} if key is None else {}
+        outputs = {**pooled, "sequence_output": layout.scatter(hidden)}
         if all_layers:
             outputs["encoder_outputs"] = [layout.scatter(hidden) for hidden in encoder_outputs]
         return outputs
@@ -232,12 +232,9 @@ class BertEncoder(Composite, keras.layers.Layer):
     def train_pooler(self, trains: bool = True) -> None:
         """Puts the pooler into training, or takes it out: no loss may depend on `pooled_output`.
 
-        A call in a functional model, or with `training=True`, that returns `pooled_output` puts it
-        in of itself.
+        A call that returns `pooled_output`, in training or in a functional model, puts it in.
         """
-        if self.pooler.rests == trains:
-            self.pooler.rests = not trains
-            self.pooler.trainable = trains and self.trainable
+        self.pooler.train(trains, whole=self.trainable)
 
     def freeze_layers(self, count: int | None) -> None:
         """Freezes the embeddings and the first `count` blocks, and makes the rest trainable.
@@ -246,6 +243,9 @@ class BertEncoder(Composite, keras.layers.Layer):
 
         Args:
             count: int, 0 for the embeddings alone; `None` freezes nothing.
+
+        Raises:
+            ValueError: if `count` is more than there are blocks, negative or no int.
         """
         if count is not None and not (is_int(count) and 0 <= count <= len(self.blocks)):
             raise ValueError(
@@ -254,7 +254,7 @@ class BertEncoder(Composite, keras.layers.Layer):
             )
         self.trainable = True
         frozen = 0 if count is None else 1 + count
-        for index, layer in enumerate(self._parts()):
+        for index, layer in enumerate(self._in_order()):
             layer.trainable = index >= frozen
 
     def named_variables(self) -> dict[str, keras.Variable]:

@@ -1,11 +1,9 @@
 """What the documentation shows, runs."""
 
-import ast
 import doctest
 import hashlib
 import importlib
 import inspect
-import itertools
 import pathlib
 import pkgutil
 import re
@@ -27,38 +25,7 @@ def python_blocks(page):
     return re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
 
 
-def sections(page):
-    """The blocks of each section that has some, in order."""
-    first, *rest = re.split(r"^##+ (.+)\n", page, flags=re.MULTILINE)
-    texts = {"Introduction": first, **dict(zip(rest[::2], rest[1::2], strict=True))}
-    return {title: blocks for title, text in texts.items() if (blocks := python_blocks(text))}
-
-
-def definitions(earlier, block):
-    """The statements of `earlier` blocks that define what `block` uses, and what these use."""
-    wanted, kept = set(), []
-    for statement in reversed(ast.parse(block).body):
-        wanted = (wanted - _defined(statement)) | _names(statement, ast.Load)
-    for statement in reversed(ast.parse("".join(earlier)).body):
-        defined = _defined(statement) & wanted
-        if defined:
-            kept.insert(0, statement)
-            wanted = (wanted - defined) | _names(statement, ast.Load)
-    return ast.Module(kept, [])
-
-
-def _defined(statement):
-    if isinstance(statement, ast.Import | ast.ImportFrom):
-        return {name.asname or name.name for name in statement.names}
-    return _names(statement, ast.Store) if isinstance(statement, ast.Assign) else set()
-
-
-def _names(tree, context):
-    nodes = ast.walk(tree)
-    return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, context)}
-
-
-SECTIONS = sections(README)
+BLOCKS = python_blocks(README)
 MODULES = [
     module.name for module in pkgutil.walk_packages(keras_bert_zh.__path__, "keras_bert_zh.")
 ]
@@ -83,30 +50,14 @@ def _lengthen(prefix, positions):
     write_tensors(prefix, tensors)
 
 
-# Not under coverage, which would trace all of Keras: it makes them three times as slow.
+# Not under coverage, which would trace all of Keras.
 @pytest.mark.no_cover
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize("title", SECTIONS)
-def test_readme_blocks_run_one_after_the_other(title):
-    """Each section in a test of its own, with what the sections above it define for it."""
-    position = list(SECTIONS).index(title)
-    earlier = [block for blocks in list(SECTIONS.values())[:position] for block in blocks]
+def test_readme_blocks_run_one_after_the_other():
+    assert len(BLOCKS) >= 6
     namespace = {}
-    needed = definitions(earlier, "".join(SECTIONS[title]))
-    exec(compile(needed, "README.md, above", "exec"), namespace)
-    for block in SECTIONS[title]:
+    for block in BLOCKS:
         exec(compile(block, "README.md", "exec"), namespace)
-
-
-def test_sections_hold_every_block_of_the_readme():
-    assert [*itertools.chain(*SECTIONS.values())] == python_blocks(README)
-    assert len(SECTIONS) >= 6
-
-
-def test_definitions_are_those_that_a_block_needs():
-    earlier = ["import a\nx = a.b\ny = x\nz = 1\nx.fit(y)\n", "y = y + x\nw = z\n"]
-    needed = definitions(earlier, "w = 2\nprint(w, y)")
-    assert ast.unparse(needed) == "import a\nx = a.b\ny = x\ny = y + x"
 
 
 def test_adam_of_keras_is_as_the_page_says(capsys):

@@ -58,12 +58,15 @@ def assign(weights: Mapping[str, np.ndarray], variables: Mapping[str, Any]) -> N
             held = 0
 
 
-def assign_parts(checkpoint: Checkpoint, variables: Mapping[str, Any]) -> None:
+def assign_parts(
+    checkpoint: Checkpoint, variables: Mapping[str, Any], *, stacklevel: int = 3
+) -> None:
     """Assigns what a checkpoint has of a model's variables, and warns of the parts that it lacks.
 
     Args:
         checkpoint: the checkpoint.
         variables: those of the model, by name.
+        stacklevel: int, that of the warning: where the model is made.
 
     Raises:
         ValueError: as `assign` does.
@@ -71,7 +74,7 @@ def assign_parts(checkpoint: Checkpoint, variables: Mapping[str, Any]) -> None:
     for part in dict.fromkeys(filter(None, map(part_of, variables))):
         if part not in checkpoint.parts:
             message = f"The checkpoint has no weights for {_LACKING[part]}"
-            warnings.warn(message, stacklevel=4)  # Where the model is made.
+            warnings.warn(message, stacklevel=stacklevel)
             variables = {n: v for n, v in variables.items() if part_of(n) != part}
     assign(checkpoint.weights.only(variables), variables)
 

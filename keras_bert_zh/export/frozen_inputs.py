@@ -10,6 +10,7 @@ from keras import ops
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.masked_lm import MaskedLM
 from keras_bert_zh.input_keys import INPUT_KEYS
+from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.encoder_inputs import check_signature
 from keras_bert_zh.preprocess import BertPreprocess
 
@@ -70,14 +71,15 @@ def complete(first: BertEncoder | MaskedLM, inputs: Any) -> dict[str, Any]:
         inputs = {name: ops.convert_to_tensor(value) for name, value in inputs.items()}
     if isinstance(first, BertEncoder):
         return _complete_tokens(first, inputs)
-    from keras_bert_zh.layers.tensorflow.assertions import assert_positions
-
     positions = inputs.pop("mlm_positions", None) if isinstance(inputs, dict) else None
     inputs = _complete_tokens(first.encoder, inputs)
     rows, length = ops.shape(inputs["input_ids"])
     if positions is None:
         positions = ops.broadcast_to(ops.arange(length), (rows, length))
-    return {**inputs, "mlm_positions": ops.cast(assert_positions(positions, length), "int32")}
+    return {
+        **inputs,
+        "mlm_positions": ops.cast(kernels.assert_positions(positions, length), "int32"),
+    }
 
 
 def arrange(inputs: Any, takes: Any) -> Any:

@@ -50,7 +50,7 @@ def lock(folder: pathlib.Path, *, wait: bool) -> Iterator[bool]:
 
     Some network file systems have no such locks: there nothing is ever taken for abandoned.
     """
-    import fcntl  # Windows has none; the rest of the package does without.
+    import fcntl  # Windows has none, and neither has it tensorflow-text.
 
     descriptor = os.open(folder, os.O_RDONLY)
     try:

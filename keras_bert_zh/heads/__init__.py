@@ -1,1 +1,1 @@
-"""What stands on the encoder's hidden states."""
+"""Heads: layers on the encoder's hidden states, and models of both."""

@@ -29,7 +29,7 @@ class MaskedLM(OnEncoder, keras.Model):
     With an encoder in `"mixed_float16"`, `compile` scales the loss, as Keras does of itself.
 
     Without `next_sentence` the pooler is taken out of training, as by
-    `encoder.train_pooler(False)`.
+    `encoder.train_pooler(False)`, until a call in training asks the encoder for `pooled_output`.
 
     Args:
         encoder: BertEncoder, whose dtype policy the heads take. For fresh heads alone,
@@ -104,7 +104,7 @@ class MaskedLM(OnEncoder, keras.Model):
                 dtype=encoder.dtype_policy,
                 name="next_sentence",
             )
-        self.complete(checkpoint)
+        self.build_and_load(checkpoint)
         encoder.train_pooler(bool(next_sentence))
 
     def build(self, input_shape=None):
@@ -163,7 +163,20 @@ class MaskedLM(OnEncoder, keras.Model):
         super().export(filepath, format, verbose, input_signature, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "next_sentence": self.next_sentence is not None}
+        return {
+            **super().get_config(),
+            "next_sentence": self.next_sentence is not None,
+            "trains_pooler": not self.encoder.pooler.rests,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects=None) -> "MaskedLM":
+        config = dict(config)
+        trains_pooler = config.pop("trains_pooler", None)  # Older files do not say.
+        model = super().from_config(config, custom_objects)
+        if trains_pooler:
+            model.encoder.train_pooler()
+        return model
 
 
 def _split(inputs):

@@ -19,7 +19,7 @@ class OnEncoder(Composite):
     """A model of an encoder and heads on it, in the dtype policy of the encoder.
 
     To be named before `keras.Model`. A subclass makes its heads in `__init__`, as attributes of the
-    names that they have among `checkpoints.names.PARTS`, and then calls `complete`.
+    names that they have among `checkpoints.names.PARTS`, and then calls `build_and_load`.
 
     Args:
         encoder: BertEncoder.
@@ -50,7 +50,7 @@ class OnEncoder(Composite):
         """Returns the heads by name, in forward order."""
         raise NotImplementedError
 
-    def complete(self, checkpoint: str | os.PathLike | Checkpoint | None) -> None:
+    def build_and_load(self, checkpoint: str | os.PathLike | Checkpoint | None) -> None:
         """Builds the heads and gives them the weights of a checkpoint, where it has them.
 
         Args:
@@ -66,7 +66,7 @@ class OnEncoder(Composite):
         if loaded is not None:
             heads = self.heads()
             variables = {n: v for n, v in self.named_variables().items() if part_of(n) in heads}
-            assign_parts(loaded, variables)
+            assign_parts(loaded, variables, stacklevel=4)
 
     def _open(self, checkpoint: str | os.PathLike | Checkpoint) -> Checkpoint:
         loaded, config = open_checkpoint(checkpoint), self.encoder.config

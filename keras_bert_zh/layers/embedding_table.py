@@ -42,7 +42,8 @@ class EmbeddingTable(Adapted, keras.layers.Embedding):
     def call(self, inputs):
         if keras.backend.standardize_dtype(inputs.dtype) not in ("int32", "int64"):
             inputs = ops.cast(inputs, "int32")
-        outputs = ops.cast(_rows(self._embeddings, inputs), self.compute_dtype)
+        rows = kernels.rows(ops.convert_to_tensor(self._embeddings), inputs)
+        outputs = ops.cast(rows, self.compute_dtype)
         return self._plus_lora(outputs, inputs)
 
     def quantized_call(self, inputs):
@@ -58,8 +59,5 @@ class EmbeddingTable(Adapted, keras.layers.Embedding):
         if not self.lora_enabled:
             return outputs
         a, b = self._factors()
-        return outputs + ops.cast(self._scale() * ops.matmul(_rows(a, inputs), b), outputs.dtype)
-
-
-def _rows(table, ids):
-    return kernels.rows(ops.convert_to_tensor(table), ids)
+        product = ops.matmul(kernels.rows(ops.convert_to_tensor(a), inputs), b)
+        return outputs + ops.cast(self._scale() * product, outputs.dtype)

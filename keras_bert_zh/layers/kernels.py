@@ -1,4 +1,5 @@
-"""What computes the layers on the backend of Keras: the one place that asks which it is.
+"""What computes the layers on the backend of Keras: for layers, encoder and heads the
+one place that asks which it is.
 
 On TensorFlow these are functions of its own, for speed and memory; elsewhere, those of
 `portable.py`, which say what each function gives.

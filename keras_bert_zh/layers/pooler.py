@@ -22,7 +22,7 @@ class Pooler(Composite, keras.layers.Layer):
         `<float>[B, D]`.
 
     Attributes:
-        rests: bool, whether it is left out when `trainable` is set to True.
+        rests: bool, whether it is not trained even where `trainable` is set to True.
 
     Reference:
         `BertModel` in google-research/bert `modeling.py`.
@@ -37,7 +37,7 @@ class Pooler(Composite, keras.layers.Layer):
             dtype=self.dtype_policy,
             name="dense",
         )
-        self.rests = False
+        self._rests = False
         self.hidden_size = hidden_size
         self.initializer_range = initializer_range
 
@@ -47,8 +47,31 @@ class Pooler(Composite, keras.layers.Layer):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        # Keras sets it once before `rests` is there.
-        keras.layers.Layer.trainable.fset(self, value and not getattr(self, "rests", False))
+        # Keras sets it once before anything is there.
+        keras.layers.Layer.trainable.fset(self, value and not getattr(self, "_rests", False))
+
+    @property
+    def rests(self) -> bool:
+        return self._rests
+
+    @rests.setter
+    def rests(self, value: bool) -> None:
+        self._rests = value
+        if value:
+            self.trainable = False
+
+    def train(self, trains: bool, *, whole: bool) -> None:
+        """Lets it rest, if it was not frozen by hand; or ends that, if it rests.
+
+        Args:
+            trains: bool, whether it is to be trained.
+            whole: bool, whether the encoder is trainable.
+        """
+        if trains and self.rests:
+            self.rests = False
+            self.trainable = whole
+        elif not trains and (self.trainable or not whole):
+            self.rests = True
 
     def build(self, first_shape=None):
         with self.restored():

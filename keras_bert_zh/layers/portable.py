@@ -1,5 +1,6 @@
 """What computes the layers on any backend, in `keras.ops`."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -125,8 +126,5 @@ class _Drawn(keras.random.SeedGenerator):
 
 
 def _is_traced(tensor: Any) -> bool:
-    if keras.backend.backend() != "jax":
-        return False
-    import jax
-
-    return isinstance(tensor, jax.core.Tracer)
+    jax = sys.modules.get("jax")
+    return jax is not None and isinstance(tensor, jax.core.Tracer)

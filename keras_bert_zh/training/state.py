@@ -49,7 +49,8 @@ class TrainingState(keras.callbacks.Callback):
             is something else than a state of this model, or `steps_per_execution` is N and an
             epoch is not known to have a multiple of N batches: Keras does not tell how many come
             last; and if weights are no longer finite when they are to be saved.
-        IsADirectoryError: when it is to be saved, if `file` is a folder.
+        IsADirectoryError: by `fit`, if `file` is a folder.
+        TypeError: if `file` is no path.
 
     Example:
 
@@ -180,6 +181,8 @@ def _check_fits(file: pathlib.Path, variables: dict[str, keras.Variable] | None)
         file: the file.
         variables: what it should hold; `None` if the model does not have them yet.
     """
+    if file.is_dir():
+        raise IsADirectoryError(f"{file} is a folder, and a file is written. Name another.")
     shapes = _shapes(file)
     problems = [] if variables is None else _differences(variables, shapes)
     if problems:

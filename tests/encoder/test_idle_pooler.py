@@ -97,6 +97,19 @@ def test_a_masked_lm_takes_it_out_of_any_encoder():
         assert "pooler" in trained(asked)
 
 
+def test_a_masked_lm_comes_back_with_a_pooler_as_it_was():
+    model = MaskedLM(BertEncoder(None, config=CONFIG))
+    for trains in (False, True):
+        model.encoder.train_pooler(trains)
+        again = MaskedLM.from_config(model.get_config())
+        assert again.encoder.pooler.trainable is trains
+        assert again.get_config() == model.get_config()
+    model.encoder.pooler.trainable = False  # By hand: no call wakes it.
+    MaskedLM(model.encoder)
+    model.encoder(INPUTS, training=True)
+    assert "pooler" not in trained(model.encoder)
+
+
 def test_one_output_whatever_its_own():
     encoder = BertEncoder(None, config=CONFIG)
     outputs = encoder(INPUTS, as_dict=True)
