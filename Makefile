@@ -4,12 +4,16 @@ BIN := .venv/bin
 PEERS := .venv-peers/bin
 LOWEST := .venv-lowest/bin
 
-.PHONY: demo test test-lowest lint dist bench bench-peers peers clean
+.PHONY: demo test coverage test-lowest lint dist bench bench-peers peers clean
 
 demo: .venv/examples
 	$(BIN)/python examples/classify_reviews.py
 
 test: .venv/test .venv/real-weights
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal
+
+# What the tests reach, in the processes that they start too. Tracing takes as long as the tests.
+coverage: .venv/test .venv/real-weights
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --cov --cov-report=term
 
 # With the lowest versions that setup.cfg admits, in an environment of their own.

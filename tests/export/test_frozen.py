@@ -226,7 +226,7 @@ from tests.conformance.cases import CONFIG
 try:
     FrozenModel(BertEncoder(None, config=CONFIG))
 except ValueError as error:
-    assert "set KERAS_BACKEND=tensorflow. Keras runs on jax" in str(error), error
+    assert "and Keras runs on jax: start Python with KERAS_BACKEND=tensorflow" in str(error)
 else:
     raise AssertionError
 """,
