@@ -101,6 +101,14 @@ def test_a_wrong_id_is_found(tokenize, lowercase):
     ]
 
 
+def test_texts_in_one_are_as_one_by_one(lowercase):
+    """What all comparisons with the original here rely on."""
+    texts = [text.encode() for text in SPECIAL]
+    texts += random_texts(2000, chinese_vocabulary(), seed=3)
+    original = reference(chinese_vocabulary(), lowercase)
+    assert original.ids_of_all(texts) == [original.ids(text) for text in texts]
+
+
 def test_random_texts(tokenize, lowercase):
     texts = list(random_texts(100_000, chinese_vocabulary(), seed=1 + lowercase))
     texts = [text for text in texts if UNKNOWN.isdisjoint(map(ord, text.decode(errors="ignore")))]
