@@ -93,8 +93,7 @@ class BertEncoder(Composite, keras.layers.Layer):
     TensorShape([1, 4, 32])
 
     Reference:
-        Devlin et al., BERT, 2018 (https://arxiv.org/abs/1810.04805); `BertModel` in
-        google-research/bert `modeling.py`.
+        Devlin et al., BERT, 2018 (https://arxiv.org/abs/1810.04805); its code's `modeling.py`.
     """
 
     def __init__(
@@ -173,18 +172,23 @@ class BertEncoder(Composite, keras.layers.Layer):
         return [self.embeddings, *self.blocks, self.pooler]
 
     def call(self, inputs, as_dict=False, all_layers=False, output_key=None, training=None):
-        key = asked_for(self.output_key, as_dict, all_layers, output_key)
-        check_signature(inputs, self.config.max_position_embeddings)
-        # Keras on JAX builds the optimiser of what a call outside of training has left to train.
-        if key != "sequence_output" and (training or not kernels.ON_TENSORFLOW):
-            self.train_pooler()
+        # On JAX, Keras builds the optimiser by a call outside of training.
+        trains = training or not kernels.ON_TENSORFLOW
+        key = self._asked_for(inputs, as_dict, all_layers, output_key, trains)
         inputs = self.complete_inputs(inputs)
         encode = self._compiled if self.jit_compile else self._encode
         outputs = encode(inputs, key, all_layers, bool(training))
         rows = {name: value for name, value in outputs.items() if name != "pooled_output"}
         mask = inputs["input_mask"]
-        outputs |= keras.tree.map_structure(lambda hidden: self.with_mask((hidden, mask)), rows)
+        outputs |= keras.tree.map_structure(lambda row: self.with_mask((row, mask)), rows)
         return outputs if key is None else outputs[key]
+
+    def _asked_for(self, inputs, as_dict, all_layers, output_key, trains):
+        key = asked_for(self.output_key, as_dict, all_layers, output_key)
+        check_signature(inputs, self.config.max_position_embeddings)
+        if trains and key != "sequence_output":
+            self.train_pooler()
+        return key
 
     def complete_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Returns all three inputs as int32, with their values checked."""
@@ -220,13 +224,9 @@ class BertEncoder(Composite, keras.layers.Layer):
     def compute_output_spec(
         self, inputs, as_dict=False, all_layers=False, output_key=None, training=None
     ):
-        key = asked_for(self.output_key, as_dict, all_layers, output_key)
-        check_signature(inputs, self.config.max_position_embeddings)
-        if key != "sequence_output":
-            self.train_pooler()
+        key = self._asked_for(inputs, as_dict, all_layers, output_key, trains=True)
         shape = (*inputs["input_ids"].shape, self.config.hidden_size)
-        num_blocks = len(self.blocks) if all_layers else None
-        outputs = output_specs(shape, self.compute_dtype, num_blocks)
+        outputs = output_specs(shape, self.compute_dtype, len(self.blocks) if all_layers else None)
         return outputs if key is None else outputs[key]
 
     def train_pooler(self, trains: bool = True) -> None:

@@ -71,8 +71,9 @@ def assign_parts(
     Raises:
         ValueError: as `assign` does.
     """
+    found = checkpoint.parts
     for part in dict.fromkeys(filter(None, map(part_of, variables))):
-        if part not in checkpoint.parts:
+        if part not in found:
             message = f"The checkpoint has no weights for {_LACKING[part]}"
             warnings.warn(message, stacklevel=stacklevel)
             variables = {n: v for n, v in variables.items() if part_of(n) != part}

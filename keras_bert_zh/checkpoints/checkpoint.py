@@ -63,4 +63,5 @@ class Checkpoint:
     def missing(self) -> tuple[str, ...]:
         """What the files do not have of `vocabulary`, `lowercase`, the pooler and the heads."""
         fields = [name for name in ("vocabulary", "lowercase") if getattr(self, name) is None]
-        return (*fields, *(part for part in names.PARTS if part not in self.parts))
+        parts = self.parts
+        return (*fields, *(part for part in names.PARTS if part not in parts))

@@ -6,7 +6,7 @@ import pathlib
 import shutil
 from collections.abc import Callable, Iterator
 
-from keras_bert_zh.files.unfinished import finish, flush, lock, unfinished
+from keras_bert_zh.files.unfinished import flush, unfinished
 
 
 @contextlib.contextmanager
@@ -36,13 +36,12 @@ def new_file(
         if file.exists() and replaces is not None:
             replaces(file)
 
-    with unfinished(file, check) as folder:
+    def put(folder: pathlib.Path) -> None:
         new = folder / file.name
-        yield new
-        finish(folder)
         if file.exists():
             shutil.copymode(file, new)
-        with lock(file.parent, wait=True):
-            check()
-            os.replace(new, file)
-            flush(file.parent)
+        os.replace(new, file)
+        flush(file.parent)
+
+    with unfinished(file, check, put) as folder:
+        yield folder / file.name

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 
 from keras_bert_zh.files.replaceable import Replaceable
-from keras_bert_zh.files.unfinished import finish, flush, lock, sibling, unfinished
+from keras_bert_zh.files.unfinished import flush, sibling, unfinished
 
 
 @contextlib.contextmanager
@@ -36,12 +36,8 @@ def new_folder(
     def check() -> None:
         _check(folder, replaces, overwrite)
 
-    with unfinished(folder, check) as new:
+    with unfinished(folder, check, lambda new: _put(new, folder)) as new:
         yield new
-        finish(new)
-        with lock(folder.parent, wait=True):
-            check()
-            _put(new, folder)
 
 
 def check_place(

@@ -11,8 +11,12 @@ from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
-def unfinished(place: pathlib.Path, check: Callable[[], None]) -> Iterator[pathlib.Path]:
-    """Yields an empty folder beside `place`, which is gone when the block ends, or renamed.
+def unfinished(
+    place: pathlib.Path, check: Callable[[], None], put: Callable[[pathlib.Path], None]
+) -> Iterator[pathlib.Path]:
+    """Yields an empty folder beside `place`; what is in it when the block ends is put there.
+
+    Then all of it is on the disk. The folder is gone afterwards, also if the block raises.
 
     What a killed process left of such folders, the next one that writes to the same place removes;
     a lock tells them from those in use.
@@ -20,22 +24,27 @@ def unfinished(place: pathlib.Path, check: Callable[[], None]) -> Iterator[pathl
     Args:
         place: a path without links. Missing parents are made.
         check: called when what killed processes left is gone; raises an error if nothing may be
-            written there.
+            written there. Called again before `put`.
+        put: called with the folder, to move it, or what is in it, to `place`.
 
     Raises:
         NotADirectoryError: if a parent of `place` is a file.
     """
     _make_parents(place)
     with contextlib.ExitStack() as writing:
-        with lock(place.parent, wait=True) as alone:
+        with _lock(place.parent, wait=True) as alone:
             if alone:
                 _tidy_up(place)
             check()
             new = sibling(place, "new")
             new.mkdir()
-            writing.enter_context(lock(new, wait=True))
+            writing.enter_context(_lock(new, wait=True))
         try:
             yield new
+            _finish(new)
+            with _lock(place.parent, wait=True):
+                check()
+                put(new)
         finally:
             shutil.rmtree(new, ignore_errors=True)
 
@@ -45,7 +54,7 @@ def sibling(folder: pathlib.Path, kind: str) -> pathlib.Path:
 
 
 @contextlib.contextmanager
-def lock(folder: pathlib.Path, *, wait: bool) -> Iterator[bool]:
+def _lock(folder: pathlib.Path, *, wait: bool) -> Iterator[bool]:
     """Yields whether this process alone has the folder; the lock ends with it, even if killed.
 
     Some network file systems have no such locks: there nothing is ever taken for abandoned.
@@ -64,7 +73,7 @@ def lock(folder: pathlib.Path, *, wait: bool) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def finish(folder: pathlib.Path) -> None:
+def _finish(folder: pathlib.Path) -> None:
     """Lets files be read by all who may read the folder, which safetensors does not, and has the
     disk write everything.
     """
@@ -109,6 +118,6 @@ def _tidy_up(folder: pathlib.Path) -> None:
         if match[1] == "old" and not os.path.lexists(folder):
             os.rename(entry, folder)
             continue
-        with lock(entry, wait=False) as abandoned:
+        with _lock(entry, wait=False) as abandoned:
             if abandoned:
                 shutil.rmtree(entry, ignore_errors=True)

@@ -174,8 +174,8 @@ class MaskedLM(OnEncoder, keras.Model):
         config = dict(config)
         trains_pooler = config.pop("trains_pooler", None)  # Older files do not say.
         model = super().from_config(config, custom_objects)
-        if trains_pooler:
-            model.encoder.train_pooler()
+        if trains_pooler is not None:
+            model.encoder.train_pooler(trains_pooler)
         return model
 
 

@@ -48,7 +48,7 @@ class OnEncoder(Composite):
 
     def heads(self) -> dict[str, keras.layers.Layer]:
         """Returns the heads by name, in forward order."""
-        raise NotImplementedError
+        raise NotImplementedError  # Each subclass has its own.
 
     def build_and_load(self, checkpoint: str | os.PathLike | Checkpoint | None) -> None:
         """Builds the heads and gives them the weights of a checkpoint, where it has them.

@@ -114,11 +114,11 @@ class Adapted(_Layer):
 
     def _base(self) -> keras.Variable:
         """Returns the weight, without LoRA's product."""
-        raise NotImplementedError
+        raise NotImplementedError  # The layers that have it say which it is.
 
     def _factors(self) -> list[keras.Variable]:
         """Returns LoRA's two factors."""
-        raise NotImplementedError
+        raise NotImplementedError  # The layers that have it say which it is.
 
     def _scale(self) -> float:
         return self.lora_alpha / self.lora_rank

@@ -1,8 +1,8 @@
-"""What computes the layers on the backend of Keras: for layers, encoder and heads the
-one place that asks which it is.
+"""What computes the layers on the backend of Keras.
 
-On TensorFlow these are functions of its own, for speed and memory; elsewhere, those of
-`portable.py`, which say what each function gives.
+Layers, encoder and heads ask here, and nowhere else, which backend it is. On TensorFlow these are
+functions of its own, for speed and memory; elsewhere, those of `portable.py`, which say what each
+function gives.
 """
 
 import keras

@@ -104,6 +104,9 @@ def test_a_masked_lm_comes_back_with_a_pooler_as_it_was():
         again = MaskedLM.from_config(model.get_config())
         assert again.encoder.pooler.trainable is trains
         assert again.get_config() == model.get_config()
+    both = MaskedLM(BertEncoder(None, config=CONFIG), next_sentence=True)
+    both.encoder.train_pooler(False)
+    assert MaskedLM.from_config(both.get_config()).get_config() == both.get_config()
     model.encoder.pooler.trainable = False  # By hand: no call wakes it.
     MaskedLM(model.encoder)
     model.encoder(INPUTS, training=True)

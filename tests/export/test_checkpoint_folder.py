@@ -21,7 +21,6 @@ from tests.process import fork_python
 
 QUERY = "blocks.0.attention.query.kernel"
 BOTH = ("huggingface", "original")
-FIXTURES = ("tiny_tf1_hub", "tiny_tf2_hub", "tiny_original", "tiny_huggingface")
 
 
 def test_arguments_that_are_something_else(tiny, encoder, folder):

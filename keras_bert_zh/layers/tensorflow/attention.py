@@ -5,7 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from keras_bert_zh.layers import portable
-from keras_bert_zh.layers.tensorflow.placement import has_accelerator, in_xla
+from keras_bert_zh.layers.tensorflow.placement import on_cpu
 from keras_bert_zh.layers.tensorflow.widened import widened
 
 
@@ -22,7 +22,7 @@ def attention(
 
     That takes little time there, and the probabilities take most of the memory.
     """
-    if training and not (in_xla() or has_accelerator()):
+    if training and on_cpu():
         return recomputed(query, key, value, penalty, drop)
     return portable.attention(query, key, value, penalty, drop, training=training)
 

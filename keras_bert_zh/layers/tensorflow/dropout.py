@@ -15,18 +15,9 @@ def dropout_algorithm() -> str | None:
 
 
 def dropout(x: tf.Tensor, rate: float, seed: tf.Tensor, algorithm: str | None) -> tf.Tensor:
-    """Drops numbers at random and scales the others, so that the mean stays.
+    """See `portable.dropout`; the rate is exact to within 1 / 131,072.
 
     The random numbers of `tf.nn.dropout` have 32 bits, and drawing them takes most of its time.
-
-    Args:
-        x: `<float>[...]`.
-        rate: float in (0, 1), the share that is dropped, to within 1 / 131,072.
-        seed: `<int>[2]`.
-        algorithm: of `tf.random.stateless_uniform`. It and the seed decide what is dropped.
-
-    Returns:
-        `<float>[...]` of the dtype of `x`.
     """
     dropped = min(max(round(rate * _STEPS), 1), _STEPS - 1)
     kept = _random_int16(tf.shape(x), seed, algorithm) >= dropped - _STEPS // 2

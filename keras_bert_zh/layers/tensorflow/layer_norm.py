@@ -4,16 +4,7 @@ import tensorflow as tf
 
 
 def layer_norm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tf.Tensor:
-    """Layer normalisation over the last axis in the dtype of gamma; keeps `x` alone.
-
-    Args:
-        x: `<float>[..., D]`.
-        gamma, beta: `<float>[D]`, of at least `x`'s precision.
-        epsilon: float, added to the variance.
-
-    Returns:
-        `<float>[..., D]` of the dtype of `x`.
-    """
+    """See `portable.layer_norm`; keeps `x` alone."""
 
     @tf.custom_gradient
     def normalize(x, gamma, beta):

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from keras_bert_zh.layers import portable
 from keras_bert_zh.layers.tensorflow.padding_free_layout import PaddingFreeLayout
-from keras_bert_zh.layers.tensorflow.placement import has_accelerator, in_xla
+from keras_bert_zh.layers.tensorflow.placement import in_xla, on_cpu
 from keras_bert_zh.layers.token_layout import TokenLayout
 from keras_bert_zh.messages import says_it_all
 
@@ -22,6 +22,6 @@ def layout_of(mask: tf.Tensor, num_heads: int, padding_free: bool | None) -> Tok
             "don't depend on the mask. Pass padding_free=None, or compile the model with "
             "jit_compile=False."
         )
-    if padding_free or (padding_free is None and not (in_xla() or has_accelerator())):
+    if padding_free or (padding_free is None and on_cpu()):
         return PaddingFreeLayout(mask, num_heads)
     return portable.layout_of(mask, num_heads, padding_free)

@@ -9,5 +9,10 @@ def in_xla() -> bool:
     return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
+def on_cpu() -> bool:
+    """Whether kernels of TensorFlow will run it on a CPU."""
+    return not (in_xla() or has_accelerator())
+
+
 def has_accelerator() -> bool:
     return any(device.device_type != "CPU" for device in tf.config.get_visible_devices())
