@@ -47,7 +47,7 @@ def open_tensors(path: pathlib.Path) -> dict[str, Tensor]:
             if unpacker.tell() != size:
                 raise ValueError(f"it has {size:,} bytes, expected {unpacker.tell():,}")
             found = dict(_arrays(view, tree, ()))
-    except (msgpack.UnpackException, ValueError, IndexError, TypeError, OSError) as error:
+    except (msgpack.UnpackException, ValueError, LookupError, TypeError, OSError) as error:
         raise ValueError(f"{path} can't be read: {error or 'it is not whole'}") from error
     return {name: tensor(path, files, name, numbers) for name, numbers in found.items()}
 

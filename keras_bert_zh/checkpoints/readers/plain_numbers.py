@@ -48,12 +48,19 @@ def tensor(path: pathlib.Path, files: Unchanged, name: str, numbers: Numbers) ->
 
 
 def little_endian(dtype: str) -> np.dtype:
-    """Returns the dtype of this name as files hold it."""
+    """Returns the dtype of this name as files hold it.
+
+    Raises:
+        ValueError: if it is no dtype of numbers.
+    """
     if dtype == "bfloat16":
         import ml_dtypes
 
         return np.dtype(ml_dtypes.bfloat16)
-    return np.dtype(dtype).newbyteorder("<")
+    found = np.dtype(dtype)
+    if found.kind not in "fiub":
+        raise ValueError(f"{dtype} is no dtype of numbers")
+    return found.newbyteorder("<")
 
 
 def row_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
