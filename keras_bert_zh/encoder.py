@@ -29,7 +29,7 @@ class BertEncoder(Composite, keras.layers.Layer):
 
     Computes what `google/bert_chinese_L-12_H-768_A-12` computes, to within rounding, with zeros at
     the positions that `input_mask` leaves out, where the original leaves values without meaning.
-    On a CPU these positions take next to no time.
+    On a CPU these positions take next to no time. It is the encoder of ERNIE and ELECTRA, too.
 
     Args:
         checkpoint: where architecture and weights come from: anything that `load_checkpoint`
@@ -94,7 +94,8 @@ class BertEncoder(Composite, keras.layers.Layer):
     TensorShape([1, 4, 32])
 
     Reference:
-        Devlin et al., BERT, 2018 (https://arxiv.org/abs/1810.04805); its code's `modeling.py`.
+        Devlin et al., BERT, 2018 (https://arxiv.org/abs/1810.04805); its code's `modeling.py`. For
+        ERNIE and ELECTRA, `ErnieModel` and `ElectraModel` in Hugging Face Transformers.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ def folder_of(name):
 
 def golden_of(name):
     """Inputs, and what Transformers made of them; padding holds values without meaning."""
-    with np.load(folder_of(name) / "golden.npz") as arrays:
+    with np.load(DATA / f"tiny_{name}_golden.npz") as arrays:
         golden = dict(arrays)
     inputs = {key: golden.pop(key) for key in ("input_ids", "input_mask", "segment_ids")}
     return inputs, golden

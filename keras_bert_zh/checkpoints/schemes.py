@@ -128,6 +128,7 @@ HUGGINGFACE = Scheme(
     transposed=("*.kernel",),
     leftovers=(
         "*embeddings.position_ids",
+        "*embeddings.task_type_embeddings.weight",
         "cls.predictions.decoder.*",
         "classifier.*",
         "qa_outputs.*",

@@ -5,7 +5,11 @@ import warnings
 from typing import Any
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
-from keras_bert_zh.checkpoints.readers.beside_bert import warn_of_head, warn_of_modules
+from keras_bert_zh.checkpoints.readers.beside_bert import (
+    warn_of_head,
+    warn_of_modules,
+    warn_of_tasks,
+)
 from keras_bert_zh.checkpoints.readers.json_files import read_config, read_json
 from keras_bert_zh.checkpoints.readers.safetensors_files import open_tensors
 from keras_bert_zh.checkpoints.schemes import HUGGINGFACE_PREFIXES, Scheme, huggingface
@@ -36,6 +40,8 @@ _PLAIN = {
     "is_decoder": (False,),
     "add_cross_attention": (False,),
 }
+
+_TASKS = "embeddings.task_type_embeddings.weight"
 
 
 def read(folder: pathlib.Path) -> Checkpoint:
@@ -78,7 +84,10 @@ def read(folder: pathlib.Path) -> Checkpoint:
     leftovers = (*leftovers, *others)
     model = fields.get("architectures")
     model = model[0] if isinstance(model, list) and model else None
-    warn_of_head(files[0], _of_a_head(leftovers), model, fields.get("id2label"))
+    tasks = [name for name in leftovers if name.endswith(_TASKS)]
+    head = [name for name in _of_a_head(leftovers) if name not in tasks]
+    warn_of_head(files[0], head, model, fields.get("id2label"))
+    warn_of_tasks(path, tasks)
     warn_of_modules(folder)
     return Checkpoint(config, vocabulary, lowercase, weights, NAME, leftovers)
 
