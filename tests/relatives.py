@@ -4,16 +4,17 @@ import numpy as np
 
 from tests.process import DATA
 
+FOLDER = DATA / "relatives"
 NAMES = ("ernie", "electra")
 
 
 def folder_of(name):
-    return DATA / f"tiny_{name}"
+    return FOLDER / name
 
 
 def golden_of(name):
     """Inputs, and what Transformers made of them; padding holds values without meaning."""
-    with np.load(DATA / f"tiny_{name}_golden.npz") as arrays:
+    with np.load(FOLDER / f"{name}_golden.npz") as arrays:
         golden = dict(arrays)
     inputs = {key: golden.pop(key) for key in ("input_ids", "input_mask", "segment_ids")}
     return inputs, golden
