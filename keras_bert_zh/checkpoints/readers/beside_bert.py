@@ -42,6 +42,22 @@ def warn_of_head(
     )
 
 
+def warn_of_tasks(config: pathlib.Path, tensors: Collection[str]) -> None:
+    """Warns of ERNIE's embeddings of tasks, where the configuration leaves them out.
+
+    Args:
+        config: the path of the configuration.
+        tensors: the names of these embeddings; if there are none, nothing is said.
+    """
+    if tensors:
+        warnings.warn(
+            f"{config} does not say use_task_id of an ERNIE, so that {listing(tensors, 1)} is not "
+            "used, here as in Transformers. If the model was trained with it, set model_type to "
+            '"ernie" and use_task_id to true.',
+            stacklevel=2,
+        )
+
+
 def warn_of_tf1_head(prefix: pathlib.Path, tensors: Collection[str]) -> None:
     """Does the same for a checkpoint that google-research/bert fine-tuned."""
     warn_of_head(prefix, [name for name in tensors if _TF1_HEAD.fullmatch(name)])
