@@ -7,6 +7,7 @@ from keras_bert_zh.checkpoints.sources import (
     huggingface_url,
     kaggle_url,
     local_path,
+    modelscope_url,
     tfhub_url,
     zip_url,
 )
@@ -22,6 +23,7 @@ SOURCES = {
     ".zip": zip_url,
     "hf": huggingface_url,
     "kaggle": kaggle_url,
+    "modelscope": modelscope_url,
 }
 
 _WITHOUT_NETWORK = (
