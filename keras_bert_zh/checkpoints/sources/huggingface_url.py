@@ -4,27 +4,14 @@ import os
 import pathlib
 import re
 
-from keras_bert_zh.checkpoints.sources import digests
+from keras_bert_zh.checkpoints.sources import digests, repository_files
 from keras_bert_zh.checkpoints.sources.found import Found, UnreachableError
 
 BASE = "hf://google-bert/bert-base-chinese"
 FORM = "hf://ORGANISATION/NAME or hf://ORGANISATION/NAME@REVISION, on the Hugging Face Hub"
 
 # Nothing else is downloaded: the weights of other frameworks least of all.
-FILES = (
-    "config.json",
-    "vocab.txt",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "model-*.safetensors",
-    # Not read, but told of.
-    "modules.json",
-    "sentence_bert_config.json",
-    "config_sentence_transformers.json",
-    "*_Pooling/config.json",
-)
+FILES = (*repository_files.SMALL, *repository_files.SAFETENSORS)
 _PICKLE = "pytorch_model.bin"
 
 
@@ -40,6 +27,25 @@ def fetch(url: str) -> Found:
         ValueError: if the URL has another form, the repository has no safetensors, or a file is
             not what its digest says.
     """
+    repository, folder = _snapshot(url)
+    if not any(folder.glob("*.safetensors")):
+        _refuse(url, repository, folder)
+    return _found(url, folder)
+
+
+def cached(url: str) -> Found | None:
+    """Returns what huggingface_hub has in its cache, without the network."""
+    try:
+        _, folder = _snapshot(url, local_files_only=True)
+    except (ImportError, UnreachableError):
+        return None
+    # Other programs may have asked for the tokenizer alone.
+    complete = any(folder.glob("*.safetensors")) and (folder / "config.json").exists()
+    return _found(url, folder) if complete else None
+
+
+def _snapshot(url: str, *, local_files_only: bool = False) -> tuple[str, pathlib.Path]:
+    """Returns the name of the repository, and the folder of its files."""
     match = re.fullmatch(r"hf://([\w.-]+/[\w.-]+)(?:@(.+))?", url)
     if not match:
         raise ValueError(f"{url} must look like {BASE}, or {BASE}@REVISION.")
@@ -51,12 +57,18 @@ def fetch(url: str) -> Found:
         ) from error
     repository, revision = match.groups()
     try:
-        snapshot = snapshot_download(repository, revision=revision, allow_patterns=list(FILES))
+        snapshot = snapshot_download(
+            repository,
+            revision=revision,
+            allow_patterns=list(FILES),
+            local_files_only=local_files_only,
+        )
     except Exception as error:  # From those of its HTTP client to its own: one advice.
         raise UnreachableError.because(error) from error
-    folder = pathlib.Path(snapshot)
-    if not any(folder.glob("*.safetensors")):
-        _refuse(url, repository, folder)
+    return repository, pathlib.Path(snapshot)
+
+
+def _found(url: str, folder: pathlib.Path) -> Found:
     compared = {file for file in sorted(folder.iterdir()) if _compare(url, file)}
     verified = compared.issuperset(folder.glob("*.safetensors"))
     # PATH/snapshots/COMMIT: deleting the commit alone leaves the files that it links to.
