@@ -137,11 +137,12 @@ def _entry(name: str, body: bytes) -> dict:
 def modelscope(
     repository: str, files: dict[str, bytes], revision: str | None = None
 ) -> dict[str, Answer | Callable[..., Answer]]:
-    """Returns the routes of a repository of ModelScope that has one revision beside its main one.
+    """Returns the routes of a repository of ModelScope whose main branch has another name, too.
 
     As on that site, a revision that does not exist is a success without files, and each file has
-    its sha256 in the list.
+    its sha256 in the list. The site's own library (modelscope-hub 0.5.1) downloads from this.
     """
+    known = (None, "master", revision)
     entries = [
         {
             "Name": name.rpartition("/")[2],
@@ -156,14 +157,14 @@ def modelscope(
     entries.append({"Name": "onnx", "Path": "onnx", "Sha256": "", "Size": 0, "Type": "tree"})
 
     def listing(sent: bytes, query: dict[str, str]) -> Answer:
-        known = query.get("Revision") in (None, revision)
-        found = entries if known and query.get("Recursive") == "true" else None
+        whole = query.get("Recursive", "").lower() == "true"
+        found = entries if whole and query.get("Revision") in known else None
         content = {"Code": 200, "Success": True, "Message": "success", "Data": {"Files": found}}
         return _json(content)
 
     def file(sent: bytes, query: dict[str, str]) -> Answer:
-        known = query.get("Revision") in (None, revision)
-        return Answer(body=files[query["FilePath"]]) if known else Answer(404)
+        there = query.get("Revision") in known and query["FilePath"] in files
+        return Answer(body=files[query["FilePath"]]) if there else Answer(404)
 
     api = f"/api/v1/models/{repository}"
     return {f"{api}/repo/files": listing, f"{api}/repo": file}

@@ -13,7 +13,7 @@ import huggingface_hub
 import numpy as np
 import pytest
 
-from keras_bert_zh import BertEncoder, BertPreprocess
+from keras_bert_zh import BertEncoder, BertPreprocess, text
 from keras_bert_zh.checkpoints import DEFAULT, load_checkpoint
 from keras_bert_zh.checkpoints.sources import (
     default,
@@ -141,6 +141,31 @@ def test_no_place_answers(server, places, monkeypatch):
     # They are asked again when the user asks again.
     open_places(server, places, [HUB])
     assert resolve(DEFAULT).path.is_dir()
+
+
+def git_id(content):
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def test_the_real_copies_are_what_is_expected(tmp_path):
+    """The files of google-bert/bert-base-chinese, known by the ids that git gives them.
+
+    Its list of files shows these ids, and so does the cache of huggingface_hub.
+    """
+    files = {
+        "config.json": (DATA / "bert_base_chinese_config.json").read_bytes(),
+        "tokenizer_config.json": b'{"do_lower_case": false, "model_max_length": 512}',
+        "vocab.txt": pathlib.Path(text.__file__).with_name("chinese_vocab.txt").read_bytes(),
+    }
+    assert {name: git_id(content)[:12] for name, content in files.items()} == {
+        "config.json": "a521dc2845bd",
+        "tokenizer_config.json": "2ba5de767547",
+        "vocab.txt": "ca4f97810300",
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    for url in default.COPIES:
+        default._check(url, tmp_path)
 
 
 WRONG = {
