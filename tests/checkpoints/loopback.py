@@ -128,7 +128,7 @@ def huggingface(
 def _entry(name: str, body: bytes) -> dict:
     git = hashlib.sha1(b"blob %d\0" % len(body) + body).hexdigest()
     entry = {"type": "file", "path": name, "size": len(body), "oid": git}
-    if name.endswith((".safetensors", ".bin")):
+    if name.endswith((".safetensors", ".bin", ".h5", ".msgpack")):
         digest = hashlib.sha256(body).hexdigest()
         entry["lfs"] = {"oid": digest, "size": len(body), "pointerSize": 134}
     return entry

@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.readers import hub_module, huggingface, original, tf1_hub, tf2_hub
+from keras_bert_zh.checkpoints.readers.weight_files import kind_in
 from keras_bert_zh.checkpoints.sources import nearby
+from keras_bert_zh.checkpoints.weight_kinds import KINDS, SAFETENSORS, safest
 from keras_bert_zh.messages import listing
 
 READABLE = f"""Formats that are read:
@@ -16,23 +18,8 @@ READABLE = f"""Formats that are read:
 - {hub_module.NAME}: a folder with {", ".join(hub_module.FILES)};
 - {original.NAME}: a folder with bert_model.ckpt.index, bert_model.ckpt.data-*, \
 {original.CONFIG} and vocab.txt, or the prefix FOLDER/bert_model.ckpt;
-- {huggingface.NAME}: a folder with {huggingface.CONFIG}, {huggingface.WEIGHTS} (or \
-{huggingface.SHARDS} and its shards) and vocab.txt."""
-
-# What is said of weights that stand where safetensors are expected.
-_OTHER_WEIGHTS = {
-    "pytorch_model.bin": huggingface.PICKLE,
-    "pytorch_model.bin.index.json": (
-        "The shards pytorch_model-*.bin are not read: a pickle can run any code when it is opened. "
-        "Convert them where you trust them: load the model with transformers and call its "
-        f"save_pretrained, which writes {huggingface.WEIGHTS}."
-    ),
-    "tf_model.h5": (
-        "tf_model.h5 is not read: it needs the code of Transformers 4 for TensorFlow. That "
-        f"version's from_pretrained(folder, from_tf=True).save_pretrained(folder) writes "
-        f"{huggingface.WEIGHTS}."
-    ),
-}
+- {huggingface.NAME}: a folder with {huggingface.CONFIG}, vocab.txt and one of \
+{", ".join(kind.file for kind in KINDS)}, or shards and their index."""
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _SAVE = "save_checkpoint(encoder, folder) then writes a checkpoint of its BertEncoder"
@@ -73,18 +60,20 @@ def formats_in(folder: pathlib.Path) -> dict[str, Callable[[], Checkpoint]]:
         found[hub_module.NAME] = lambda: hub_module.read(folder)
     elif tf2_hub.is_tf2_hub(folder):
         found[tf2_hub.NAME] = lambda: tf2_hub.read(folder)
-    if any((folder / name).is_file() for name in (huggingface.WEIGHTS, huggingface.SHARDS)):
+    kind = kind_in(folder)
+    prefixes = original.prefixes(folder)
+    # What was converted in its own folder is read from what it was made of, unless that is as safe.
+    if kind == SAFETENSORS or (kind and not found and not prefixes):
         found[huggingface.NAME] = lambda: huggingface.read(folder)
-    for prefix in original.prefixes(folder):
+    for prefix in prefixes:
         found[f"{original.NAME} {prefix.name}"] = functools.partial(original.read, prefix)
     return found
 
 
 def _file(path: pathlib.Path) -> str:
     """Returns what a file is, and what to do about it."""
-    if path.name in _OTHER_WEIGHTS:
-        return f"holds no checkpoint: {_OTHER_WEIGHTS[path.name].format(folder=path.parent)}"
-    return _of_keras(path) or f"is a file, not the folder of a checkpoint.{_owner(path)}"
+    said = None if safest([path.name]) else _of_keras(path)
+    return said or f"is a file, not the folder of a checkpoint.{_owner(path)}"
 
 
 def _of_keras(path: pathlib.Path) -> str | None:
@@ -127,9 +116,6 @@ def _contents(folder: pathlib.Path) -> str:
 
 
 def _advice(folder: pathlib.Path) -> str:
-    for name, advice in _OTHER_WEIGHTS.items():
-        if (folder / name).is_file():
-            return " " + advice.format(folder=folder)
     # The folder variables/ is part of a SavedModel, and looks like a checkpoint.
     folders = [entry for entry in sorted(folder.iterdir()) if entry.is_dir()]
     inner = [entry for entry in folders if entry.name != "variables" and formats_in(entry)]

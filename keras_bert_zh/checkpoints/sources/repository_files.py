@@ -3,7 +3,8 @@
 import fnmatch
 from collections.abc import Iterable
 
-SAFETENSORS = ("model.safetensors", "model.safetensors.index.json", "model-*.safetensors")
+from keras_bert_zh.checkpoints.weight_kinds import safest
+
 SMALL = (
     "config.json",
     "vocab.txt",
@@ -17,16 +18,6 @@ SMALL = (
     "*_Normalize/config.json",
 )
 
-# The forms that weights come in, the safest first. Only one of them is downloaded.
-_WEIGHTS = (
-    SAFETENSORS[:1],
-    SAFETENSORS[1:],
-    ("tf_model.h5",),
-    ("flax_model.msgpack",),
-    ("pytorch_model.bin",),
-    ("pytorch_model.bin.index.json", "pytorch_model-*.bin"),
-)
-
 
 def wanted(names: Iterable[str]) -> list[str]:
     """Returns those of a repository's files that are downloaded: small ones, then one's weights."""
@@ -35,12 +26,12 @@ def wanted(names: Iterable[str]) -> list[str]:
 
 
 def weights(names: Iterable[str]) -> list[str]:
-    """Returns the files of the weights, in the safest form that the repository has."""
+    """Returns the files of the weights, of the safest kind that the repository has."""
     names = sorted(names)
-    for patterns in _WEIGHTS:
-        if any(_fits(name, patterns[-1:]) for name in names):
-            return [name for name in names if _fits(name, patterns)]
-    return []
+    kind = safest(names)
+    if kind is None:
+        return []
+    return [kind.file] if kind.file in names else [n for n in names if _fits(n, kind.patterns)]
 
 
 def _fits(name: str, patterns: Iterable[str]) -> bool:

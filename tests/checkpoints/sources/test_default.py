@@ -29,6 +29,7 @@ from tests.process import DATA
 
 COPY = "google-bert/bert-base-chinese"
 HUB, ZIP, FACE, SCOPE = range(4)
+OTHER_KINDS = ["flax_model.msgpack", "pytorch_model.bin"]
 TEXTS = ["Été 今天", "ABC"]
 
 
@@ -206,6 +207,22 @@ def test_what_was_taken_and_then_deleted_is_looked_for_again(server, places):
     shutil.rmtree(found.cached)
     assert resolve(DEFAULT) == found
     assert found.path.is_dir()
+
+
+@pytest.mark.parametrize("place", [FACE, SCOPE])
+def test_a_copy_may_have_weights_of_another_kind(server, places, copy, place):
+    kinds = {name: (DATA / "weight_files" / name).read_bytes() for name in OTHER_KINDS}
+    plain = {name: body for name, body in copy.items() if name != "model.safetensors"}
+    server.routes = {FACE: huggingface, SCOPE: modelscope}[place](COPY, plain | kinds)
+    with pytest.warns(UserWarning, match="did not answer"):
+        first = resolve(DEFAULT)
+    assert [name for name in OTHER_KINDS if (first.path / name).exists()] == OTHER_KINDS[:1]
+    assert first.verified
+    default._taken.clear()
+    server.requests.clear()
+    with pytest.warns(UserWarning, match="is downloaded already"):
+        assert resolve(DEFAULT) == first
+    assert server.requests == []
 
 
 def test_a_cache_with_the_tokenizer_alone_is_no_copy(server, places, copy):

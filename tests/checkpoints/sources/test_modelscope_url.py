@@ -45,7 +45,7 @@ def test_loads_what_is_needed_and_nothing_else(site, files, own_cache):
 
 def test_the_second_time_asks_for_the_list_alone(site, monkeypatch):
     checkpoint = load_checkpoint(URL)
-    assert (checkpoint.format, checkpoint.missing) == ("Hugging Face folder", ("lowercase",))
+    assert checkpoint.format == "Hugging Face folder (model.safetensors)"
     site.requests.clear()
     first = resolve(URL)
     assert site.requests == [f"{LISTING}?Recursive=true"]
