@@ -3,27 +3,15 @@
 import os
 import pathlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from keras_bert_zh.checkpoints.sources import digests
 from keras_bert_zh.checkpoints.sources.found import Found, UnreachableError
+from keras_bert_zh.checkpoints.sources.repository_files import SMALL
 from keras_bert_zh.checkpoints.weight_kinds import KINDS, Kind, safest
 
 BASE = "hf://google-bert/bert-base-chinese"
 FORM = "hf://ORGANISATION/NAME or hf://ORGANISATION/NAME@REVISION, on the Hugging Face Hub"
-
-# Nothing else is downloaded, but the safest kind of weights that is there.
-FILES = (
-    "config.json",
-    "vocab.txt",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    # Not read, but told of.
-    "modules.json",
-    "sentence_bert_config.json",
-    "config_sentence_transformers.json",
-    "*_Pooling/config.json",
-)
 
 
 def fetch(url: str) -> Found:
@@ -38,34 +26,39 @@ def fetch(url: str) -> Found:
         ValueError: if the URL has another form, the repository has no weights that are read, or
             a file is not what its digest says.
     """
-    match = re.fullmatch(r"hf://([\w.-]+/[\w.-]+)(?:@(.+))?", url)
-    if not match:
-        raise ValueError(f"{url} must look like {BASE}, or {BASE}@REVISION.")
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise ImportError(
-            f"{url} is downloaded by huggingface_hub: pip install 'keras-bert-zh[huggingface]'."
-        ) from error
-    repository, revision = match.groups()
+    repository, revision = _parsed(url)
+    download = _downloader(url)
     kind, *others = KINDS
     try:
-        patterns = [*FILES, *kind.patterns]
-        folder = pathlib.Path(
-            snapshot_download(repository, revision=revision, allow_patterns=patterns)
-        )
+        patterns = [*SMALL, *kind.patterns]
+        folder = pathlib.Path(download(repository, revision=revision, allow_patterns=patterns))
         while not _holds(folder, kind) and others:
             kind, *others = others
             # The folder's name is the commit.
-            snapshot_download(repository, revision=folder.name, allow_patterns=[*kind.patterns])
+            download(repository, revision=folder.name, allow_patterns=[*kind.patterns])
     except Exception as error:  # From those of its HTTP client to its own: one advice.
         raise UnreachableError.because(error) from error
     if not _holds(folder, kind):
         _refuse(url, repository, folder)
-    weights = _files(folder, kind.patterns)
-    compared = {file for file in [*_files(folder, FILES), *weights] if _compare(url, file)}
-    # PATH/snapshots/COMMIT: deleting the commit alone leaves the files that it links to.
-    return Found(folder, verified=compared.issuperset(weights), cached=folder.parents[1])
+    return _found(url, folder, kind)
+
+
+def cached(url: str) -> Found | None:
+    """Returns what huggingface_hub has in its cache, without the network."""
+    repository, revision = _parsed(url)
+    needed = ["config.json", "vocab.txt"]
+    try:
+        folder = pathlib.Path(
+            _downloader(url)(
+                repository, revision=revision, allow_patterns=needed, local_files_only=True
+            )
+        )
+    except Exception:  # Its own errors for what is not there, and it may be missing itself.
+        return None
+    # Other programs may have asked for the tokenizer alone.
+    kind = safest([file.name for file in folder.iterdir()])
+    complete = all((folder / name).exists() for name in needed)
+    return _found(url, folder, kind) if kind and complete else None
 
 
 def instead(url: str) -> list[str]:
@@ -77,6 +70,30 @@ def instead(url: str) -> list[str]:
         "in place of the URL;",
         "a cache folder that was filled elsewhere: HF_HOME chooses it;",
     ]
+
+
+def _parsed(url: str) -> tuple[str, str | None]:
+    match = re.fullmatch(r"hf://([\w.-]+/[\w.-]+)(?:@(.+))?", url)
+    if not match:
+        raise ValueError(f"{url} must look like {BASE}, or {BASE}@REVISION.")
+    return match[1], match[2]
+
+
+def _downloader(url: str) -> Callable[..., str]:
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise ImportError(
+            f"{url} is downloaded by huggingface_hub: pip install 'keras-bert-zh[huggingface]'."
+        ) from error
+    return snapshot_download
+
+
+def _found(url: str, folder: pathlib.Path, kind: Kind) -> Found:
+    weights = _files(folder, kind.patterns)
+    compared = {file for file in [*_files(folder, SMALL), *weights] if _compare(url, file)}
+    # PATH/snapshots/COMMIT: deleting the commit alone leaves the files that it links to.
+    return Found(folder, verified=compared.issuperset(weights), cached=folder.parents[1])
 
 
 def _holds(folder: pathlib.Path, kind: Kind) -> bool:
