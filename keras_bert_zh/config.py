@@ -4,7 +4,13 @@ import dataclasses
 import json
 from typing import Any
 
-from keras_bert_zh.arguments import check_choice, check_int, check_positive, check_rate
+from keras_bert_zh.arguments import (
+    check_choice,
+    check_flag_or_none,
+    check_int,
+    check_positive,
+    check_rate,
+)
 
 ACTIVATIONS = ("gelu_tanh", "gelu_erf", "relu")
 
@@ -124,9 +130,14 @@ class BertConfig:
         model_type = fields.get("model_type", "bert")
         names = {field.name for field in dataclasses.fields(cls)}
         names -= {name for name, owner in _OWNERS.items() if owner != model_type}
-        if not fields.get("use_task_id", False):
-            names -= {"task_type_vocab_size"}
         known = {name: value for name, value in fields.items() if name in names}
+        # Where files leave these out, they mean what Transformers takes for them.
+        if model_type == "electra":
+            known.setdefault("embedding_size", 128)
+        if model_type == "ernie":
+            known.setdefault("task_type_vocab_size", 3)
+            if not check_flag_or_none("use_task_id", fields.get("use_task_id")):
+                known["task_type_vocab_size"] = 0
         required = {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"}
         missing = sorted((required | {"intermediate_size", "hidden_act"}) - known.keys())
         if missing:

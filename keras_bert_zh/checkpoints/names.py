@@ -58,7 +58,7 @@ _SIZES = tuple(
         axis
         for axes in SHAPES.values()
         for axis in axes
-        if axis not in (2, "embedding_size", "task_type_vocab_size")
+        if isinstance(axis, str) and axis not in ("embedding_size", "task_type_vocab_size")
     )
 )
 
@@ -105,7 +105,7 @@ def sizes(found: Mapping[str, Shape]) -> dict[str, Any]:
     Args:
         found: shapes by our names.
     """
-    votes: dict[Any, collections.Counter[int | None]] = {
+    votes: dict[str, collections.Counter[int | None]] = {
         size: collections.Counter() for size in _SIZES
     }
     for name, shape in found.items():
@@ -164,7 +164,7 @@ def _length(config: Any, axis: str | int) -> int | None:
     if axis == "embedding_size":
         width = getattr(config, axis, None)
         return config.hidden_size if width is None else width
-    return axis if isinstance(axis, int) else getattr(config, axis)
+    return getattr(config, axis) if isinstance(axis, str) else axis
 
 
 def _fits(found: Shape, expected: Shape) -> bool:

@@ -1,6 +1,7 @@
 """ERNIE and ELECTRA: encoders with other embeddings."""
 
 import dataclasses
+import pickle
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from keras_bert_zh import BertEncoder, FrozenModel, MaskedLM, load_checkpoint
 from tests.conformance.cases import CONFIG, ELECTRA, ERNIE, INPUTS, TASKS
+from tests.conformance.test_changes import assert_came_back
 from tests.encoder.common import difference, randomized, report, zeroed
 from tests.relatives import NAMES, folder_of, golden_of
 
@@ -70,6 +72,16 @@ def test_every_weight_is_trained(name):
     assert still == []
 
 
+@pytest.mark.parametrize(("config", "part"), [(ERNIE, "task"), (ELECTRA, "projection")])
+def test_what_was_changed_comes_back(config, part):
+    encoder = BertEncoder(None, config=config, name="once")
+    symbolic = {key: keras.Input((None,), dtype="int32", name=key) for key in INPUTS}
+    getattr(encoder.embeddings, part).enable_lora(2)
+    encoder.embeddings.word.trainable = False
+    copy = pickle.loads(pickle.dumps(keras.Model(symbolic, encoder(symbolic)))).layers[-1]
+    assert_came_back(encoder, copy, (INPUTS,))
+
+
 def test_task_types_are_zero_where_they_are_not_given(ernie):
     plain = ernie(INPUTS)
     zeros = ernie(INPUTS | {"task_type_ids": np.zeros_like(TASKS)})
@@ -77,9 +89,10 @@ def test_task_types_are_zero_where_they_are_not_given(ernie):
     assert difference(plain, ernie(INPUTS | {"task_type_ids": TASKS})) > 0.1
 
 
-def test_task_types_without_padding_are_those_with_it(ernie):
+@pytest.mark.parametrize("arguments", [{"padding_free": False}, {"jit_compile": True}])
+def test_task_types_however_it_is_computed(ernie, arguments):
     inputs = INPUTS | {"task_type_ids": TASKS}
-    other = BertEncoder(None, config=ERNIE, output_key="sequence_output", padding_free=False)
+    other = BertEncoder(None, config=ERNIE, output_key="sequence_output", **arguments)
     other.set_weights(ernie.get_weights())
     assert difference(ernie(inputs), zeroed(other(inputs), INPUTS["input_mask"])) < 1e-5
 

@@ -47,8 +47,8 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
 
 
 def _as_electra(checkpoint: Checkpoint) -> Checkpoint:
-    """Returns the checkpoint without the pooler, which ElectraModel has not."""
-    heads = _heads_of_its_own(checkpoint)
+    """Returns the checkpoint without the pooler, which ElectraModel does not have."""
+    heads = [part for part in checkpoint.parts if part in ("masked_lm", "next_sentence")]
     if heads:
         raise ValueError(
             f"Transformers' ElectraModel has no {' and no '.join(heads)}: write the checkpoint "
@@ -60,8 +60,8 @@ def _as_electra(checkpoint: Checkpoint) -> Checkpoint:
             "was trained on pooled_output needs a file of Keras: model.save.",
             stacklevel=4,
         )
-    weights = checkpoint.weights.only(names.shapes(checkpoint.config, ()))
-    return dataclasses.replace(checkpoint, weights=weights)
+    kept = [name for name in checkpoint.weights if names.part_of(name) != "pooler"]
+    return dataclasses.replace(checkpoint, weights=checkpoint.weights.only(kept))
 
 
 def _write_weights(checkpoint: Checkpoint, path: pathlib.Path) -> None:
