@@ -5,6 +5,8 @@ import warnings
 from typing import Any
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
+from keras_bert_zh.checkpoints.names import PARTS
+from keras_bert_zh.checkpoints.readers import fine_tuned
 from keras_bert_zh.checkpoints.readers.beside_bert import (
     warn_of_head,
     warn_of_modules,
@@ -54,12 +56,15 @@ def read(folder: pathlib.Path) -> Checkpoint:
     if not transposed:
         scheme = scheme._replace(transposed=())
     others = _of_other_layers(tensors, tied=fields.get("tie_word_embeddings", True))
+    foreign = [name for name in others if not name.startswith("cls.")]
+    found = fine_tuned.find(tensors, scheme, config.hidden_size, foreign, fields)
+    others = [name for name in (*others, *found.unread) if name not in found.own]
     weights, leftovers = select(
         f"{file} does not hold the BERT that {CONFIG} describes.",
         {name: tensor for name, tensor in tensors.items() if name not in others},
         scheme,
         config,
-        optional=("pooler", "masked_lm", "next_sentence"),
+        optional=PARTS,
         dtypes=FLOATS,
     )
     vocabulary, lowercase = _tokenizer(folder, config.vocab_size)
@@ -69,16 +74,18 @@ def read(folder: pathlib.Path) -> Checkpoint:
             f"{path}: pad_token_id is {pad}, but [PAD] is line {vocabulary.index('[PAD]') + 1} of "
             f"the vocabulary: they belong to different models."
         )
-    leftovers = (*leftovers, *others)
+    leftovers = tuple(dict.fromkeys((*leftovers, *others)))
+    pooler = "pooler.dense.kernel" in weights
+    head = fine_tuned.huggingface_head(path, fields, found, pooler=pooler)
     model = fields.get("architectures")
     model = model[0] if isinstance(model, list) and model else None
     tasks = [name for name in leftovers if name.endswith(_TASKS)]
-    head = [name for name in _of_a_head(leftovers) if name not in tasks]
-    warn_of_head(file, head, model, fields.get("id2label"))
+    unread = [name for name in _of_a_head(leftovers) if name not in tasks]
+    warn_of_head(file, unread, model, fields.get("id2label"))
     warn_of_tasks(path, tasks)
     warn_of_modules(folder)
     format_ = f"{NAME} ({file.name})"
-    return Checkpoint(config, vocabulary, lowercase, weights, format_, leftovers)
+    return Checkpoint(config, vocabulary, lowercase, weights, format_, leftovers, head=head)
 
 
 def _of_a_head(leftovers: tuple[str, ...]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_bert_zh.checkpoints import names
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
+from keras_bert_zh.checkpoints.head import Head
 from keras_bert_zh.checkpoints.readers.huggingface import CONFIG
 from keras_bert_zh.checkpoints.schemes import huggingface
 from keras_bert_zh.checkpoints.weight_kinds import SAFETENSORS
@@ -19,6 +20,11 @@ _ARCHITECTURES = {
     ("masked_lm",): "ForMaskedLM",
     ("next_sentence",): "ForNextSentencePrediction",
     ("masked_lm", "next_sentence"): "ForPreTraining",
+}
+_FINE_TUNED = {
+    "sequence_classification": "ForSequenceClassification",
+    "token_classification": "ForTokenClassification",
+    "question_answering": "ForQuestionAnswering",
 }
 
 _ACTIVATIONS = {"gelu_tanh": "gelu_new", "gelu_erf": "gelu", "relu": "relu"}
@@ -35,7 +41,8 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
         OSError: if a file can't.
 
     Reference:
-        `BertConfig`, `BertForPreTraining` and `BertTokenizer` in Hugging Face Transformers.
+        `BertConfig`, `BertForPreTraining`, `BertForSequenceClassification` and `BertTokenizer` in
+        Hugging Face Transformers.
     """
     if checkpoint.config.model_type == "electra":
         checkpoint = _as_electra(checkpoint)
@@ -53,6 +60,11 @@ def _as_electra(checkpoint: Checkpoint) -> Checkpoint:
         raise ValueError(
             f"Transformers' ElectraModel has no {' and no '.join(heads)}: write the checkpoint "
             "without these heads."
+        )
+    if checkpoint.head is not None and checkpoint.head.task == "sequence_classification":
+        raise ValueError(
+            "Transformers' ElectraForSequenceClassification has a head of two layers, and this one "
+            "has one on the pooled output: write it with model.save, as a file of Keras."
         )
     if "pooler" in checkpoint.parts:
         warnings.warn(
@@ -85,14 +97,33 @@ def _heads_of_its_own(checkpoint: Checkpoint) -> tuple[str, ...]:
 def _config(checkpoint: Checkpoint) -> dict[str, Any]:
     tokens = special_ids(checkpoint.vocabulary or ())
     model_type = checkpoint.config.model_type
-    heads = _ARCHITECTURES[_heads_of_its_own(checkpoint)]
     return {
         **checkpoint.config.to_dict(),
-        "architectures": [f"{model_type.capitalize()}{heads}"],
+        "architectures": [f"{model_type.capitalize()}{_task(checkpoint)}"],
         "dtype": "float32",
         "hidden_act": _ACTIVATIONS[checkpoint.config.hidden_act],
         "model_type": model_type,
         "pad_token_id": tokens.get("[PAD]", 0),
+        **_meaning(checkpoint.head),
+    }
+
+
+def _task(checkpoint: Checkpoint) -> str:
+    """Returns the end of the name of Transformers' class."""
+    if checkpoint.head is not None:
+        return _FINE_TUNED[checkpoint.head.task]
+    return _ARCHITECTURES[_heads_of_its_own(checkpoint)]
+
+
+def _meaning(head: Head | None) -> dict[str, Any]:
+    """Returns what is said of the outputs of a head; Transformers counts them by their labels."""
+    if head is None or head.labels is None:
+        return {}
+    fields = {"problem_type": head.problem_type, "classifier_dropout": head.dropout}
+    return {
+        "id2label": {str(index): label for index, label in enumerate(head.labels)},
+        "label2id": {label: index for index, label in enumerate(head.labels)},
+        **{name: value for name, value in fields.items() if value is not None},
     }
 
 
