@@ -166,7 +166,7 @@ def _is_in(config: Any, name: str) -> bool:
     return True
 
 
-def _length(config: Any, axis: str | int) -> int | None:
+def _length(config: Any, axis: str | int | None) -> int | None:
     if axis == "embedding_size":
         width = getattr(config, axis, None)
         return config.hidden_size if width is None else width

@@ -98,7 +98,7 @@ class OnText(OnEncoder):
         """Returns what the heads take of texts or their ids, and the mask `<int32>[B, S]`."""
         tokens = self._tokens(inputs)
         hidden = self.encoder(tokens, output_key=self._output_key, training=training)
-        return hidden, complete(tokens)["input_mask"]
+        return hidden, complete(tokens, ("input_mask",))["input_mask"]
 
     def encoded_spec(self, inputs: Any) -> keras.KerasTensor:
         """Returns the shape and the dtype of what the heads take."""
