@@ -3,6 +3,7 @@
 import dataclasses
 
 from keras_bert_zh.checkpoints import names
+from keras_bert_zh.checkpoints.pooling import Pooling
 from keras_bert_zh.checkpoints.tensors import Weights
 from keras_bert_zh.config import BertConfig
 from keras_bert_zh.vocabulary import rows_fit
@@ -23,6 +24,8 @@ class Checkpoint:
             `masked_lm.` or `next_sentence.` are there only if the files have them.
         format: str, the format of the files; `None` for arrays in memory.
         leftovers: tuple of str, names of the tensors in the files that are not BERT's.
+        pooling: how the makers of a model of Sentence Transformers make one vector of a text, with
+            `mode`, `normalize`, `max_length`, `prompts` and more; `None` if the files do not say.
 
     Raises:
         ValueError: if there are more or fewer tokens than rows of embeddings.
@@ -43,6 +46,7 @@ class Checkpoint:
     weights: Weights = dataclasses.field(repr=False)
     format: str | None = None
     leftovers: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+    pooling: Pooling | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.weights, Weights):

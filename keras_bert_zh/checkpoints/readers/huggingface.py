@@ -8,6 +8,7 @@ from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.readers.beside_bert import warn_of_head, warn_of_modules
 from keras_bert_zh.checkpoints.readers.json_files import read_config, read_json
 from keras_bert_zh.checkpoints.readers.safetensors_files import open_tensors
+from keras_bert_zh.checkpoints.readers.sentence_transformers import read_pooling
 from keras_bert_zh.checkpoints.schemes import HUGGINGFACE, Scheme
 from keras_bert_zh.checkpoints.select import FLOATS, select
 from keras_bert_zh.checkpoints.tensors import Tensor
@@ -78,8 +79,10 @@ def read(folder: pathlib.Path) -> Checkpoint:
     model = fields.get("architectures")
     model = model[0] if isinstance(model, list) and model else None
     warn_of_head(files[0], _of_a_head(leftovers), model, fields.get("id2label"))
-    warn_of_modules(folder)
-    return Checkpoint(config, vocabulary, lowercase, weights, NAME, leftovers)
+    pooling = read_pooling(folder, config.max_position_embeddings)
+    if pooling is None:
+        warn_of_modules(folder)
+    return Checkpoint(config, vocabulary, lowercase, weights, NAME, leftovers, pooling)
 
 
 def _of_a_head(leftovers: tuple[str, ...]) -> list[str]:

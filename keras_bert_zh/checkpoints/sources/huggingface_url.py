@@ -19,11 +19,11 @@ FILES = (
     "model.safetensors",
     "model.safetensors.index.json",
     "model-*.safetensors",
-    # Not read, but told of.
+    # How Sentence Transformers pools: a folder a module.
     "modules.json",
     "sentence_bert_config.json",
     "config_sentence_transformers.json",
-    "*_Pooling/config.json",
+    "[0-9]*_*/config.json",
 )
 _PICKLE = "pytorch_model.bin"
 
