@@ -3,8 +3,8 @@
 import dataclasses
 from collections.abc import Mapping
 
-# What is computed here, by the names that sentence-transformers has for it.
-MODES = ("cls", "mean", "max")
+# What is computed here. All but the last are named as sentence-transformers names them.
+MODES = ("cls", "mean", "max", "pooled_output")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,8 +12,9 @@ class Pooling:
     """How hidden states become the vector of a text.
 
     Args:
-        mode: str, `"cls"` for the first token, `"mean"` or `"max"` over all tokens; or the name of
-            another way, which is not computed here.
+        mode: str, `"cls"` for the first token, `"mean"` or `"max"` over all tokens,
+            `"pooled_output"` for BERT's own; or the name of another way, which is not computed
+            here.
         max_length: int, at how many tokens a text is cut, `[CLS]` and `[SEP]` among them.
         normalize: bool, whether vectors are scaled to length 1.
         prompts: dict, the texts to put before a text, by the names that the makers gave them.

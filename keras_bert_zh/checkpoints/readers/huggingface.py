@@ -79,7 +79,7 @@ def read(folder: pathlib.Path) -> Checkpoint:
     model = fields.get("architectures")
     model = model[0] if isinstance(model, list) and model else None
     warn_of_head(files[0], _of_a_head(leftovers), model, fields.get("id2label"))
-    pooling = read_pooling(folder, config.max_position_embeddings)
+    pooling = read_pooling(folder, config, weights)
     if pooling is None:
         warn_of_modules(folder)
     return Checkpoint(config, vocabulary, lowercase, weights, NAME, leftovers, pooling)

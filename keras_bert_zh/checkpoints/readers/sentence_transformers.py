@@ -5,12 +5,19 @@ import re
 import warnings
 from typing import Any
 
+import numpy as np
+
 from keras_bert_zh.checkpoints.pooling import Pooling
 from keras_bert_zh.checkpoints.readers.json_files import read_json, read_json_list
+from keras_bert_zh.checkpoints.readers.safetensors_files import open_tensors
+from keras_bert_zh.checkpoints.tensors import Weights
+from keras_bert_zh.config import BertConfig
 
 MODULES = "modules.json"
 LENGTH = "sentence_bert_config.json"
 PROMPTS = "config_sentence_transformers.json"
+DENSE_WEIGHTS = "model.safetensors"
+TANH = "torch.nn.modules.activation.Tanh"
 
 _VECTOR = "sentence_embedding"
 _TASK = "feature-extraction"
@@ -18,12 +25,13 @@ _TASK = "feature-extraction"
 _FLAG = re.compile("pooling_mode_(.+?)(?:_tokens?)?")
 
 
-def read_pooling(folder: pathlib.Path, positions: int) -> Pooling | None:
+def read_pooling(folder: pathlib.Path, config: BertConfig, weights: Weights) -> Pooling | None:
     """Returns what the folder says, or None if it says nothing of pooling.
 
     Args:
-        folder: the folder, whose BERT is read already.
-        positions: int, the longest text that this BERT takes.
+        folder: the folder.
+        config: BertConfig of the BERT in it.
+        weights: those of this BERT.
 
     Raises:
         ValueError: if a file is damaged, or does not say what is expected of it.
@@ -39,11 +47,15 @@ def read_pooling(folder: pathlib.Path, positions: int) -> Pooling | None:
         return None
     path = modules[kinds.index("Pooling")][1] / "config.json"
     fields = read_json(path)
+    mode, positions = _mode(fields), config.max_position_embeddings
+    if kinds[1:3] == ["Pooling", "Dense"] and mode == "cls" and _is_pooler(modules[2][1], weights):
+        mode = "pooled_output"
+        del modules[2]
     normalize, beyond = _around(folder, modules)
     text = _settings(folder / LENGTH)
     task = text.get("transformer_task", _TASK)
     pooling = Pooling(
-        mode=_mode(fields),
+        mode=mode,
         max_length=min(_length(folder, text, positions), positions),
         normalize=normalize,
         include_prompt=_flag(path, fields, "include_prompt", default=True),
@@ -73,11 +85,26 @@ def _module(folder: pathlib.Path, entry: Any) -> tuple[str, pathlib.Path]:
     return kind.rpartition(".")[2], folder / path
 
 
+def _is_pooler(path: pathlib.Path, weights: Weights) -> bool:
+    """Tells whether a dense module is the pooler of BERT once more, as in LaBSE."""
+    fields, file = _settings(path / "config.json"), path / DENSE_WEIGHTS
+    plain = {"activation_function": TANH, "bias": True, "use_residual": False}
+    if any(fields.get(key, value) != value for key, value in plain.items()) or not file.is_file():
+        return False
+    ours = {"linear.weight": "pooler.dense.kernel", "linear.bias": "pooler.dense.bias"}
+    tensors = open_tensors([file])
+    return tensors.keys() == ours.keys() and all(
+        name in weights and np.array_equal(tensors[key].read().T, weights[name])
+        for key, name in ours.items()
+    )
+
+
 def _around(
     folder: pathlib.Path, modules: list[tuple[str, pathlib.Path]]
 ) -> tuple[bool, list[str]]:
     """Returns whether vectors are scaled after pooling, and which other modules there are."""
-    normalize, pooled, beyond = False, False, []
+    beyond: list[str] = []
+    normalize = pooled = False
     for index, (kind, path) in enumerate(modules):
         if index == 0 and kind == "Transformer" and path == folder:
             continue

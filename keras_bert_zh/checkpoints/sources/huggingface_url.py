@@ -24,6 +24,7 @@ FILES = (
     "sentence_bert_config.json",
     "config_sentence_transformers.json",
     "[0-9]*_*/config.json",
+    "[0-9]*_Dense/model.safetensors",
 )
 _PICKLE = "pytorch_model.bin"
 

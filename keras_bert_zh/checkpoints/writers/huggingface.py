@@ -5,8 +5,15 @@ from typing import Any
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.readers.huggingface import CONFIG, WEIGHTS
-from keras_bert_zh.checkpoints.schemes import HUGGINGFACE
-from keras_bert_zh.checkpoints.writers.parts import arrays, write_json, write_vocabulary
+from keras_bert_zh.checkpoints.schemes import HUGGINGFACE, Scheme
+from keras_bert_zh.checkpoints.writers.model_card import CARD, model_card
+from keras_bert_zh.checkpoints.writers.parts import (
+    arrays,
+    write_json,
+    write_tensors,
+    write_vocabulary,
+)
+from keras_bert_zh.checkpoints.writers.sentence_transformers import write_pooling
 from keras_bert_zh.vocabulary import is_lowercase, special_ids
 
 # Transformers' class for what stands on the encoder, beside the pooler.
@@ -24,7 +31,8 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
     """Writes the checkpoint to this folder, which is there and empty.
 
     Where the checkpoint does not say whether text is lower-cased, the vocabulary tells, as for
-    `BertPreprocess`: Transformers lower-cases wherever a folder does not say.
+    `BertPreprocess`: Transformers lower-cases wherever a folder does not say. A pooling is written
+    for sentence-transformers.
 
     Raises:
         ValueError: if a weight or a token can't be written.
@@ -37,22 +45,22 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
     if checkpoint.vocabulary is not None:
         write_vocabulary(folder / "vocab.txt", checkpoint.vocabulary)
         write_json(folder / "tokenizer_config.json", _tokenizer(checkpoint, checkpoint.vocabulary))
-    _write_weights(checkpoint, folder / WEIGHTS)
+    write_tensors(dict(arrays(checkpoint, _scheme(checkpoint))), folder / WEIGHTS)
+    pooling = checkpoint.pooling
+    if pooling is not None and pooling.unsupported:
+        pooling = None  # Its reader has told of it.
+    if pooling is not None:
+        write_pooling(checkpoint, pooling, folder)
+    card = model_card(checkpoint, _architecture(checkpoint), pooling)
+    (folder / CARD).write_text(card, encoding="utf-8")
 
 
-def _write_weights(checkpoint: Checkpoint, path: pathlib.Path) -> None:
-    from safetensors import SafetensorError
-    from safetensors.numpy import save_file
-
-    scheme = HUGGINGFACE
-    if not _heads_of_its_own(checkpoint):
-        bare = {ours: name.removeprefix("bert.") for ours, name in scheme.names.items()}
-        scheme = scheme._replace(names=bare)
-    try:
-        # Transformers refuses files that do not say which framework laid the tensors out.
-        save_file(dict(arrays(checkpoint, scheme)), path, metadata={"format": "pt"})
-    except SafetensorError as error:
-        raise OSError(f"{path} can't be written: {error}") from error
+def _scheme(checkpoint: Checkpoint) -> Scheme:
+    """Returns the names of the tensors: those of the encoder on its own have no prefix."""
+    if _heads_of_its_own(checkpoint):
+        return HUGGINGFACE
+    bare = {ours: name.removeprefix("bert.") for ours, name in HUGGINGFACE.names.items()}
+    return HUGGINGFACE._replace(names=bare)
 
 
 def _heads_of_its_own(checkpoint: Checkpoint) -> tuple[str, ...]:
@@ -60,11 +68,15 @@ def _heads_of_its_own(checkpoint: Checkpoint) -> tuple[str, ...]:
     return tuple(head for head in checkpoint.parts if head != "pooler")
 
 
+def _architecture(checkpoint: Checkpoint) -> str:
+    return _ARCHITECTURES[_heads_of_its_own(checkpoint)]
+
+
 def _config(checkpoint: Checkpoint) -> dict[str, Any]:
     tokens = special_ids(checkpoint.vocabulary or ())
     return {
         **checkpoint.config.to_dict(),
-        "architectures": [_ARCHITECTURES[_heads_of_its_own(checkpoint)]],
+        "architectures": [_architecture(checkpoint)],
         "dtype": "float32",
         "hidden_act": _ACTIVATIONS[checkpoint.config.hidden_act],
         "model_type": "bert",
