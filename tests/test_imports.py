@@ -24,7 +24,15 @@ ALLOWED = {
     "preprocess": {"input_keys", "arguments", "text", "checkpoints", "vocabulary"},
     "data": {"input_keys", "arguments", "files", "preprocess", "text"},
     "encoder": {"input_keys", "arguments", "config", "layers", "checkpoints"},
-    "heads": {"input_keys", "checkpoints", "config", "encoder", "layers", "messages"},
+    "heads": {
+        "input_keys",
+        "arguments",
+        "checkpoints",
+        "encoder",
+        "layers",
+        "messages",
+        "preprocess",
+    },
     "export": {
         "input_keys",
         "arguments",

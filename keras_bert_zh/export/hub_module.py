@@ -2,13 +2,13 @@
 
 import pathlib
 import tempfile
-import warnings
 from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
 
 from keras_bert_zh.checkpoints import Checkpoint, names
+from keras_bert_zh.checkpoints.assign import ignoring_pooler
 from keras_bert_zh.checkpoints.schemes import TF1
 from keras_bert_zh.checkpoints.variables import named_variables
 from keras_bert_zh.checkpoints.writers.parts import check_path, finite, write_vocabulary
@@ -88,9 +88,7 @@ class _Network:
 
     def __init__(self, checkpoint: Checkpoint):
         config, found = checkpoint.config, checkpoint.parts
-        with warnings.catch_warnings():
-            # A fresh pooler is left out.
-            warnings.filterwarnings("ignore", "The checkpoint has no weights for the pooler")
+        with ignoring_pooler():  # A fresh one is left out.
             # The old module computes padding, too, and its users may compile it with XLA.
             self.encoder = BertEncoder(
                 checkpoint, output_key=None, dtype="float32", padding_free=False
