@@ -1,6 +1,7 @@
 """`inspect SOURCE`: what a checkpoint holds, and what it lacks."""
 
 import argparse
+import dataclasses
 import json
 import math
 from typing import Any
@@ -29,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def describe(checkpoint: Checkpoint) -> dict[str, Any]:
     """Returns what there is to say of a checkpoint, as JSON holds it."""
-    weights = checkpoint.weights
+    weights, pooling = checkpoint.weights, checkpoint.pooling
     dtypes = weights.dtypes
     return {
         "format": checkpoint.format,
@@ -38,6 +39,7 @@ def describe(checkpoint: Checkpoint) -> dict[str, Any]:
         "vocabulary": None if checkpoint.vocabulary is None else len(checkpoint.vocabulary),
         "lowercase": checkpoint.lowercase,
         "heads": list(checkpoint.parts),
+        "pooling": None if pooling is None else dataclasses.asdict(pooling),
         "missing": list(checkpoint.missing),
         "leftovers": list(checkpoint.leftovers),
         "tensors": [
@@ -62,9 +64,23 @@ def _table(source: str, found: dict[str, Any]) -> Table:
         "heads": ", ".join(found["heads"]) or "none",
         "vocabulary": f"{found['vocabulary']:,} tokens" if found["vocabulary"] else "not there",
         "lowercase": {True: "yes", False: "no", None: "not said"}[found["lowercase"]],
+        "pooling": _pooling(found["pooling"]),
         "missing": ", ".join(found["missing"]) or "nothing",
         "not of BERT": listing(found["leftovers"], 6) or "nothing",
     }
     for name, value in rows.items():
         table.add_row(name, escape(str(value)))
     return table
+
+
+def _pooling(found: dict[str, Any] | None) -> str:
+    """Returns how vectors are made of texts, in one line."""
+    if found is None:
+        return "not said"
+    scaled = ", scaled to length 1" if found["normalize"] else ""
+    lines = [f"{found['mode']}{scaled}, at most {found['max_length']} tokens"]
+    lines += [f"not computed here: {', '.join(found['beyond'])}"] if found["beyond"] else []
+    for name, prompt in found["prompts"].items():
+        default = ", by default" if name == found["default_prompt"] else ""
+        lines.append(f"prompt {name!r}{default}: {prompt!r}")
+    return "; ".join(lines)

@@ -21,6 +21,7 @@ from keras_bert_zh.checkpoints.writers.checkpoint_folder import CHECKPOINT
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.files.new_folder import new_folder
 from keras_bert_zh.heads.masked_lm import MaskedLM
+from keras_bert_zh.heads.sentence_encoder import SentenceEncoder
 from keras_bert_zh.layers.adapted import Adapted, to_float32
 from keras_bert_zh.preprocess import BertPreprocess
 from keras_bert_zh.vocabulary import without_blank_end
@@ -40,7 +41,7 @@ WRITERS = {
 
 
 def save_checkpoint(
-    source: BertEncoder | MaskedLM | Checkpoint,
+    source: BertEncoder | MaskedLM | SentenceEncoder | Checkpoint,
     folder: str | os.PathLike,
     format: str = "huggingface",
     *,
@@ -53,17 +54,19 @@ def save_checkpoint(
     was there before. Weights are written as float32, those of LoRA merged into their kernels.
     A checkpoint keeps its heads, and so does a MaskedLM; a checkpoint's other tensors
     (`Checkpoint.leftovers`) are not written. Pooler and heads of a model are written as they are,
-    also where they were drawn at random and not trained.
+    also where they were drawn at random and not trained. How a SentenceEncoder, or a checkpoint
+    with `pooling`, makes vectors of texts is written in the format `"huggingface"` alone.
 
     Args:
-        source: a BertEncoder, a MaskedLM, or what `load_checkpoint` returned.
+        source: a BertEncoder, a MaskedLM, a SentenceEncoder, or what `load_checkpoint` returned.
         folder: the path to write to, beside which there must be room for the new files.
-        format: `"huggingface"`, which Transformers loads; `"original"`, which the code of
+        format: `"huggingface"`, which Transformers and, where there is a pooling,
+            sentence-transformers load, with a model card; `"original"`, which the code of
             google-research/bert loads; or `"hub"`, which TensorFlow runs in place of the
             TF1 Hub module. `load_checkpoint` reads them all.
-        preprocess: BertPreprocess, whose vocabulary and `lowercase` are written. A model has
-            none of its own; without it, a checkpoint's are. Where none is written, a warning says
-            so.
+        preprocess: BertPreprocess, whose vocabulary and `lowercase` are written. Without it,
+            those of a SentenceEncoder or a checkpoint are; other models have none. Where none is
+            written, a warning says so.
         overwrite: bool, whether to replace a folder that holds a checkpoint and nothing else.
             What counts is that `load_checkpoint` opens it: a folder of another kind, with any
             other file, or of a checkpoint that is damaged, is left alone.
@@ -87,7 +90,7 @@ def save_checkpoint(
     >>> with tempfile.TemporaryDirectory() as place:
     ...     folder = save_checkpoint(checkpoint, f"{place}/bert")
     ...     sorted(file.name for file in folder.iterdir())
-    ['config.json', 'model.safetensors', 'tokenizer_config.json', 'vocab.txt']
+    ['README.md', 'config.json', 'model.safetensors', 'tokenizer_config.json', 'vocab.txt']
     """
     write = WRITERS[check_choice("format", format, FORMATS)]
     overwrite = check_flag("overwrite", overwrite)
@@ -105,16 +108,23 @@ def save_checkpoint(
             "BertPreprocess that goes with the model.",
             stacklevel=2,
         )
+    pooling = checkpoint.pooling
+    if pooling is not None and format != "huggingface" and not pooling.unsupported:
+        warnings.warn(
+            f"{folder} does not say how vectors are made of texts ({pooling.mode}, at most "
+            f'{pooling.max_length} tokens): only format="huggingface" does.',
+            stacklevel=2,
+        )
     return folder
 
 
-def _checkpoint(source: BertEncoder | MaskedLM | Checkpoint) -> Checkpoint:
+def _checkpoint(source: BertEncoder | MaskedLM | SentenceEncoder | Checkpoint) -> Checkpoint:
     if isinstance(source, Checkpoint):
         return source
-    if not isinstance(source, BertEncoder | MaskedLM):
+    if not isinstance(source, BertEncoder | MaskedLM | SentenceEncoder):
         raise TypeError(
-            "source must be a BertEncoder or MaskedLM (of a whole model, pass the layer that is "
-            "one) or a Checkpoint (of a path, what load_checkpoint returns), got "
+            "source must be a BertEncoder, MaskedLM or SentenceEncoder (of a whole model, pass the "
+            "layer that is one) or a Checkpoint (of a path, what load_checkpoint returns), got "
             f"{source!r}."
         )
     variables = source.named_variables()
@@ -130,11 +140,17 @@ def _checkpoint(source: BertEncoder | MaskedLM | Checkpoint) -> Checkpoint:
         name: Tensor(tuple(variable.shape), "float32", functools.partial(_read, source, name))
         for name, variable in variables.items()
     }
-    encoder = source.encoder if isinstance(source, MaskedLM) else source
-    return Checkpoint(encoder.config, None, None, Weights(tensors))
+    encoder = source if isinstance(source, BertEncoder) else source.encoder
+    checkpoint = Checkpoint(encoder.config, None, None, Weights(tensors))
+    if not isinstance(source, SentenceEncoder):
+        return checkpoint
+    checkpoint = dataclasses.replace(checkpoint, pooling=source.pooling)
+    if source.preprocess is None:
+        return checkpoint
+    return _with_vocabulary(checkpoint, source.preprocess)
 
 
-def _read(source: BertEncoder | MaskedLM, name: str) -> np.ndarray:
+def _read(source: BertEncoder | MaskedLM | SentenceEncoder, name: str) -> np.ndarray:
     layer, kind = layer_of(source, name)
     is_adapted = isinstance(layer, Adapted) and kind == layer.adapted
     return layer.merged() if is_adapted else to_float32(getattr(layer, kind))
