@@ -20,7 +20,9 @@ def pooled(hidden, mask, mode: str):
     weights = ops.cast(mask, hidden.dtype)
     count = ops.sum(weights, axis=1, keepdims=True)
     if mode == "max":
-        highest = ops.max(ops.where(ops.expand_dims(weights > 0, -1), hidden, float("-inf")), axis=1)
+        highest = ops.max(
+            ops.where(ops.expand_dims(weights > 0, -1), hidden, float("-inf")), axis=1
+        )
         return ops.where(count > 0, highest, 0.0)
     if mode == "cls":
         weights = weights * ops.cast(ops.cumsum(weights, axis=1) == 1, hidden.dtype)

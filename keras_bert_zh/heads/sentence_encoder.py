@@ -99,7 +99,9 @@ class SentenceEncoder(OnText, keras.Model):
         if isinstance(pooling, Pooling) or pooling is None:
             found = _supported(said, source)
         else:
-            found = _of_mode(check_choice("pooling", pooling, MODES), said)
+            unsaid = Pooling("", max_length=loaded.config.max_position_embeddings)
+            mode = check_choice("pooling", pooling, MODES)
+            found = dataclasses.replace(said or unsaid, mode=mode, beyond=())
         if check_flag_or_none("normalize", normalize) is not None:
             found = dataclasses.replace(found, normalize=normalize)
         found = _with_prompt(found, prompt)
@@ -165,7 +167,9 @@ class SentenceEncoder(OnText, keras.Model):
         return keras.KerasTensor((hidden.shape[0], hidden.shape[-1]), self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "pooling": dataclasses.asdict(self.pooling)}
+        pooling = dataclasses.asdict(self.pooling)
+        del pooling["beyond"]  # It is empty.
+        return {**super().get_config(), "pooling": pooling}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects=None) -> "SentenceEncoder":
@@ -187,13 +191,6 @@ def _supported(said: Pooling | None, source: Source | Pooling) -> Pooling:
             f"to be trained: {' or '.join(map(repr, MODES))}."
         )
     return said
-
-
-def _of_mode(mode: str, said: Pooling | None) -> Pooling:
-    """Returns a way to pool that was asked for, with what else a source says."""
-    if said is None:
-        return Pooling(mode, max_length=0)  # That of the preprocess, when there is one.
-    return dataclasses.replace(said, mode=mode, beyond=())
 
 
 def _with_prompt(pooling: Pooling, prompt: str | None) -> Pooling:

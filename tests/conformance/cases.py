@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 import keras_bert_zh
-from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess, MaskedLM
+from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess, MaskedLM, SentenceEncoder
 from keras_bert_zh.heads.masked_lm_head import MaskedLMHead
 from keras_bert_zh.layers.attention import SelfAttention
 from keras_bert_zh.layers.dense import Dense
@@ -101,6 +101,15 @@ CASES = {
             BertEncoder(None, config=CONFIG, dropout=0.0, dtype=dtype), next_sentence=True, **kwargs
         ),
         (INPUTS | {"mlm_positions": POSITIONS},),
+    ),
+    SentenceEncoder: Case(
+        lambda dtype=None, **kwargs: SentenceEncoder(
+            BertEncoder(None, config=CONFIG, dropout=0.0, dtype=dtype),
+            "mean",
+            normalize=True,
+            **kwargs,
+        ),
+        (INPUTS,),
     ),
     MaskedLMHead: Case(
         lambda **kwargs: MaskedLMHead(vocab_size=3, hidden_size=12, **kwargs),
