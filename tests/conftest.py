@@ -4,6 +4,7 @@ import dataclasses
 import gc
 import os
 import pathlib
+import shutil
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -74,6 +75,17 @@ def golden() -> dict[str, np.ndarray]:
 @pytest.fixture(scope="session")
 def inputs(golden) -> dict[str, np.ndarray]:
     return {key: golden[key] for key in ("input_ids", "input_mask", "segment_ids")}
+
+
+@pytest.fixture(scope="session")
+def fine_tuned(tmp_path_factory) -> dict[str, pathlib.Path]:
+    """Folders of models that Transformers wrote with a head, by their task."""
+    place = tmp_path_factory.mktemp("fine tuned")
+    for task in ("sequence_classification", "token_classification", "question_answering"):
+        shutil.copytree(DATA / f"tiny_{task}", place / task)
+        shutil.copy(DATA / "tiny_huggingface" / "vocab.txt", place / task)
+        (place / task / "golden.npz").unlink()
+    return {folder.name: folder for folder in place.iterdir()}
 
 
 @pytest.fixture(autouse=True)

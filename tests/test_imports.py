@@ -20,7 +20,7 @@ ALLOWED = {
     "text": {"messages", "vocabulary"},
     "layers": {"input_keys", "arguments", "messages"},
     "files": set(),
-    "checkpoints": {"config", "files", "messages", "vocabulary"},
+    "checkpoints": {"arguments", "config", "files", "messages", "vocabulary"},
     "preprocess": {"input_keys", "arguments", "text", "checkpoints", "vocabulary"},
     "data": {"input_keys", "arguments", "files", "preprocess", "text"},
     "encoder": {"input_keys", "arguments", "config", "layers", "checkpoints"},

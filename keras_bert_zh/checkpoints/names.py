@@ -12,10 +12,12 @@ from typing import Any
 Shape = tuple[int | None, ...]
 
 # What is on top of the blocks: the pooler, and the heads. A checkpoint holds all the weights of
-# one, or none.
-PARTS = ("pooler", "masked_lm", "next_sentence")
+# one, or none. Those that a BERT is pretrained with come first.
+PRETRAINED = ("pooler", "masked_lm", "next_sentence")
+PARTS = (*PRETRAINED, "classifier", "span")
 
-# Our names: attribute paths of `BertEncoder` and of the heads. Axes: fields of `BertConfig`.
+# Our names: attribute paths of `BertEncoder` and of the heads. Axes: fields of `BertConfig`, or
+# None for one that may have any length.
 SHAPES = {
     "embeddings.word.embeddings": ("vocab_size", "hidden_size"),
     "embeddings.segment.embeddings": ("type_vocab_size", "hidden_size"),
@@ -47,6 +49,10 @@ SHAPES = {
     "masked_lm.bias": ("vocab_size",),
     "next_sentence.kernel": ("hidden_size", 2),
     "next_sentence.bias": (2,),
+    "classifier.kernel": ("hidden_size", None),
+    "classifier.bias": (None,),
+    "span.kernel": ("hidden_size", 2),
+    "span.bias": (2,),
 }
 
 
@@ -72,7 +78,7 @@ def shapes(config: Any, parts: tuple[str, ...] = ("pooler",)) -> dict[str, Shape
     """
     return {
         name.format(i=i): tuple(
-            axis if isinstance(axis, int) else getattr(config, axis) for axis in SHAPES[name]
+            getattr(config, axis) if isinstance(axis, str) else axis for axis in SHAPES[name]
         )
         for name, i in _numbered(config.num_hidden_layers, parts)
     }

@@ -39,6 +39,7 @@ def describe(checkpoint: Checkpoint) -> dict[str, Any]:
         "vocabulary": None if checkpoint.vocabulary is None else len(checkpoint.vocabulary),
         "lowercase": checkpoint.lowercase,
         "heads": list(checkpoint.parts),
+        "head": checkpoint.head and checkpoint.head.to_dict(),
         "pooling": None if pooling is None else dataclasses.asdict(pooling),
         "missing": list(checkpoint.missing),
         "leftovers": list(checkpoint.leftovers),
@@ -62,6 +63,7 @@ def _table(source: str, found: dict[str, Any]) -> Table:
         "parameters": f"{found['parameters']:,}",
         "tensors": f"{len(found['tensors'])} of {', '.join(dtypes)}",
         "heads": ", ".join(found["heads"]) or "none",
+        **_head(found["head"]),
         "vocabulary": f"{found['vocabulary']:,} tokens" if found["vocabulary"] else "not there",
         "lowercase": {True: "yes", False: "no", None: "not said"}[found["lowercase"]],
         "pooling": _pooling(found["pooling"]),
@@ -71,6 +73,14 @@ def _table(source: str, found: dict[str, Any]) -> Table:
     for name, value in rows.items():
         table.add_row(name, escape(str(value)))
     return table
+
+
+def _head(head: dict[str, Any] | None) -> dict[str, str]:
+    """Returns the rows that tell what a fine-tuned model is for."""
+    if head is None:
+        return {}
+    task = head["task"] + (f" ({head['problem_type']})" if head["problem_type"] else "")
+    return {"task": task} | ({"labels": listing(head["labels"], 20)} if head["labels"] else {})
 
 
 def _pooling(found: dict[str, Any] | None) -> str:

@@ -20,8 +20,8 @@ from keras_bert_zh.checkpoints.writers import original as write_original
 from keras_bert_zh.checkpoints.writers.checkpoint_folder import CHECKPOINT
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.files.new_folder import new_folder
-from keras_bert_zh.heads.masked_lm import MaskedLM
-from keras_bert_zh.heads.sentence_encoder import SentenceEncoder
+from keras_bert_zh.heads.on_encoder import OnEncoder
+from keras_bert_zh.heads.on_text import OnText
 from keras_bert_zh.layers.adapted import Adapted, to_float32
 from keras_bert_zh.preprocess import BertPreprocess
 from keras_bert_zh.vocabulary import without_blank_end
@@ -41,7 +41,7 @@ WRITERS = {
 
 
 def save_checkpoint(
-    source: BertEncoder | MaskedLM | SentenceEncoder | Checkpoint,
+    source: BertEncoder | OnEncoder | Checkpoint,
     folder: str | os.PathLike,
     format: str = "huggingface",
     *,
@@ -52,20 +52,22 @@ def save_checkpoint(
 
     The folder appears whole or not at all: an error, a full disk or a killed process leaves what
     was there before. Weights are written as float32, those of LoRA merged into their kernels.
-    A checkpoint keeps its heads, and so does a MaskedLM; a checkpoint's other tensors
-    (`Checkpoint.leftovers`) are not written. Pooler and heads of a model are written as they are,
-    also where they were drawn at random and not trained. How a SentenceEncoder, or a checkpoint
-    with `pooling`, makes vectors of texts is written in the format `"huggingface"` alone.
+    A checkpoint keeps its heads and their labels, and so does a model on an encoder, such as
+    MaskedLM and TextClassifier; a checkpoint's other tensors (`Checkpoint.leftovers`) are not
+    written. Pooler and heads of a model are written as they are, also where they were drawn at
+    random and not trained. How a SentenceEncoder, or a checkpoint with `pooling`, makes vectors of
+    texts is written in the format `"huggingface"` alone.
 
     Args:
-        source: a BertEncoder, a MaskedLM, a SentenceEncoder, or what `load_checkpoint` returned.
+        source: a BertEncoder, a MaskedLM, a TextClassifier, TokenTagger, SpanReader or
+            SentenceEncoder, or what `load_checkpoint` returned.
         folder: the path to write to, beside which there must be room for the new files.
         format: `"huggingface"`, which Transformers and, where there is a pooling,
             sentence-transformers load, with a model card; `"original"`, which the code of
             google-research/bert loads; or `"hub"`, which TensorFlow runs in place of the
-            TF1 Hub module. `load_checkpoint` reads them all.
-        preprocess: BertPreprocess, whose vocabulary and `lowercase` are written. Without it,
-            those of a SentenceEncoder or a checkpoint are; other models have none. Where none is
+            TF1 Hub module, without heads of fine-tuned models. `load_checkpoint` reads them all.
+        preprocess: BertPreprocess, whose vocabulary and `lowercase` are written. Without it, those
+            of a checkpoint or of a model that takes texts are; an encoder has none. Where none is
             written, a warning says so.
         overwrite: bool, whether to replace a folder that holds a checkpoint and nothing else.
             What counts is that `load_checkpoint` opens it: a folder of another kind, with any
@@ -95,6 +97,8 @@ def save_checkpoint(
     write = WRITERS[check_choice("format", format, FORMATS)]
     overwrite = check_flag("overwrite", overwrite)
     checkpoint = _checkpoint(source)
+    if preprocess is None and isinstance(source, OnText):
+        preprocess = source.preprocess
     if preprocess is not None:
         checkpoint = _with_vocabulary(checkpoint, preprocess)
     _check_weights(checkpoint)
@@ -118,14 +122,14 @@ def save_checkpoint(
     return folder
 
 
-def _checkpoint(source: BertEncoder | MaskedLM | SentenceEncoder | Checkpoint) -> Checkpoint:
+def _checkpoint(source: BertEncoder | OnEncoder | Checkpoint) -> Checkpoint:
     if isinstance(source, Checkpoint):
         return source
-    if not isinstance(source, BertEncoder | MaskedLM | SentenceEncoder):
+    if not isinstance(source, BertEncoder | OnEncoder):
         raise TypeError(
-            "source must be a BertEncoder, MaskedLM or SentenceEncoder (of a whole model, pass the "
-            "layer that is one) or a Checkpoint (of a path, what load_checkpoint returns), got "
-            f"{source!r}."
+            "source must be a BertEncoder, a model on one such as MaskedLM or TextClassifier (of a "
+            "whole model, pass the layer that is one) or a Checkpoint (of a path, what "
+            f"load_checkpoint returns), got {source!r}."
         )
     variables = source.named_variables()
     kinds = {name: keras.backend.standardize_dtype(v.dtype) for name, v in variables.items()}
@@ -140,17 +144,13 @@ def _checkpoint(source: BertEncoder | MaskedLM | SentenceEncoder | Checkpoint) -
         name: Tensor(tuple(variable.shape), "float32", functools.partial(_read, source, name))
         for name, variable in variables.items()
     }
-    encoder = source if isinstance(source, BertEncoder) else source.encoder
-    checkpoint = Checkpoint(encoder.config, None, None, Weights(tensors))
-    if not isinstance(source, SentenceEncoder):
-        return checkpoint
-    checkpoint = dataclasses.replace(checkpoint, pooling=source.pooling)
-    if source.preprocess is None:
-        return checkpoint
-    return _with_vocabulary(checkpoint, source.preprocess)
+    if isinstance(source, BertEncoder):
+        return Checkpoint(source.config, None, None, Weights(tensors))
+    config, fields = source.encoder.config, source.checkpoint_fields()
+    return Checkpoint(config, None, None, Weights(tensors), **fields)
 
 
-def _read(source: BertEncoder | MaskedLM | SentenceEncoder, name: str) -> np.ndarray:
+def _read(source: BertEncoder | OnEncoder, name: str) -> np.ndarray:
     layer, kind = layer_of(source, name)
     is_adapted = isinstance(layer, Adapted) and kind == layer.adapted
     return layer.merged() if is_adapted else to_float32(getattr(layer, kind))

@@ -11,7 +11,12 @@ from keras_bert_zh.checkpoints import Checkpoint, names
 from keras_bert_zh.checkpoints.assign import ignoring_pooler
 from keras_bert_zh.checkpoints.schemes import TF1
 from keras_bert_zh.checkpoints.variables import named_variables
-from keras_bert_zh.checkpoints.writers.parts import check_path, finite, write_vocabulary
+from keras_bert_zh.checkpoints.writers.parts import (
+    check_path,
+    finite,
+    without_head,
+    write_vocabulary,
+)
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.masked_lm_head import MaskedLMHead
 from keras_bert_zh.input_keys import INPUT_KEYS
@@ -33,6 +38,8 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
     `tokenization_info`, if it has a vocabulary. It can be called and trained, too, as reusable
     SavedModels of TF2 can. The encoder's checks of its inputs are part of it.
 
+    A head of a fine-tuned model is left out, and a warning says so.
+
     Without a pooler in the checkpoint there is no `pooled_output`: who asks for it gets an error,
     and not what random weights make of the text. Where the checkpoint does not say whether text
     is lower-cased, the vocabulary tells, as for `BertPreprocess`.
@@ -46,6 +53,7 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
         google/bert_chinese_L-12_H-768_A-12 on tfhub.dev.
     """
     _check(folder)
+    checkpoint = without_head(checkpoint, "The Hub module")
     network = _Network(checkpoint)
     module = _Module()
     # The reader looks here. They are more than the variables: next_sentence has no signature.

@@ -89,6 +89,10 @@ class OnEncoder(Composite):
         """Returns the weights of encoder and heads by the names that `Checkpoint.weights` has."""
         return named_variables(self, self.encoder.config, ("pooler", *self.heads()))
 
+    def checkpoint_fields(self) -> dict[str, Any]:
+        """Returns what a `Checkpoint` of this model says beside its configuration and weights."""
+        return {}
+
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["dtype"]

@@ -45,6 +45,7 @@ class OnText(OnEncoder):
     Attributes:
         preprocess: BertPreprocess, or `None`.
         encoder: BertEncoder.
+        takes_pooled: bool, whether `output_key` is `"pooled_output"`.
 
     Raises:
         TypeError: if `source` or `preprocess` is something else.
@@ -90,7 +91,8 @@ class OnText(OnEncoder):
         self._allow_non_tensor_positional_args = True
         self.preprocess = preprocess
         self._output_key = output_key
-        encoder.train_pooler(output_key == "pooled_output")
+        self.takes_pooled = output_key == "pooled_output"
+        encoder.train_pooler(self.takes_pooled)
 
     def encoded(self, inputs: Any, training: bool | None) -> tuple[Any, Any]:
         """Returns what the heads take of texts or their ids, and the mask `<int32>[B, S]`."""
@@ -153,7 +155,7 @@ class OnText(OnEncoder):
 
 
 def are_ids(inputs: Any) -> bool:
-    """Tells a dict of ids from texts; also a wrong dict, of which the encoder says what is wrong."""
+    """Tells a dict of ids from texts; a wrong dict too, of which the encoder says what is wrong."""
     return isinstance(inputs, Mapping) and "text_a" not in inputs
 
 

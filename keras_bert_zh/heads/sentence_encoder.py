@@ -102,8 +102,8 @@ class SentenceEncoder(OnText, keras.Model):
             unsaid = Pooling("", max_length=loaded.config.max_position_embeddings)
             mode = check_choice("pooling", pooling, MODES)
             found = dataclasses.replace(said or unsaid, mode=mode, beyond=())
-        if check_flag_or_none("normalize", normalize) is not None:
-            found = dataclasses.replace(found, normalize=normalize)
+        scaled = check_flag_or_none("normalize", normalize)
+        found = found if scaled is None else dataclasses.replace(found, normalize=scaled)
         found = _with_prompt(found, prompt)
         if said is not None and max_length is None and preprocess is None:
             max_length = None if isinstance(loaded, BertEncoder) else said.max_length
@@ -148,13 +148,16 @@ class SentenceEncoder(OnText, keras.Model):
     def heads(self):
         return {}
 
+    def checkpoint_fields(self):
+        return {"pooling": self.pooling}
+
     def call(self, inputs, training=None):
         left_out = 0
         if not are_ids(inputs) and self.preprocess is not None:
             inputs, left_out = self._worded(inputs), self._left_out
         hidden, mask = self.encoded(inputs, training)
         hidden = ops.cast(hidden, self.compute_dtype)
-        if self.pooling.mode == "pooled_output":
+        if self.takes_pooled:
             vectors = hidden * ops.cast(ops.any(mask > 0, axis=1, keepdims=True), hidden.dtype)
         else:
             if left_out:

@@ -5,6 +5,8 @@ import warnings
 from typing import Any
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
+from keras_bert_zh.checkpoints.names import PARTS
+from keras_bert_zh.checkpoints.readers import fine_tuned
 from keras_bert_zh.checkpoints.readers.beside_bert import warn_of_head, warn_of_modules
 from keras_bert_zh.checkpoints.readers.json_files import read_config, read_json
 from keras_bert_zh.checkpoints.readers.safetensors_files import open_tensors
@@ -59,13 +61,16 @@ def read(folder: pathlib.Path) -> Checkpoint:
     tensors = open_tensors(files)
     scheme = _scheme_of(tensors)
     others = _of_other_layers(tensors, tied=fields.get("tie_word_embeddings", True))
+    foreign = [name for name in others if not name.startswith("cls.")]
+    found = fine_tuned.find(tensors, scheme, config.hidden_size, foreign, fields)
+    others = [name for name in (*others, *found.unread) if name not in found.own]
     weights, leftovers = select(
         f"{files[0] if len(files) == 1 else folder / SHARDS} does not hold the BERT that {CONFIG} "
         "describes.",
         {name: tensor for name, tensor in tensors.items() if name not in others},
         scheme,
         config,
-        optional=("pooler", "masked_lm", "next_sentence"),
+        optional=PARTS,
         dtypes=FLOATS,
     )
     vocabulary, lowercase = _tokenizer(folder, config.vocab_size)
@@ -75,14 +80,16 @@ def read(folder: pathlib.Path) -> Checkpoint:
             f"{path}: pad_token_id is {pad}, but [PAD] is line {vocabulary.index('[PAD]') + 1} of "
             f"the vocabulary: they belong to different models."
         )
-    leftovers = (*leftovers, *others)
+    leftovers = tuple(dict.fromkeys((*leftovers, *others)))
+    pooler = "pooler.dense.kernel" in weights
+    head = fine_tuned.huggingface_head(path, fields, found, pooler=pooler)
     model = fields.get("architectures")
     model = model[0] if isinstance(model, list) and model else None
     warn_of_head(files[0], _of_a_head(leftovers), model, fields.get("id2label"))
     pooling = read_pooling(folder, config, weights)
     if pooling is None:
         warn_of_modules(folder)
-    return Checkpoint(config, vocabulary, lowercase, weights, NAME, leftovers, pooling)
+    return Checkpoint(config, vocabulary, lowercase, weights, NAME, leftovers, pooling, head)
 
 
 def _of_a_head(leftovers: tuple[str, ...]) -> list[str]:

@@ -4,6 +4,7 @@ import pathlib
 from typing import Any
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
+from keras_bert_zh.checkpoints.head import Head
 from keras_bert_zh.checkpoints.readers.huggingface import CONFIG, WEIGHTS
 from keras_bert_zh.checkpoints.schemes import HUGGINGFACE, Scheme
 from keras_bert_zh.checkpoints.writers.model_card import CARD, model_card
@@ -23,6 +24,11 @@ _ARCHITECTURES = {
     ("next_sentence",): "BertForNextSentencePrediction",
     ("masked_lm", "next_sentence"): "BertForPreTraining",
 }
+_FINE_TUNED = {
+    "sequence_classification": "BertForSequenceClassification",
+    "token_classification": "BertForTokenClassification",
+    "question_answering": "BertForQuestionAnswering",
+}
 
 _ACTIVATIONS = {"gelu_tanh": "gelu_new", "gelu_erf": "gelu", "relu": "relu"}
 
@@ -39,7 +45,8 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
         OSError: if a file can't.
 
     Reference:
-        `BertConfig`, `BertForPreTraining` and `BertTokenizer` in Hugging Face Transformers.
+        `BertConfig`, `BertForPreTraining`, `BertForSequenceClassification` and `BertTokenizer` in
+        Hugging Face Transformers.
     """
     write_json(folder / CONFIG, _config(checkpoint))
     if checkpoint.vocabulary is not None:
@@ -68,10 +75,6 @@ def _heads_of_its_own(checkpoint: Checkpoint) -> tuple[str, ...]:
     return tuple(head for head in checkpoint.parts if head != "pooler")
 
 
-def _architecture(checkpoint: Checkpoint) -> str:
-    return _ARCHITECTURES[_heads_of_its_own(checkpoint)]
-
-
 def _config(checkpoint: Checkpoint) -> dict[str, Any]:
     tokens = special_ids(checkpoint.vocabulary or ())
     return {
@@ -81,6 +84,25 @@ def _config(checkpoint: Checkpoint) -> dict[str, Any]:
         "hidden_act": _ACTIVATIONS[checkpoint.config.hidden_act],
         "model_type": "bert",
         "pad_token_id": tokens.get("[PAD]", 0),
+        **_meaning(checkpoint.head),
+    }
+
+
+def _architecture(checkpoint: Checkpoint) -> str:
+    if checkpoint.head is not None:
+        return _FINE_TUNED[checkpoint.head.task]
+    return _ARCHITECTURES[_heads_of_its_own(checkpoint)]
+
+
+def _meaning(head: Head | None) -> dict[str, Any]:
+    """Returns what is said of the outputs of a head; Transformers counts them by their labels."""
+    if head is None or head.labels is None:
+        return {}
+    fields = {"problem_type": head.problem_type, "classifier_dropout": head.dropout}
+    return {
+        "id2label": {str(index): label for index, label in enumerate(head.labels)},
+        "label2id": {label: index for index, label in enumerate(head.labels)},
+        **{name: value for name, value in fields.items() if value is not None},
     }
 
 

@@ -1,7 +1,9 @@
 """Writes the page that the Hugging Face Hub shows of a model."""
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
+from keras_bert_zh.checkpoints.head import Head
 from keras_bert_zh.checkpoints.pooling import Pooling
+from keras_bert_zh.messages import listing
 
 CARD = "README.md"
 # Tells this page from one that somebody else wrote.
@@ -55,6 +57,7 @@ def model_card(checkpoint: Checkpoint, architecture: str, pooling: Pooling | Non
         f"# {architecture}",
         size,
         *_of_vectors(pooling),
+        *_of_labels(checkpoint.head),
         "## Use",
         f"```python\n{_use(architecture, pooling)}\n```",
         f"`FOLDER` is where this page is. {SIGNED} What the model was trained on, and its licence, "
@@ -71,6 +74,12 @@ def _of_vectors(pooling: Pooling | None) -> list[str]:
         f"It makes a vector of a text: {_VECTORS[pooling.mode]}{scaled}. Texts are cut at "
         f"{pooling.max_length} tokens."
     ]
+
+
+def _of_labels(head: Head | None) -> list[str]:
+    if head is None or head.labels is None:
+        return []
+    return [f"Labels: {listing(head.labels, 30)}."]
 
 
 def _use(architecture: str, pooling: Pooling | None) -> str:

@@ -1,7 +1,9 @@
 """The parts that the writers of several formats share."""
 
+import dataclasses
 import json
 import pathlib
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +25,25 @@ def arrays(checkpoint: Checkpoint, scheme: Scheme) -> Iterator[tuple[str, np.nda
     for ours, name in names.translation(scheme.names, layers, checkpoint.parts).items():
         array = finite(ours, checkpoint.weights[ours])
         yield name, np.ascontiguousarray(array.T if scheme.is_transposed(ours) else array)
+
+
+def without_head(checkpoint: Checkpoint, format: str) -> Checkpoint:
+    """Returns a checkpoint without the head of a fine-tuned model, of which a warning tells.
+
+    Args:
+        checkpoint: the checkpoint.
+        format: str, what it is written as, which has no such heads.
+    """
+    head = checkpoint.head
+    if head is None:
+        return checkpoint
+    warnings.warn(
+        f"{format} has no heads of fine-tuned models: that of {head.task} is left out. "
+        'format="huggingface" keeps it.',
+        stacklevel=4,
+    )
+    kept = [name for name in checkpoint.weights if names.part_of(name) != head.part]
+    return dataclasses.replace(checkpoint, head=None, weights=checkpoint.weights.only(kept))
 
 
 def finite(name: str, array: np.ndarray) -> np.ndarray:

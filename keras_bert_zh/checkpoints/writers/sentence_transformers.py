@@ -61,6 +61,10 @@ def write_pooling(checkpoint: Checkpoint, pooling: Pooling, folder: pathlib.Path
     )
 
 
+def _entry(index: int, path: str, kind: str) -> dict[str, Any]:
+    return {"idx": index, "name": f"{index}", "path": path, "type": f"{_MODELS}.{kind}"}
+
+
 def _modules(checkpoint: Checkpoint, pooling: Pooling) -> dict[str, dict[str, Any]]:
     """Returns the settings of the modules behind the BERT, by their kind."""
     size = checkpoint.config.hidden_size
