@@ -53,7 +53,7 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
         google/bert_chinese_L-12_H-768_A-12 on tfhub.dev.
     """
     _check(folder)
-    checkpoint = without_head(checkpoint, "The Hub module")
+    checkpoint = without_head(checkpoint, "The Hub module", stacklevel=5)
     network = _Network(checkpoint)
     module = _Module()
     # The reader looks here. They are more than the variables: next_sentence has no signature.

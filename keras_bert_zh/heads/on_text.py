@@ -1,10 +1,12 @@
 """What the models share that take texts: the preprocess and the encoder below their heads."""
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_bert_zh.arguments import check_rate
 from keras_bert_zh.checkpoints import Checkpoint, open_checkpoint
@@ -85,6 +87,8 @@ class OnText(OnEncoder):
                 preprocess = BertPreprocess(source, max_length=length)
         if preprocess is not None:
             _check_fit(preprocess, encoder)
+            # Elsewhere no string gets into a model, whose rest is to be compiled.
+            preprocess.supports_jit = preprocess.supports_jit or not kernels.ON_TENSORFLOW
         super().__init__(encoder, **kwargs)
         # Strings are no arrays that Keras could convert.
         self._convert_input_args = False
@@ -103,6 +107,27 @@ class OnText(OnEncoder):
     def encoded_spec(self, inputs: Any) -> keras.KerasTensor:
         """Returns the shape and the dtype of what the heads take."""
         return self.encoder.compute_output_spec(self._tokens(inputs), output_key=self._output_key)
+
+    def fit(self, x=None, *args, **kwargs):
+        validation = kwargs.get("validation_data")
+        if isinstance(validation, (tuple, list)):
+            kwargs["validation_data"] = (self._batches(validation[0]), *validation[1:])
+        return super().fit(self._batches(x), *args, **kwargs)
+
+    def evaluate(self, x=None, *args, **kwargs):
+        return super().evaluate(self._batches(x), *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        return super().predict(self._batches(x), *args, **kwargs)
+
+    def _batches(self, x):
+        """Returns what Keras is to make batches of; it refuses lists of strings, and others late.
+
+        On JAX it refuses them after it has taken the weights out of the model.
+        """
+        if not kernels.ON_TENSORFLOW and _has_strings(x):
+            self._check_strings()
+        return _arrays(x)
 
     @says_it_all
     def _tokens(self, inputs):
@@ -176,6 +201,26 @@ def dropout_of(source: Checkpoint | BertEncoder, dropout: float | None) -> float
     if dropout is None:
         return source.config.hidden_dropout_prob
     return check_rate("dropout", dropout)
+
+
+def _arrays(x: Any) -> Any:
+    """Returns texts, or pairs of them, as Keras takes them: lists become arrays of objects."""
+    if isinstance(x, tuple):
+        return tuple(map(_arrays, x))
+    if isinstance(x, dict):
+        return {key: _arrays(value) for key, value in x.items()}
+    is_list = isinstance(x, list) and bool(x) and all(isinstance(text, str) for text in x)
+    is_array = isinstance(x, np.ndarray) and x.dtype.kind == "U"
+    return np.array(x, dtype=object) if is_list or is_array else x
+
+
+def _has_strings(x: Any) -> bool:
+    """Tells whether there are strings among what is to be batches for a model."""
+    spec = getattr(x, "element_spec", x)  # Of a dataset, in which labels come second.
+    if spec is not x and isinstance(spec, tuple):
+        spec = spec[0]
+    kinds = [str(getattr(part, "dtype", type(part).__name__)) for part in keras.tree.flatten(spec)]
+    return any(re.search("str|object|bytes|<[US]", kind) for kind in kinds)
 
 
 def _check_fit(preprocess: BertPreprocess, encoder: BertEncoder) -> None:

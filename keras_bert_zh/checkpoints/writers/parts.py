@@ -27,12 +27,13 @@ def arrays(checkpoint: Checkpoint, scheme: Scheme) -> Iterator[tuple[str, np.nda
         yield name, np.ascontiguousarray(array.T if scheme.is_transposed(ours) else array)
 
 
-def without_head(checkpoint: Checkpoint, format: str) -> Checkpoint:
+def without_head(checkpoint: Checkpoint, format: str, *, stacklevel: int) -> Checkpoint:
     """Returns a checkpoint without the head of a fine-tuned model, of which a warning tells.
 
     Args:
         checkpoint: the checkpoint.
         format: str, what it is written as, which has no such heads.
+        stacklevel: int, that of the warning: where it is saved.
     """
     head = checkpoint.head
     if head is None:
@@ -40,7 +41,7 @@ def without_head(checkpoint: Checkpoint, format: str) -> Checkpoint:
     warnings.warn(
         f"{format} has no heads of fine-tuned models: that of {head.task} is left out. "
         'format="huggingface" keeps it.',
-        stacklevel=4,
+        stacklevel=stacklevel,
     )
     kept = [name for name in checkpoint.weights if names.part_of(name) != head.part]
     return dataclasses.replace(checkpoint, head=None, weights=checkpoint.weights.only(kept))
