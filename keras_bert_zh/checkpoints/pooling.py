@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 # What is computed here. All but the last are named as sentence-transformers names them.
 MODES = ("cls", "mean", "max", "pooled_output")
@@ -23,6 +24,12 @@ class Pooling:
         lowercase: bool, whether texts are lower-cased before they are tokenised.
         beyond: tuple of str, what else the model computes, which is not computed here.
 
+    Example:
+
+    >>> from keras_bert_zh.checkpoints.pooling import Pooling
+    >>> Pooling("weightedmean", max_length=512).unsupported
+    ("pooling by 'weightedmean'",)
+
     Reference:
         `modules.json` and the folders it names, as sentence-transformers writes them.
     """
@@ -41,3 +48,7 @@ class Pooling:
         """What is not computed here; empty if the vectors are."""
         other = () if self.mode in MODES else (f"pooling by {self.mode!r}",)
         return (*other, *self.beyond)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields by name, as JSON holds them."""
+        return dataclasses.asdict(self) | {"prompts": dict(self.prompts), "beyond": [*self.beyond]}

@@ -1,7 +1,6 @@
 """`inspect SOURCE`: what a checkpoint holds, and what it lacks."""
 
 import argparse
-import dataclasses
 import json
 import math
 from typing import Any
@@ -40,7 +39,7 @@ def describe(checkpoint: Checkpoint) -> dict[str, Any]:
         "lowercase": checkpoint.lowercase,
         "heads": list(checkpoint.parts),
         "head": checkpoint.head and checkpoint.head.to_dict(),
-        "pooling": None if pooling is None else dataclasses.asdict(pooling),
+        "pooling": pooling and pooling.to_dict() | {"unsupported": [*pooling.unsupported]},
         "missing": list(checkpoint.missing),
         "leftovers": list(checkpoint.leftovers),
         "tensors": [
@@ -89,7 +88,8 @@ def _pooling(found: dict[str, Any] | None) -> str:
         return "not said"
     scaled = ", scaled to length 1" if found["normalize"] else ""
     lines = [f"{found['mode']}{scaled}, at most {found['max_length']} tokens"]
-    lines += [f"not computed here: {', '.join(found['beyond'])}"] if found["beyond"] else []
+    if found["unsupported"]:
+        lines.append(f"not computed here: {', '.join(found['unsupported'])}")
     for name, prompt in found["prompts"].items():
         default = ", by default" if name == found["default_prompt"] else ""
         lines.append(f"prompt {name!r}{default}: {prompt!r}")

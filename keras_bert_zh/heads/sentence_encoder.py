@@ -170,13 +170,11 @@ class SentenceEncoder(OnText, keras.Model):
         return keras.KerasTensor((hidden.shape[0], hidden.shape[-1]), self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
-        pooling = dataclasses.asdict(self.pooling)
-        del pooling["beyond"]  # It is empty.
-        return {**super().get_config(), "pooling": pooling}
+        return {**super().get_config(), "pooling": self.pooling.to_dict()}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects=None) -> "SentenceEncoder":
-        pooling = Pooling(**config["pooling"])
+        pooling = Pooling(**config["pooling"] | {"beyond": ()})  # JSON has no tuples.
         return super().from_config({**config, "pooling": pooling}, custom_objects)
 
 

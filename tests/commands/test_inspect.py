@@ -34,6 +34,9 @@ def test_inspect_shows_how_vectors_are_made(run, data, tmp_path):
     assert "".join((said + "prompt 'passage': ''").split()) in "".join(output.split())
     found = json.loads(run("inspect", folder, "--json")[1])["pooling"]
     assert (found["mode"], found["max_length"], found["prompts"]) == ("cls", 12, prompts)
+    edit(folder / "1_Pooling" / "config.json", pooling_mode="weightedmean")
+    output = run("inspect", folder)[1]
+    assert "notcomputedhere:poolingby'weightedmean'" in "".join(output.split())
     output = run("inspect", data / "tiny_original")[1]
     assert shown(output)["pooling"] == "not said"
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.commands.shown import shown
+from tests.sentence_transformers import copy_of
 from tests.tensors import read_tensors, write_tensors
 
 
@@ -32,6 +33,13 @@ def test_verify_compares_vocabularies(run, data, tmp_path):
     status, output, _ = run("verify", data / "tiny_original", folder)
     assert status == 1
     assert shown(output)["vocabulary"] == "DIFFERENT"
+
+
+def test_verify_compares_how_vectors_are_made(run, tmp_path):
+    places = [copy_of(kind, tmp_path / kind) for kind in ("cls", "mean")]
+    status, output, _ = run("verify", *places)
+    assert status == 1
+    assert shown(output)["pooling"] == "DIFFERENT"
 
 
 def test_verify_is_not_fooled_by_numbers_that_are_none(run, data, tmp_path):

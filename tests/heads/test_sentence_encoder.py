@@ -1,6 +1,7 @@
 """Vectors as sentence-transformers makes them, by every way in."""
 
 import dataclasses
+import pickle
 
 import keras
 import numpy as np
@@ -190,6 +191,21 @@ def test_two_texts_are_compared_and_trained_in_one_model(checkpoints):
     losses = [float(model.train_on_batch(pairs, np.zeros((5, 1)))) for _ in range(4)]
     assert losses[-1] < losses[0]
     assert difference(encoder(TEXTS), before) > 1e-4
+
+
+def test_files_of_a_model_that_takes_texts(checkpoints, tmp_path):
+    checkpoint = changed(checkpoints["mean"], prompts=PROMPTS, include_prompt=False)
+    model = SentenceEncoder(checkpoint, prompt="query", normalize=True)
+    expected = model(TEXTS)
+    model.save(tmp_path / "model.keras")
+    copies = [pickle.loads(pickle.dumps(model)), keras.models.clone_model(model)]
+    copies[1].set_weights(model.get_weights())
+    for copy in (*copies, keras.saving.load_model(tmp_path / "model.keras")):
+        assert copy.pooling == model.pooling
+        assert difference(copy(TEXTS), expected) == 0
+    model.export(tmp_path / "exported", verbose=False)
+    exported = tf.saved_model.load(tmp_path / "exported")
+    assert difference(exported.serve(tf.constant(TEXTS)), expected) < 1e-6
 
 
 def test_on_jax_the_dict_is_taken(tmp_path):

@@ -25,6 +25,10 @@ POOLINGS = {
         include_prompt=False,
         lowercase=True,
     ),
+    # Version 6 takes the first token behind the prompt; earlier ones, [CLS].
+    "behind": Pooling(
+        "cls", max_length=12, prompts={"a": "中国："}, default_prompt="a", include_prompt=False
+    ),
     "pooler": Pooling("pooled_output", max_length=12),
     "pooler_scaled": Pooling("pooled_output", max_length=12, normalize=True),
 }
