@@ -32,6 +32,7 @@ ALLOWED = {
         "layers",
         "messages",
         "preprocess",
+        "text",
     },
     "export": {
         "input_keys",

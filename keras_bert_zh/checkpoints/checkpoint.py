@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from keras_bert_zh.checkpoints import names
 from keras_bert_zh.checkpoints.head import TASKS, Head
+from keras_bert_zh.checkpoints.pooling import Pooling
 from keras_bert_zh.checkpoints.tensors import Weights
 from keras_bert_zh.config import BertConfig
 from keras_bert_zh.messages import listing
@@ -27,6 +28,8 @@ class Checkpoint:
             have them.
         format: str, the format of the files; `None` for arrays in memory.
         leftovers: tuple of str, names of the tensors in the files that are not BERT's.
+        pooling: how the makers of a model of Sentence Transformers make one vector of a text, with
+            `mode`, `normalize`, `max_length`, `prompts` and more; `None` if the files do not say.
         head: Head, what a fine-tuned model is for; its `task`, its `labels`, its `problem_type`.
             `None` for a BERT that was only pretrained, or a head that is not read.
 
@@ -50,6 +53,7 @@ class Checkpoint:
     weights: Weights = dataclasses.field(repr=False)
     format: str | None = None
     leftovers: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+    pooling: Pooling | None = None
     head: Head | None = None
 
     def __post_init__(self) -> None:

@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     differences |= _differences_of_heads(first, second)
     same = {
         name: getattr(first, name) == getattr(second, name)
-        for name in ("vocabulary", "lowercase", "head")
+        for name in ("vocabulary", "lowercase", "head", "pooling")
         if None not in (getattr(first, name), getattr(second, name))
     }
     alone = {

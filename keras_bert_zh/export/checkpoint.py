@@ -55,13 +55,15 @@ def save_checkpoint(
     A checkpoint keeps its heads and their labels, and so does a model on an encoder, such as
     MaskedLM and TextClassifier; a checkpoint's other tensors (`Checkpoint.leftovers`) are not
     written. Pooler and heads of a model are written as they are, also where they were drawn at
-    random and not trained.
+    random and not trained. How a SentenceEncoder, or a checkpoint with `pooling`, makes vectors of
+    texts is written in the format `"huggingface"` alone.
 
     Args:
-        source: a BertEncoder, a MaskedLM, a TextClassifier, TokenTagger or SpanReader, or what
-            `load_checkpoint` returned.
+        source: a BertEncoder, a MaskedLM, a TextClassifier, TokenTagger, SpanReader or
+            SentenceEncoder, or what `load_checkpoint` returned.
         folder: the path to write to, beside which there must be room for the new files.
-        format: `"huggingface"`, which Transformers loads; `"original"`, which the code of
+        format: `"huggingface"`, which Transformers and, where there is a pooling,
+            sentence-transformers load, with a model card; `"original"`, which the code of
             google-research/bert loads; or `"hub"`, which TensorFlow runs in place of the
             TF1 Hub module, without heads of fine-tuned models. `load_checkpoint` reads them all.
         preprocess: BertPreprocess, whose vocabulary and `lowercase` are written. Without it, those
@@ -90,7 +92,7 @@ def save_checkpoint(
     >>> with tempfile.TemporaryDirectory() as place:
     ...     folder = save_checkpoint(checkpoint, f"{place}/bert")
     ...     sorted(file.name for file in folder.iterdir())
-    ['config.json', 'model.safetensors', 'tokenizer_config.json', 'vocab.txt']
+    ['README.md', 'config.json', 'model.safetensors', 'tokenizer_config.json', 'vocab.txt']
     """
     write = WRITERS[check_choice("format", format, FORMATS)]
     overwrite = check_flag("overwrite", overwrite)
@@ -108,6 +110,13 @@ def save_checkpoint(
             f"{folder} was written without a vocabulary, because the {type(source).__name__} has "
             "none: BertPreprocess can't be made from that folder. Pass preprocess=, the "
             "BertPreprocess that goes with the model.",
+            stacklevel=2,
+        )
+    pooling = checkpoint.pooling
+    if pooling is not None and format != "huggingface" and not pooling.unsupported:
+        warnings.warn(
+            f"{folder} does not say how vectors are made of texts ({pooling.mode}, at most "
+            f'{pooling.max_length} tokens): only format="huggingface" does.',
             stacklevel=2,
         )
     return folder

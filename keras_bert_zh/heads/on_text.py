@@ -131,8 +131,7 @@ class OnText(OnEncoder):
 
     @says_it_all
     def _tokens(self, inputs):
-        # Also a wrong dict, of which the encoder says what is wrong.
-        if isinstance(inputs, Mapping) and "text_a" not in inputs:
+        if are_ids(inputs):
             return inputs
         self._check_strings()
         tokens = self.preprocess(inputs)
@@ -178,6 +177,11 @@ class OnText(OnEncoder):
         if preprocess is not None:
             preprocess = keras.saving.deserialize_keras_object(preprocess, custom_objects)
         return super().from_config({**config, "preprocess": preprocess}, custom_objects)
+
+
+def are_ids(inputs: Any) -> bool:
+    """Tells a dict of ids from texts; a wrong dict too, of which the encoder says what is wrong."""
+    return isinstance(inputs, Mapping) and "text_a" not in inputs
 
 
 def opened(source: Source) -> Checkpoint | BertEncoder:

@@ -16,6 +16,7 @@ from keras_bert_zh import (
     BertEncoder,
     BertPreprocess,
     MaskedLM,
+    SentenceEncoder,
     SpanReader,
     TextClassifier,
     TokenTagger,
@@ -118,6 +119,12 @@ CASES = {
     MaskedLM: Case(
         lambda dtype=None, **kwargs: MaskedLM(_encoder(dtype), next_sentence=True, **kwargs),
         (INPUTS | {"mlm_positions": POSITIONS},),
+    ),
+    SentenceEncoder: Case(
+        lambda dtype=None, **kwargs: SentenceEncoder(
+            _encoder(dtype), "mean", normalize=True, **kwargs
+        ),
+        (INPUTS,),
     ),
     MaskedLMHead: Case(
         lambda **kwargs: MaskedLMHead(vocab_size=3, hidden_size=12, **kwargs),

@@ -13,6 +13,7 @@ from keras_bert_zh.checkpoints.readers.beside_bert import (
     warn_of_tasks,
 )
 from keras_bert_zh.checkpoints.readers.json_files import read_config, read_json
+from keras_bert_zh.checkpoints.readers.sentence_transformers import read_pooling
 from keras_bert_zh.checkpoints.readers.weight_files import open_weights
 from keras_bert_zh.checkpoints.schemes import HUGGINGFACE_PREFIXES, Scheme, huggingface
 from keras_bert_zh.checkpoints.select import FLOATS, select
@@ -30,8 +31,6 @@ _PLAIN = {
     "is_decoder": (False,),
     "add_cross_attention": (False,),
 }
-
-_TASKS = "embeddings.task_type_embeddings.weight"
 
 
 def read(folder: pathlib.Path) -> Checkpoint:
@@ -79,13 +78,13 @@ def read(folder: pathlib.Path) -> Checkpoint:
     head = fine_tuned.huggingface_head(path, fields, found, pooler=pooler)
     model = fields.get("architectures")
     model = model[0] if isinstance(model, list) and model else None
-    tasks = [name for name in leftovers if name.endswith(_TASKS)]
-    unread = [name for name in _of_a_head(leftovers) if name not in tasks]
-    warn_of_head(file, unread, model, fields.get("id2label"))
-    warn_of_tasks(path, tasks)
-    warn_of_modules(folder)
+    warn_of_head(file, _of_a_head(leftovers), model, fields.get("id2label"))
+    warn_of_tasks(path, leftovers)
+    pooling = read_pooling(folder, config, weights)
+    if pooling is None:
+        warn_of_modules(folder)
     format_ = f"{NAME} ({file.name})"
-    return Checkpoint(config, vocabulary, lowercase, weights, format_, leftovers, head=head)
+    return Checkpoint(config, vocabulary, lowercase, weights, format_, leftovers, pooling, head)
 
 
 def _of_a_head(leftovers: tuple[str, ...]) -> list[str]:

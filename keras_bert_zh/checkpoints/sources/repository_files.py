@@ -14,8 +14,8 @@ SMALL = (
     "modules.json",
     "sentence_bert_config.json",
     "config_sentence_transformers.json",
-    "*_Pooling/config.json",
-    "*_Normalize/config.json",
+    "[0-9]*_*/config.json",
+    "[0-9]*_Dense/model.safetensors",
 )
 
 

@@ -11,7 +11,14 @@ from keras_bert_zh.checkpoints.head import Head
 from keras_bert_zh.checkpoints.readers.huggingface import CONFIG
 from keras_bert_zh.checkpoints.schemes import huggingface
 from keras_bert_zh.checkpoints.weight_kinds import SAFETENSORS
-from keras_bert_zh.checkpoints.writers.parts import arrays, write_json, write_vocabulary
+from keras_bert_zh.checkpoints.writers.model_card import CARD, model_card
+from keras_bert_zh.checkpoints.writers.parts import (
+    arrays,
+    write_json,
+    write_tensors,
+    write_vocabulary,
+)
+from keras_bert_zh.checkpoints.writers.sentence_transformers import write_pooling
 from keras_bert_zh.vocabulary import is_lowercase, special_ids
 
 # Transformers' class for what stands on the encoder, beside the pooler: `BertModel` and so on.
@@ -34,7 +41,8 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
     """Writes the checkpoint to this folder, which is there and empty.
 
     Where the checkpoint does not say whether text is lower-cased, the vocabulary tells, as for
-    `BertPreprocess`: Transformers lower-cases wherever a folder does not say.
+    `BertPreprocess`: Transformers lower-cases wherever a folder does not say. A pooling is written
+    for sentence-transformers.
 
     Raises:
         ValueError: if a weight or a token can't be written, or an ELECTRA has heads of BERT.
@@ -50,7 +58,15 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
     if checkpoint.vocabulary is not None:
         write_vocabulary(folder / "vocab.txt", checkpoint.vocabulary)
         write_json(folder / "tokenizer_config.json", _tokenizer(checkpoint, checkpoint.vocabulary))
-    _write_weights(checkpoint, folder / SAFETENSORS.file)
+    prefix = f"{checkpoint.config.model_type}." if _heads_of_its_own(checkpoint) else ""
+    write_tensors(dict(arrays(checkpoint, huggingface(prefix))), folder / SAFETENSORS.file)
+    pooling = checkpoint.pooling
+    if pooling is not None and pooling.unsupported:
+        pooling = None  # Its reader has told of it.
+    if pooling is not None:
+        write_pooling(checkpoint, pooling, folder)
+    card = model_card(checkpoint, _architecture(checkpoint), pooling)
+    (folder / CARD).write_text(card, encoding="utf-8")
 
 
 def _as_electra(checkpoint: Checkpoint) -> Checkpoint:
@@ -76,19 +92,6 @@ def _as_electra(checkpoint: Checkpoint) -> Checkpoint:
     return dataclasses.replace(checkpoint, weights=checkpoint.weights.only(kept))
 
 
-def _write_weights(checkpoint: Checkpoint, path: pathlib.Path) -> None:
-    from safetensors import SafetensorError
-    from safetensors.numpy import save_file
-
-    model_type = checkpoint.config.model_type
-    scheme = huggingface(f"{model_type}." if _heads_of_its_own(checkpoint) else "")
-    try:
-        # Transformers refuses files that do not say which framework laid the tensors out.
-        save_file(dict(arrays(checkpoint, scheme)), path, metadata={"format": "pt"})
-    except SafetensorError as error:
-        raise OSError(f"{path} can't be written: {error}") from error
-
-
 def _heads_of_its_own(checkpoint: Checkpoint) -> tuple[str, ...]:
     """Returns the heads that are not part of `BertModel`."""
     return tuple(head for head in checkpoint.parts if head != "pooler")
@@ -99,7 +102,7 @@ def _config(checkpoint: Checkpoint) -> dict[str, Any]:
     model_type = checkpoint.config.model_type
     return {
         **checkpoint.config.to_dict(),
-        "architectures": [f"{model_type.capitalize()}{_task(checkpoint)}"],
+        "architectures": [_architecture(checkpoint)],
         "dtype": "float32",
         "hidden_act": _ACTIVATIONS[checkpoint.config.hidden_act],
         "model_type": model_type,
@@ -108,11 +111,13 @@ def _config(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
-def _task(checkpoint: Checkpoint) -> str:
-    """Returns the end of the name of Transformers' class."""
-    if checkpoint.head is not None:
-        return _FINE_TUNED[checkpoint.head.task]
-    return _ARCHITECTURES[_heads_of_its_own(checkpoint)]
+def _architecture(checkpoint: Checkpoint) -> str:
+    """Returns the name of Transformers' class."""
+    if checkpoint.head is None:
+        end = _ARCHITECTURES[_heads_of_its_own(checkpoint)]
+    else:
+        end = _FINE_TUNED[checkpoint.head.task]
+    return f"{checkpoint.config.model_type.capitalize()}{end}"
 
 
 def _meaning(head: Head | None) -> dict[str, Any]:

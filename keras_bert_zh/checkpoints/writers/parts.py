@@ -95,8 +95,24 @@ def write_vocabulary(path: pathlib.Path, vocabulary: tuple[str, ...]) -> None:
     path.write_bytes(content)
 
 
-def write_json(path: pathlib.Path, fields: dict[str, Any]) -> None:
-    """Writes a JSON object."""
+def write_tensors(tensors: dict[str, np.ndarray], path: pathlib.Path) -> None:
+    """Writes a safetensors file.
+
+    Raises:
+        OSError: if it can't be written.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    try:
+        # Transformers refuses files that do not say which framework laid the tensors out.
+        save_file(tensors, path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        raise OSError(f"{path} can't be written: {error}") from error
+
+
+def write_json(path: pathlib.Path, fields: dict[str, Any] | list[Any]) -> None:
+    """Writes a JSON object or array."""
     text = json.dumps(fields, ensure_ascii=False, indent=2, sort_keys=True)
     path.write_text(text + "\n", encoding="utf-8")
 

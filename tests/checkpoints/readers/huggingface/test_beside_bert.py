@@ -11,26 +11,11 @@ from keras_bert_zh.__main__ import main
 
 DOORS = pytest.mark.parametrize("door", [load_checkpoint, BertEncoder, BertPreprocess])
 
-# As sentence-transformers writes them: version 6, and version 2.
-NEWER = {
-    "modules.json": [{"idx": 0, "path": ""}, {"idx": 1, "path": "1_Pooling"}],
-    "sentence_bert_config.json": {"transformer_task": "feature-extraction"},
-    "config_sentence_transformers.json": {"similarity_fn_name": "cosine"},
-    "tokenizer_config.json": {"do_lower_case": True, "model_max_length": 12},
-    "1_Pooling/config.json": {"embedding_dimension": 32, "pooling_mode": "mean"},
-}
-OLDER = NEWER | {
+# A folder of sentence-transformers that has lost its list of modules.
+LOST = {
     "sentence_bert_config.json": {"max_seq_length": 13, "do_lower_case": True},
-    "1_Pooling/config.json": {
-        "word_embedding_dimension": 32,
-        "pooling_mode_cls_token": True,
-        "pooling_mode_mean_tokens": False,
-    },
-    "2_Normalize/config.json": {},
-}
-SAID = {
-    "newer": (NEWER, "1_Pooling (mean), max_seq_length (12)."),
-    "older": (OLDER, "1_Pooling (cls), 2_Normalize, max_seq_length (13)."),
+    "config_sentence_transformers.json": {"similarity_fn_name": "cosine"},
+    "1_Pooling/config.json": {"embedding_dimension": 32, "pooling_mode": "mean"},
 }
 
 # Heads that are no dense layer alone, by the class that has them, and tensors of theirs.
@@ -90,23 +75,24 @@ def the_warning(door, folder):
 
 
 @DOORS
-@pytest.mark.parametrize("form", SAID)
-def test_pooling_of_sentence_transformers(sentence_transformers, form, door):
-    files, said = SAID[form]
-    folder = sentence_transformers(files)
+def test_files_of_sentence_transformers_that_are_not_read(sentence_transformers, door):
+    folder = sentence_transformers(LOST)
     message = the_warning(door, folder)
-    assert message.startswith(f"{folder} is a model of Sentence Transformers. Its BERT is read, ")
-    listed = "modules.json, sentence_bert_config.json, config_sentence_transformers.json"
-    assert f"the rest is not: {listed}, {said}" in message
+    assert message.startswith(f"{folder} has files of Sentence Transformers, but no modules.json")
+    listed = "sentence_bert_config.json, config_sentence_transformers.json, 1_Pooling"
+    assert f"the rest is not: {listed}. SentenceEncoder has to be told" in message
 
 
-@pytest.mark.parametrize(
-    "name", ["modules.json", "sentence_bert_config.json", "1_Pooling/config.json"]
-)
+@pytest.mark.parametrize("name", LOST)
 def test_one_file_of_sentence_transformers_is_enough(sentence_transformers, name):
     """Also one that holds something else than expected: it is not used."""
     folder = sentence_transformers({name: []})
-    assert "is a model of Sentence Transformers" in the_warning(load_checkpoint, folder)
+    assert "has files of Sentence Transformers" in the_warning(load_checkpoint, folder)
+
+
+def test_modules_without_pooling(sentence_transformers):
+    folder = sentence_transformers({"modules.json": []})
+    assert "the rest is not: modules.json." in the_warning(load_checkpoint, folder)
 
 
 @pytest.mark.parametrize("model", HEADS)
@@ -127,7 +113,7 @@ def test_a_head_is_told_of_at_each_door(with_head, door):
 @pytest.mark.filterwarnings("default::UserWarning:keras_bert_zh")
 @pytest.mark.parametrize("kind", ["pooling", "head"])
 def test_convert_tells_once(sentence_transformers, with_head, tmp_path, capsys, kind):
-    folder = sentence_transformers(OLDER) if kind == "pooling" else with_head("BertCrfForNer")
+    folder = sentence_transformers(LOST) if kind == "pooling" else with_head("BertCrfForNer")
     arguments = ["convert", str(folder), str(tmp_path / "new"), "--format", "huggingface"]
     assert main(arguments) == 0
     printed = capsys.readouterr().err
