@@ -6,6 +6,7 @@ from typing import Any
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.readers.beside_bert import (
+    TASKS,
     warn_of_head,
     warn_of_modules,
     warn_of_tasks,
@@ -40,8 +41,6 @@ _PLAIN = {
     "is_decoder": (False,),
     "add_cross_attention": (False,),
 }
-
-_TASKS = "embeddings.task_type_embeddings.weight"
 
 
 def read(folder: pathlib.Path) -> Checkpoint:
@@ -84,17 +83,16 @@ def read(folder: pathlib.Path) -> Checkpoint:
     leftovers = (*leftovers, *others)
     model = fields.get("architectures")
     model = model[0] if isinstance(model, list) and model else None
-    tasks = [name for name in leftovers if name.endswith(_TASKS)]
-    head = [name for name in _of_a_head(leftovers) if name not in tasks]
-    warn_of_head(files[0], head, model, fields.get("id2label"))
-    warn_of_tasks(path, tasks)
+    warn_of_head(files[0], _of_a_head(leftovers), model, fields.get("id2label"))
+    warn_of_tasks(path, leftovers)
     warn_of_modules(folder)
     return Checkpoint(config, vocabulary, lowercase, weights, NAME, leftovers)
 
 
 def _of_a_head(leftovers: tuple[str, ...]) -> list[str]:
     """Returns the tensors that no pretrained BERT has."""
-    return [n for n in leftovers if not n.startswith("cls.") and not n.endswith("position_ids")]
+    embeddings = ("position_ids", TASKS)
+    return [n for n in leftovers if not n.startswith("cls.") and not n.endswith(embeddings)]
 
 
 def _weight_files(folder: pathlib.Path) -> list[pathlib.Path]:

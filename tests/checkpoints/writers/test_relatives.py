@@ -137,7 +137,9 @@ def test_transformers_computes_the_same(folder, name, architecture, theirs, ours
     ("config", "architecture", "inputs"),
     [
         (ERNIE, "ErnieModel", INPUTS | {"task_type_ids": TASKS}),
+        (dataclasses.replace(ERNIE, task_type_vocab_size=0), "ErnieModel", INPUTS),
         (ELECTRA, "ElectraModel", INPUTS),
+        (dataclasses.replace(ELECTRA, embedding_size=None), "ElectraModel", INPUTS),
     ],
 )
 def test_transformers_computes_what_an_encoder_does(folder, config, architecture, inputs):
