@@ -7,6 +7,9 @@ from collections.abc import Collection
 
 from keras_bert_zh.messages import listing
 
+# How the name of ERNIE's embeddings of tasks ends in Transformers.
+TASKS = "embeddings.task_type_embeddings.weight"
+
 # What run_classifier.py and run_squad.py call their heads.
 _TF1_HEAD = re.compile(r"(cls/squad/)?output_(weights|bias)")
 
@@ -45,13 +48,15 @@ def warn_of_tasks(config: pathlib.Path, tensors: Collection[str]) -> None:
 
     Args:
         config: the path of the configuration.
-        tensors: the names of these embeddings; if there are none, nothing is said.
+        tensors: the names of the tensors that are not used; if they are not among them, nothing is
+            said.
     """
-    if tensors:
+    tables = [name for name in tensors if name.endswith(TASKS)]
+    if tables:
         warnings.warn(
-            f"{config} does not say use_task_id of an ERNIE, so that {listing(tensors, 1)} is not "
-            "used, here as in Transformers. If the model was trained with it, set model_type to "
-            '"ernie" and use_task_id to true.',
+            f"{config} does not set use_task_id for an ERNIE, so {tables[0]} is not used, as in "
+            "Transformers. If the model was trained with it, set model_type to "
+            '"ernie" and use_task_id to true there.',
             stacklevel=2,
         )
 

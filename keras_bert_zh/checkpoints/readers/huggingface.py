@@ -8,6 +8,7 @@ from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.names import PARTS
 from keras_bert_zh.checkpoints.readers import fine_tuned
 from keras_bert_zh.checkpoints.readers.beside_bert import (
+    TASKS,
     warn_of_head,
     warn_of_modules,
     warn_of_tasks,
@@ -89,7 +90,8 @@ def read(folder: pathlib.Path) -> Checkpoint:
 
 def _of_a_head(leftovers: tuple[str, ...]) -> list[str]:
     """Returns the tensors that no pretrained BERT has."""
-    return [n for n in leftovers if not n.startswith("cls.") and not n.endswith("position_ids")]
+    embeddings = ("position_ids", TASKS)
+    return [n for n in leftovers if not n.startswith("cls.") and not n.endswith(embeddings)]
 
 
 def _prefix(tensors: dict[str, Tensor]) -> str:

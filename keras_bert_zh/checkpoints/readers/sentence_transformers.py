@@ -92,7 +92,7 @@ def _is_pooler(path: pathlib.Path, weights: Weights) -> bool:
     if any(fields.get(key, value) != value for key, value in plain.items()) or not file.is_file():
         return False
     ours = {"linear.weight": "pooler.dense.kernel", "linear.bias": "pooler.dense.bias"}
-    tensors = open_tensors([file])
+    tensors = open_tensors(file)
     return tensors.keys() == ours.keys() and all(
         name in weights and np.array_equal(tensors[key].read().T, weights[name])
         for key, name in ours.items()
