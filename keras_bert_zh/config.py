@@ -11,6 +11,7 @@ from keras_bert_zh.arguments import (
     check_positive,
     check_rate,
 )
+from keras_bert_zh.input_keys import INPUT_KEYS, TASK_KEY
 
 ACTIVATIONS = ("gelu_tanh", "gelu_erf", "relu")
 
@@ -164,6 +165,13 @@ class BertConfig:
         except json.JSONDecodeError as error:
             raise ValueError(f"The BERT configuration is not valid JSON: {error}.") from error
         return cls.from_dict(fields, gelu=gelu)
+
+    @property
+    def input_sizes(self) -> dict[str, int]:
+        """How many values each input of the encoder may have: ERNIE's task types, too."""
+        counts = (self.vocab_size, 2, self.type_vocab_size)
+        sizes = dict(zip(INPUT_KEYS, counts, strict=True))
+        return sizes | ({TASK_KEY: self.task_type_vocab_size} if self.task_type_vocab_size else {})
 
     def with_dropout(self, rate: float) -> "BertConfig":
         """Returns the same configuration with `rate`, in [0, 1), for both dropouts."""

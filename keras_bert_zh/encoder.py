@@ -11,7 +11,6 @@ from keras_bert_zh.arguments import check_flag, check_flag_or_none, is_int
 from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, assign_parts, open_architecture
 from keras_bert_zh.checkpoints.variables import named_variables
 from keras_bert_zh.config import BertConfig
-from keras_bert_zh.input_keys import INPUT_KEYS, TASK_KEY
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.composite import Composite, with_frozen
 from keras_bert_zh.layers.computing import check_computing
@@ -32,9 +31,8 @@ class BertEncoder(Composite, keras.layers.Layer):
     On a CPU these positions take next to no time. It is the encoder of ERNIE and ELECTRA, too.
 
     Args:
-        checkpoint: where architecture and weights come from: anything that `load_checkpoint`
-            takes. By default that module, or the same weights from elsewhere where its server does
-            not answer. `None` stands for fresh weights.
+        checkpoint: anything that `load_checkpoint` takes; `None` stands for fresh weights. By
+            default that module, or its weights from elsewhere where its server does not answer.
         config: BertConfig, the architecture of an encoder with fresh weights. With it, the
             default checkpoint is not used.
         output_key: what a plain call returns: `"pooled_output"`, `"sequence_output"`, or `None`
@@ -47,22 +45,19 @@ class BertEncoder(Composite, keras.layers.Layer):
             `None` chooses when it is called or traced: padding-free on the TensorFlow backend on a
             CPU; with padding where XLA compiles, which needs shapes that don't depend on the mask,
             on accelerators, and on other backends. `True` is for the TensorFlow backend only, and
-            an error inside XLA. `False` computes padding and leaves it in the outputs, as the
-            original does.
+            an error inside XLA. `False` computes padding and leaves it in the outputs.
         remat: bool, whether training keeps each block's input alone and computes the rest again
             for the gradients, under dropout with the same numbers dropped: less memory, a quarter
             to a half more time. Gradients of gradients need `remat=False`.
         trains_pooler: bool, whether the pooler is trained. `None`: unless `output_key` is
-            `"sequence_output"`, of which no loss depends on it; on the JAX backend always. A call
-            that trains and returns `pooled_output` sets it.
+            `"sequence_output"`; on JAX always. A call that trains by `pooled_output` sets it.
         **kwargs: `name`, `dtype` (a dtype policy such as `"mixed_bfloat16"`) and `trainable`, as
             for every Keras layer; `sublayers`, which `get_config` returns.
 
     Call arguments:
         inputs: dict of `input_ids` `<int32>[B, S]`, token ids; `input_mask` `<int32>[B, S]`, 1 for
-            tokens and 0 for padding, all ones if missing; `segment_ids` `<int32>[B, S]`, all
-            zeros if missing; for an ERNIE with task types `task_type_ids` `<int32>[B, S]`, too, all
-            zeros if missing.
+            tokens and 0 for padding, all ones if missing; `segment_ids` `<int32>[B, S]` and, for an
+            ERNIE with task types, `task_type_ids` `<int32>[B, S]`, all zeros if missing.
         as_dict: bool, whether to return the dict whatever `output_key` says.
         all_layers: bool, whether the dict holds `encoder_outputs` too.
         output_key: str, the output to return in place of the encoder's own.
@@ -183,36 +178,28 @@ class BertEncoder(Composite, keras.layers.Layer):
         inputs = self.complete_inputs(inputs)
         encode = self._compiled if self.jit_compile else self._encode
         outputs = encode(inputs, key, all_layers, bool(training))
-        rows = {name: value for name, value in outputs.items() if name != "pooled_output"}
-        mask = inputs["input_mask"]
+        rows, mask = {**outputs}, inputs["input_mask"]
+        rows.pop("pooled_output", None)
         outputs |= keras.tree.map_structure(lambda row: self.with_mask((row, mask)), rows)
         return outputs if key is None else outputs[key]
 
     def _asked_for(self, inputs, as_dict, all_layers, output_key, trains):
         key = asked_for(self.output_key, as_dict, all_layers, output_key)
-        check_signature(inputs, self.input_keys, self.config.max_position_embeddings)
+        check_signature(inputs, self.config.input_sizes, self.config.max_position_embeddings)
         if trains and key != "sequence_output":
             self.train_pooler()
         return key
 
-    @property
-    def input_keys(self) -> tuple[str, ...]:
-        """What the inputs are called: BERT's three, and the task types of an ERNIE with some."""
-        return (*INPUT_KEYS, TASK_KEY) if self.config.task_type_vocab_size else INPUT_KEYS
-
     def complete_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Returns all inputs as int32, with their values checked."""
-        config = self.config
-        counts = config.vocab_size, 2, config.type_vocab_size, config.task_type_vocab_size
-        sizes = dict(zip((*INPUT_KEYS, TASK_KEY), counts, strict=True))
-        length = config.max_position_embeddings
-        return check_values(complete(inputs, self.input_keys), sizes, length)
+        sizes = self.config.input_sizes
+        return check_values(complete(inputs, sizes), sizes, self.config.max_position_embeddings)
 
     def _encode(self, inputs, key, all_layers, training):
         mask, num_heads = inputs["input_mask"], self.config.num_attention_heads
         layout = kernels.layout_of(mask, num_heads, self.padding_free)
         first = layout.first_tokens()
-        keys = [key for key in self.input_keys if key != "input_mask"]
+        keys = [key for key in self.config.input_sizes if key != "input_mask"]
         ids, segments, *tasks = (layout.gather(inputs[key]) for key in keys)
         hidden = self.embeddings(ids, segments, layout.positions, *tasks, training=training)
         encoder_outputs = []

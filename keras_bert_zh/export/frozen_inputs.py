@@ -35,7 +35,7 @@ def signature(model: Any) -> Any:
     if isinstance(first, (BertEncoder, MaskedLM)):
         encoder = first.encoder if isinstance(first, MaskedLM) else first
         positions = ("mlm_positions",) if isinstance(first, MaskedLM) else ()
-        names = (*encoder.input_keys, *positions)
+        names = (*encoder.config.input_sizes, *positions)
         return {name: tf.TensorSpec([None, None], tf.int32, name=name) for name in names}
     found = _own_input(first)
     if found is None:
@@ -144,7 +144,7 @@ def _describe(model: Any) -> str:
 
 
 def _complete_tokens(encoder: BertEncoder, inputs: Any) -> dict[str, Any]:
-    check_signature(inputs, encoder.input_keys, encoder.config.max_position_embeddings)
+    check_signature(inputs, encoder.config.input_sizes, encoder.config.max_position_embeddings)
     return encoder.complete_inputs(inputs)
 
 

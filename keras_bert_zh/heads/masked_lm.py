@@ -162,7 +162,7 @@ class MaskedLM(OnEncoder, keras.Model):
     ):
         """Exports the model as `keras.Model.export` does, by default with all of its inputs."""
         if input_signature is None:
-            names = (*self.encoder.input_keys, "mlm_positions")
+            names = (*self.encoder.config.input_sizes, "mlm_positions")
             input_signature = [
                 {name: keras.InputSpec("int32", (None, None), name=name) for name in names}
             ]

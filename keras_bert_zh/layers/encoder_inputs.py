@@ -1,6 +1,6 @@
 """Checks of what an encoder is called with, so that no kernel fails first or reads astray."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import keras
@@ -12,7 +12,7 @@ from keras_bert_zh.messages import says_it_all
 
 
 @says_it_all
-def check_signature(inputs: Any, keys: tuple[str, ...], max_length: int) -> None:
+def check_signature(inputs: Any, keys: Collection[str], max_length: int) -> None:
     """Checks keys, dtypes and shapes; works on symbolic tensors too.
 
     Args:
@@ -68,7 +68,7 @@ def check_integers(name: str, tensor: Any, axes: str) -> None:
     raise ValueError(f"{name} must be integers, int32 {axes}; got {_dtype(tensor)}.")
 
 
-def complete(inputs: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+def complete(inputs: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
     """Returns all inputs of these keys: a missing mask is ones, all else that is missing zeros."""
     ids = inputs["input_ids"]
     mask = inputs.get("input_mask", ops.ones_like(ids))
