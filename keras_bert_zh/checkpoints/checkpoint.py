@@ -21,7 +21,8 @@ class Checkpoint:
         weights: float arrays under the names of `names.SHAPES`; kernels are `[in, out]`. Each is
             read from its file when it is asked for. The names that begin with `pooler.`,
             `masked_lm.` or `next_sentence.` are there only if the files have them.
-        format: str, the format of the files; `None` for arrays in memory.
+        format: str, the format of the files, in brackets the file of weights where there may be
+            several kinds; `None` for arrays in memory.
         leftovers: tuple of str, names of the tensors in the files that are not BERT's.
 
     Raises:
