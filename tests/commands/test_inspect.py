@@ -26,6 +26,7 @@ def test_inspect(run, data):
     assert rows["parameters"] == "53,520"
 
 
+@pytest.mark.filterwarnings("ignore:.* computes what this package does not:UserWarning")
 def test_inspect_shows_how_vectors_are_made(run, data, tmp_path):
     folder = copy_of("cls", tmp_path / "model")
     prompts = {"query": "查询：", "passage": ""}
@@ -41,6 +42,32 @@ def test_inspect_shows_how_vectors_are_made(run, data, tmp_path):
     assert "notcomputedhere:poolingby'weightedmean'" in "".join(output.split())
     output = run("inspect", data / "tiny_original")[1]
     assert shown(output)["pooling"] == "not said"
+
+
+def test_inspect_of_fine_tuned_models(run, fine_tuned):
+    rows = shown(run("inspect", fine_tuned["token_classification"])[1])
+    assert rows["task"] == "token_classification"
+    assert rows["labels"] == "O, B-PER, I-PER, B-LOC, I-LOC"
+    assert rows["heads"] == "classifier"
+    rows = shown(run("inspect", fine_tuned["question_answering"])[1])
+    assert rows["task"] == "question_answering"
+    assert "labels" not in rows
+    found = json.loads(run("inspect", fine_tuned["sequence_classification"], "--json")[1])
+    labels = ["体育", "财经", "科技"]
+    assert found["head"] == {
+        "task": "sequence_classification",
+        "labels": labels,
+        "problem_type": None,
+        "dropout": None,
+    }
+
+
+def test_inspect_tells_the_kind_of_labels(run, fine_tuned, tmp_path):
+    folder = shutil.copytree(fine_tuned["sequence_classification"], tmp_path / "model")
+    path = folder / "config.json"
+    fields = json.loads(path.read_text()) | {"problem_type": "multi_label_classification"}
+    path.write_text(json.dumps(fields))
+    assert shown(run("inspect", folder)[1])["problem_type"] == "multi_label_classification"
 
 
 def test_inspect_as_json(run, data):
