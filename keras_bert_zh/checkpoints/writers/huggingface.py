@@ -5,6 +5,7 @@ from typing import Any
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.head import Head
+from keras_bert_zh.checkpoints.names import HEADS
 from keras_bert_zh.checkpoints.readers.huggingface import CONFIG, WEIGHTS
 from keras_bert_zh.checkpoints.schemes import HUGGINGFACE
 from keras_bert_zh.checkpoints.writers.parts import arrays, write_json, write_vocabulary
@@ -64,7 +65,7 @@ def _write_weights(checkpoint: Checkpoint, path: pathlib.Path) -> None:
 
 def _heads_of_its_own(checkpoint: Checkpoint) -> tuple[str, ...]:
     """Returns the heads that are not part of `BertModel`."""
-    return tuple(head for head in checkpoint.parts if head != "pooler")
+    return tuple(part for part in checkpoint.parts if part in HEADS)
 
 
 def _config(checkpoint: Checkpoint) -> dict[str, Any]:
