@@ -94,7 +94,7 @@ def _as_electra(checkpoint: Checkpoint) -> Checkpoint:
 
 def _heads_of_its_own(checkpoint: Checkpoint) -> tuple[str, ...]:
     """Returns the heads that are not part of `BertModel`."""
-    return tuple(part for part in checkpoint.parts if part in HEADS)
+    return tuple(part for part in checkpoint.parts if part in names.HEADS)
 
 
 def _config(checkpoint: Checkpoint) -> dict[str, Any]:
