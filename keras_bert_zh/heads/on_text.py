@@ -12,7 +12,6 @@ from keras_bert_zh.checkpoints import Checkpoint, open_checkpoint
 from keras_bert_zh.checkpoints.assign import ignoring_pooler, warn_of_lacking
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.on_encoder import OnEncoder
-from keras_bert_zh.input_keys import INPUT_KEYS
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.encoder_inputs import complete
 from keras_bert_zh.messages import says_it_all
@@ -127,7 +126,7 @@ class OnText(OnEncoder):
         return tokens
 
     def _check_strings(self):
-        ids = ", ".join(INPUT_KEYS)
+        ids = ", ".join(self.encoder.config.input_sizes)
         if self.preprocess is None:
             raise ValueError(
                 f"This {type(self).__name__} was made from an encoder and takes a dict of {ids}. "
@@ -150,7 +149,8 @@ class OnText(OnEncoder):
         if input_signature is None and self.preprocess is not None:
             input_signature = [keras.InputSpec("string", (None,), name="texts")]
         elif input_signature is None:
-            dict_ = {key: keras.InputSpec("int32", (None, None), name=key) for key in INPUT_KEYS}
+            keys = self.encoder.config.input_sizes
+            dict_ = {key: keras.InputSpec("int32", (None, None), name=key) for key in keys}
             input_signature = [dict_]
         super().export(filepath, format, verbose, input_signature, **kwargs)
 
