@@ -52,7 +52,7 @@ ARCHIVES = {
     "a pickle that is too long": archive(("a/data.pkl", bytes(2_000_001)), NUMBER),
     "a flipped bit in the pickle": WHOLE.replace(b"_rebuild_t", b"_rebuild_u", 1),
     "another name before the content": WHOLE.replace(b"a/data/0", b"a/data/1", 1),
-    "no header before the content": WHOLE.replace(NUMBER[1], NUMBER[1][:-4])[4:],
+    "no header before the content": b"PK\3\5".join(WHOLE.rsplit(b"PK\3\4", 1)),
 }
 
 
