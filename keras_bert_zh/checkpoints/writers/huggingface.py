@@ -5,6 +5,7 @@ from typing import Any
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.head import Head
+from keras_bert_zh.checkpoints.names import HEADS
 from keras_bert_zh.checkpoints.readers.huggingface import CONFIG, WEIGHTS
 from keras_bert_zh.checkpoints.schemes import HUGGINGFACE, Scheme
 from keras_bert_zh.checkpoints.writers.model_card import CARD, model_card
@@ -72,7 +73,7 @@ def _scheme(checkpoint: Checkpoint) -> Scheme:
 
 def _heads_of_its_own(checkpoint: Checkpoint) -> tuple[str, ...]:
     """Returns the heads that are not part of `BertModel`."""
-    return tuple(head for head in checkpoint.parts if head != "pooler")
+    return tuple(part for part in checkpoint.parts if part in HEADS)
 
 
 def _config(checkpoint: Checkpoint) -> dict[str, Any]:
