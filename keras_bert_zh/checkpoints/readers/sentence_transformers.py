@@ -86,7 +86,7 @@ def _module(folder: pathlib.Path, entry: Any) -> tuple[str, pathlib.Path]:
 
 
 def _is_pooler(path: pathlib.Path, weights: Weights) -> bool:
-    """Tells whether a dense module is the pooler of BERT once more, as in LaBSE."""
+    """Tells whether a dense module is the pooler of BERT once more."""
     fields, file = _settings(path / "config.json"), path / DENSE_WEIGHTS
     plain = {"activation_function": TANH, "bias": True, "use_residual": False}
     if any(fields.get(key, value) != value for key, value in plain.items()) or not file.is_file():
