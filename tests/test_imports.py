@@ -15,7 +15,7 @@ ALLOWED = {
     "arguments": set(),
     "input_keys": set(),
     "messages": set(),
-    "config": {"arguments"},
+    "config": {"input_keys", "arguments"},
     "vocabulary": set(),
     "text": {"messages", "vocabulary"},
     "layers": {"input_keys", "arguments", "messages"},
@@ -23,7 +23,7 @@ ALLOWED = {
     "checkpoints": {"arguments", "config", "files", "messages", "vocabulary"},
     "preprocess": {"input_keys", "arguments", "text", "checkpoints", "vocabulary"},
     "data": {"input_keys", "arguments", "files", "preprocess", "text"},
-    "encoder": {"input_keys", "arguments", "config", "layers", "checkpoints"},
+    "encoder": {"arguments", "config", "layers", "checkpoints"},
     "heads": {
         "input_keys",
         "arguments",
@@ -65,6 +65,7 @@ ALLOWED = {
 STANDARD_LIBRARY_ONLY = (
     "arguments.py",
     "config.py",
+    "input_keys.py",
     "vocabulary.py",
     "checkpoints/names.py",
     "checkpoints/schemes.py",

@@ -15,12 +15,12 @@ from keras_bert_zh.export.frozen_inputs import (
     complete,
     first_layer,
     signature,
+    takes_ids,
     with_string_input,
 )
 from keras_bert_zh.files.freed_memory import give_back
 from keras_bert_zh.files.new_folder import new_folder
 from keras_bert_zh.files.replaceable import Replaceable, unknown_files
-from keras_bert_zh.heads.masked_lm import MaskedLM
 from keras_bert_zh.layers import kernels
 
 # What `save` writes.
@@ -41,9 +41,10 @@ class FrozenModel:
     first call. The weights stay what they were when it was made. TensorFlow backend only.
 
     Args:
-        model: BertEncoder, MaskedLM, functional `keras.Model`, or `keras.Sequential` that begins
-            with one of these, BertPreprocess or `keras.Input`, in Sequentials of its own too. One
-            that was called on pairs of texts before takes pairs, any other takes single texts.
+        model: BertEncoder, MaskedLM, a model of texts such as TextClassifier, functional
+            `keras.Model`, or `keras.Sequential` that begins with one of these, BertPreprocess or
+            `keras.Input`, in Sequentials of its own too. One that was called on pairs of texts
+            before takes pairs, and so does SpanReader; any other takes single texts.
 
     Call arguments:
         inputs: what the model takes: for BertPreprocess a list, tuple, array or tensor of single
@@ -86,7 +87,7 @@ class FrozenModel:
         )
 
         first = first_layer(model)
-        self._completing = first if isinstance(first, (BertEncoder, MaskedLM)) else None
+        self._completing = first if takes_ids(first) else None
         self._takes = signature(model)
         called = with_string_input(model, self._takes)
         traced = tf.function(

@@ -9,6 +9,8 @@ from keras import ops
 
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.masked_lm import MaskedLM
+from keras_bert_zh.heads.on_encoder import OnEncoder
+from keras_bert_zh.heads.on_text import OnText
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.encoder_inputs import check_signature
 from keras_bert_zh.preprocess import BertPreprocess
@@ -28,12 +30,12 @@ def signature(model: Any) -> Any:
     import tensorflow as tf
 
     first = first_layer(model)
-    if isinstance(first, BertPreprocess):
-        if _takes_pairs(model):
+    if isinstance(first, BertPreprocess) or (isinstance(first, OnText) and not takes_ids(first)):
+        if first.takes_pairs if isinstance(first, OnText) else _takes_pairs(model):
             return tuple(tf.TensorSpec([None], tf.string, name=key) for key in ("text_a", "text_b"))
         return tf.TensorSpec([None], tf.string, name="texts")
-    if isinstance(first, (BertEncoder, MaskedLM)):
-        encoder = first.encoder if isinstance(first, MaskedLM) else first
+    if takes_ids(first):
+        encoder = first if isinstance(first, BertEncoder) else first.encoder
         positions = ("mlm_positions",) if isinstance(first, MaskedLM) else ()
         names = (*encoder.config.input_sizes, *positions)
         return {name: tf.TensorSpec([None, None], tf.int32, name=name) for name in names}
@@ -42,15 +44,22 @@ def signature(model: Any) -> Any:
         found = _own_input(model)
     if found is None:
         raise TypeError(
-            "FrozenModel takes a BertEncoder, a MaskedLM, a functional keras.Model, or a "
-            "keras.Sequential that begins with one of these, with BertPreprocess or with "
-            f"keras.Input; got {_describe(model)}."
+            "FrozenModel takes a BertEncoder, a MaskedLM, a model of texts such as TextClassifier, "
+            "a functional keras.Model, or a keras.Sequential that begins with one of these, with "
+            f"BertPreprocess or with keras.Input; got {_describe(model)}."
         )
     if isinstance(model, keras.Sequential) and isinstance(found, list) and len(found) == 1:
         found = found[0]  # As a Sequential hands it on.
     return keras.tree.map_structure(
         lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name), found
     )
+
+
+def takes_ids(first: Any) -> bool:
+    """Tells whether it takes a dict of ids as an encoder does, in which some may be missing."""
+    if isinstance(first, OnText):
+        return first.preprocess is None
+    return isinstance(first, (BertEncoder, MaskedLM))
 
 
 def with_string_input(model: Any, takes: Any) -> Any:
@@ -66,12 +75,12 @@ def with_string_input(model: Any, takes: Any) -> Any:
     return keras.Sequential([inputs, with_string_input(first, takes), *others], name=model.name)
 
 
-def complete(first: BertEncoder | MaskedLM, inputs: Any) -> dict[str, Any]:
-    """Returns all inputs of an encoder or MaskedLM, with what is missing, checked."""
+def complete(first: BertEncoder | OnEncoder, inputs: Any) -> dict[str, Any]:
+    """Returns all inputs of what takes ids, with what is missing, checked."""
     if isinstance(inputs, Mapping):
         inputs = {name: ops.convert_to_tensor(value) for name, value in inputs.items()}
-    if isinstance(first, BertEncoder):
-        return _complete_tokens(first, inputs)
+    if not isinstance(first, MaskedLM):
+        return _complete_tokens(first if isinstance(first, BertEncoder) else first.encoder, inputs)
     positions = inputs.pop("mlm_positions", None) if isinstance(inputs, dict) else None
     inputs = _complete_tokens(first.encoder, inputs)
     rows, length = ops.shape(inputs["input_ids"])

@@ -46,12 +46,15 @@ class OnText(OnEncoder):
         preprocess: BertPreprocess, or `None`.
         encoder: BertEncoder.
         takes_pooled: bool, whether `output_key` is `"pooled_output"`.
+        takes_pairs: bool, whether it is made for pairs of texts.
 
     Raises:
         TypeError: if `source` or `preprocess` is something else.
         ValueError: if preprocess and encoder do not fit each other, or an argument is given that
             the other ones have decided.
     """
+
+    takes_pairs = False
 
     def __init__(
         self,
@@ -142,12 +145,14 @@ class OnText(OnEncoder):
     def export(
         self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs
     ):
-        """Exports the model as `keras.Model.export` does, by default for single texts.
+        """Exports the model as `keras.Model.export` does, by default for what it is made for.
 
-        Without a preprocess it is for the dict.
+        That is single texts, for a SpanReader pairs of them, and without a preprocess the dict.
         """
         if input_signature is None and self.preprocess is not None:
-            input_signature = [keras.InputSpec("string", (None,), name="texts")]
+            names = ("text_a", "text_b") if self.takes_pairs else ("texts",)
+            texts = tuple(keras.InputSpec("string", (None,), name=name) for name in names)
+            input_signature = [texts] if self.takes_pairs else [*texts]
         elif input_signature is None:
             keys = self.encoder.config.input_sizes
             dict_ = {key: keras.InputSpec("int32", (None, None), name=key) for key in keys}

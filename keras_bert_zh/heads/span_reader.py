@@ -70,6 +70,8 @@ class SpanReader(FineTuned, keras.Model):
         google-research/bert `run_squad.py`.
     """
 
+    takes_pairs = True
+
     def __init__(
         self,
         source: Source,

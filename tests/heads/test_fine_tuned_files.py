@@ -12,6 +12,9 @@ import tensorflow as tf
 
 from keras_bert_zh import (
     BertPreprocess,
+    FrozenModel,
+    SpanReader,
+    TextClassifier,
     TokenTagger,
     load_checkpoint,
     save_checkpoint,
@@ -19,8 +22,9 @@ from keras_bert_zh import (
 from keras_bert_zh.checkpoints import Head
 from keras_bert_zh.heads.on_text import _has_strings
 from keras_bert_zh.layers import kernels
+from tests.conformance.cases import INPUTS
 from tests.encoder.common import difference
-from tests.heads.text_models import MODELS, TASKS, by_output, golden_of, text_model
+from tests.heads.text_models import MODELS, TASKS, by_output, fresh, golden_of, text_model
 from tests.process import run_python
 
 TEXTS = ["a b c", "d"]
@@ -154,3 +158,25 @@ assert "tensorflow" not in sys.modules
         tmp_path,
         KERAS_BACKEND="jax",
     )
+
+
+def test_an_exported_reader_takes_pairs(tiny_block, tmp_path):
+    model = text_model(tiny_block, SpanReader)
+    pair = TEXTS, TEXTS[::-1]
+    model.export(tmp_path / "exported", verbose=False)
+    exported = tf.saved_model.load(tmp_path / "exported")
+    found = exported.serve(tuple(map(tf.constant, pair)))
+    for key, expected in model(pair).items():
+        assert difference(found[key], expected) < 1e-6
+
+
+def test_frozen_models_take_what_the_models_take(tiny_block):
+    tagger, reader = text_model(tiny_block, TokenTagger), text_model(tiny_block, SpanReader)
+    assert difference(FrozenModel(tagger)(TEXTS), tagger(TEXTS)) < 1e-5
+    pair = TEXTS, TEXTS[::-1]
+    found = FrozenModel(reader)(pair)
+    for key, expected in reader(pair).items():
+        assert difference(found[key], expected) < 1e-5
+    of_ids = fresh(TextClassifier)
+    ids = {"input_ids": INPUTS["input_ids"]}
+    assert difference(FrozenModel(of_ids)(ids), of_ids(ids)) < 1e-5
