@@ -62,6 +62,11 @@ class FineTuned(OnText):
     def heads(self):
         return {self.head.part: getattr(self, self.head.part)}
 
+    def described(self):
+        # Encoder and preprocess have configs of their own.
+        layers = self._flatten_layers(include_self=False, recursive=False)
+        return [layer for layer in layers if layer not in (self.encoder, self.preprocess)]
+
     @property
     def labels(self) -> tuple[str, ...] | None:
         """The names of the outputs."""
