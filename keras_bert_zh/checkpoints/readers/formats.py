@@ -6,7 +6,14 @@ import re
 from collections.abc import Callable
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
-from keras_bert_zh.checkpoints.readers import hub_module, huggingface, original, tf1_hub, tf2_hub
+from keras_bert_zh.checkpoints.readers import (
+    hub_module,
+    huggingface,
+    keras_hub,
+    original,
+    tf1_hub,
+    tf2_hub,
+)
 from keras_bert_zh.checkpoints.sources import nearby
 from keras_bert_zh.messages import listing
 
@@ -17,7 +24,9 @@ READABLE = f"""Formats that are read:
 - {original.NAME}: a folder with bert_model.ckpt.index, bert_model.ckpt.data-*, \
 {original.CONFIG} and vocab.txt, or the prefix FOLDER/bert_model.ckpt;
 - {huggingface.NAME}: a folder with {huggingface.CONFIG}, {huggingface.WEIGHTS} (or \
-{huggingface.SHARDS} and its shards) and vocab.txt."""
+{huggingface.SHARDS} and its shards) and vocab.txt;
+- {keras_hub.NAME}: a folder with {keras_hub.CONFIG}, {keras_hub.WEIGHTS}, {keras_hub.TOKENIZER} \
+and {keras_hub.VOCABULARY}."""
 
 # What is said of weights that stand where safetensors are expected.
 _OTHER_WEIGHTS = {
@@ -31,6 +40,10 @@ _OTHER_WEIGHTS = {
         "tf_model.h5 is not read: it needs the code of Transformers 4 for TensorFlow. That "
         f"version's from_pretrained(folder, from_tf=True).save_pretrained(folder) writes "
         f"{huggingface.WEIGHTS}."
+    ),
+    "model.weights.json": (
+        "The shards of a Keras Hub preset are not read. Load it with keras_hub and call "
+        f"save_to_preset(folder, max_shard_size=None), which writes {keras_hub.WEIGHTS}."
     ),
 }
 
@@ -75,6 +88,8 @@ def formats_in(folder: pathlib.Path) -> dict[str, Callable[[], Checkpoint]]:
         found[tf2_hub.NAME] = lambda: tf2_hub.read(folder)
     if any((folder / name).is_file() for name in (huggingface.WEIGHTS, huggingface.SHARDS)):
         found[huggingface.NAME] = lambda: huggingface.read(folder)
+    if keras_hub.is_keras_hub(folder):
+        found[keras_hub.NAME] = lambda: keras_hub.read(folder)
     for prefix in original.prefixes(folder):
         found[f"{original.NAME} {prefix.name}"] = functools.partial(original.read, prefix)
     return found
@@ -84,6 +99,8 @@ def _file(path: pathlib.Path) -> str:
     """Returns what a file is, and what to do about it."""
     if path.name in _OTHER_WEIGHTS:
         return f"holds no checkpoint: {_OTHER_WEIGHTS[path.name].format(folder=path.parent)}"
+    if path.name in (keras_hub.WEIGHTS, keras_hub.TASK_WEIGHTS) and formats_in(path.parent):
+        return f"is a file of a {keras_hub.NAME}. Did you mean {path.parent}?"
     return _of_keras(path) or f"is a file, not the folder of a checkpoint.{_owner(path)}"
 
 
