@@ -16,6 +16,7 @@ from keras_bert_zh.checkpoints.tensors import Tensor, Weights
 from keras_bert_zh.checkpoints.variables import layer_of
 from keras_bert_zh.checkpoints.writers import FORMATS
 from keras_bert_zh.checkpoints.writers import huggingface as write_huggingface
+from keras_bert_zh.checkpoints.writers import keras_hub as write_keras_hub
 from keras_bert_zh.checkpoints.writers import original as write_original
 from keras_bert_zh.checkpoints.writers.checkpoint_folder import CHECKPOINT
 from keras_bert_zh.encoder import BertEncoder
@@ -36,6 +37,7 @@ WRITERS = {
     "huggingface": write_huggingface.write,
     "original": write_original.write,
     "hub": _write_hub,
+    "keras_hub": write_keras_hub.write,
 }
 
 
@@ -59,8 +61,8 @@ def save_checkpoint(
         source: a BertEncoder, a MaskedLM, or what `load_checkpoint` returned.
         folder: the path to write to, beside which there must be room for the new files.
         format: `"huggingface"`, which Transformers loads; `"original"`, which the code of
-            google-research/bert loads; or `"hub"`, which TensorFlow runs in place of the
-            TF1 Hub module. `load_checkpoint` reads them all.
+            google-research/bert loads; `"hub"`, which TensorFlow runs in place of the TF1 Hub
+            module; or `"keras_hub"`, a preset of Keras Hub. `load_checkpoint` reads them all.
         preprocess: BertPreprocess, whose vocabulary and `lowercase` are written. A model has
             none of its own; without it, a checkpoint's are. Where none is written, a warning says
             so.
