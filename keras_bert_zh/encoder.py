@@ -33,7 +33,8 @@ class BertEncoder(Composite, keras.layers.Layer):
 
     Args:
         checkpoint: where architecture and weights come from: anything that `load_checkpoint`
-            takes. `None` stands for fresh weights.
+            takes. By default that module, or the same weights from elsewhere where its server does
+            not answer. `None` stands for fresh weights.
         config: BertConfig, the architecture of an encoder with fresh weights. With it, the
             default checkpoint is not used.
         output_key: what a plain call returns: `"pooled_output"`, `"sequence_output"`, or `None`

@@ -30,8 +30,9 @@ class BertPreprocess(keras.layers.Layer):
     written in the text is text; bytes that are not UTF-8 are dropped.
 
     Args:
-        checkpoint: where the vocabulary comes from: anything that `load_checkpoint` takes. `None`
-            stands for the vocabulary of Google's Chinese BERT, which ships with this package.
+        checkpoint: where the vocabulary comes from: anything that `load_checkpoint` takes, by
+            default the same as for `BertEncoder`. `None` stands for the vocabulary of Google's
+            Chinese BERT, which ships with this package.
         vocabulary: list of str, or the path of a `vocab.txt`, instead of a checkpoint's.
         lowercase: bool, whether to fold case and strip accents. `None`: as the checkpoint says;
             where it does not, `True` unless the vocabulary holds capital letters.

@@ -16,6 +16,7 @@ import pytest
 import tensorflow as tf
 
 from keras_bert_zh import load_checkpoint
+from keras_bert_zh.checkpoints.sources import default
 from keras_bert_zh.export import hub_module
 from tests.process import DATA
 
@@ -81,6 +82,7 @@ def fresh_state():
     keras.utils.set_random_seed(0)
     yield
     keras.config.set_dtype_policy("float32")
+    default._taken.clear()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 import keras_bert_zh
-from keras_bert_zh.checkpoints import DEFAULT
+from keras_bert_zh.checkpoints.sources.tfhub_url import MODULE
 from tests.tensors import read_tensors, write_tensors
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -34,7 +34,7 @@ MODULES = [
 @pytest.fixture
 def folder(tmp_path, monkeypatch, tiny_module):
     """An empty folder, and a hub cache in which a tiny module stands for the default one."""
-    cached = tmp_path / "hub" / hashlib.sha1(DEFAULT.encode()).hexdigest()
+    cached = tmp_path / "hub" / hashlib.sha1(MODULE.encode()).hexdigest()
     for folder in (cached, tmp_path / "bert_chinese"):
         shutil.copytree(tiny_module, folder)
         _lengthen(folder / "variables" / "variables", 128)

@@ -3,7 +3,7 @@
 from keras_bert_zh.checkpoints.assign import assign, assign_parts
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.load import load_checkpoint, open_architecture, open_checkpoint
-from keras_bert_zh.checkpoints.sources.tfhub_url import DEFAULT
+from keras_bert_zh.checkpoints.sources.default import DEFAULT
 
 __all__ = [
     "DEFAULT",

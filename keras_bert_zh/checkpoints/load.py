@@ -1,5 +1,6 @@
 """The one door to every checkpoint format."""
 
+import dataclasses
 import os
 import pathlib
 from collections.abc import Mapping
@@ -7,8 +8,8 @@ from collections.abc import Mapping
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.readers import formats
 from keras_bert_zh.checkpoints.sources import digests
+from keras_bert_zh.checkpoints.sources.default import DEFAULT
 from keras_bert_zh.checkpoints.sources.resolve import resolve
-from keras_bert_zh.checkpoints.sources.tfhub_url import DEFAULT
 from keras_bert_zh.config import BertConfig
 
 
@@ -24,6 +25,11 @@ def load_checkpoint(
     Args:
         source: one of these:
 
+            - `"default"`, Google's Chinese BERT from the first of these that answers: its TF1 Hub
+              module, Google's archive, the Hugging Face Hub, ModelScope. What is in a cache
+              already is taken before the network is asked. A warning says which it is if it is
+              not the module. All of them give the module's outputs: its GELU (tanh) and its lower
+              case are taken whatever the files of a copy say;
             - `"small"`, the checkpoint that comes with the package;
             - the path of a folder, or the prefix of a TensorFlow checkpoint;
             - the path of a zip archive, which is unpacked once into this package's cache,
@@ -35,6 +41,8 @@ def load_checkpoint(
               Hugging Face Hub, in the cache of huggingface_hub. HF_ENDPOINT chooses a mirror;
             - `kaggle://OWNER/MODEL/FRAMEWORK/VARIATION/VERSION`: a model of Kaggle, in the cache
               of kagglehub;
+            - `modelscope://OWNER/NAME` or `modelscope://OWNER/NAME@REVISION`: a repository of
+              ModelScope, in this package's cache. MODELSCOPE_ENDPOINT chooses another site;
             - a `Checkpoint`, which is returned as it is.
         sha256: digests in hexadecimal digits by file name, such as `{"model.safetensors": ...}`;
             names are relative to the folder of the checkpoint. These files are compared before
@@ -122,11 +130,19 @@ def _open(
         if expected:
             _compare(found.path, expected)
         checkpoint = formats.read(found.path)
+        if source == DEFAULT:
+            checkpoint = _as_module(checkpoint)
         return _verified(checkpoint) if verify else checkpoint
     except ValueError as error:
         if found.cached:
             error.add_note(f"Delete {found.cached} and load {source} again.")
         raise
+
+
+def _as_module(checkpoint: Checkpoint) -> Checkpoint:
+    """Returns a copy of Google's Chinese BERT with what its Hub module says, and copies do not."""
+    config = dataclasses.replace(checkpoint.config, hidden_act="gelu_tanh")
+    return dataclasses.replace(checkpoint, config=config, lowercase=True)
 
 
 def _verified(checkpoint: Checkpoint) -> Checkpoint:

@@ -26,7 +26,7 @@ def redirect(location: str) -> Answer:
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Answers by `routes`, from path to `Answer` or to a function of the body sent.
+    """Answers by `routes`, from path to `Answer` or to a function of the body and query sent.
 
     `requests` keeps the paths that were asked for, with the query, and `tokens` what was sent as
     `Authorization`.
@@ -34,7 +34,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.routes: dict[str, Answer | Callable[[bytes], Answer]] = {}
+        self.routes: dict[str, Answer | Callable[..., Answer]] = {}
         self.requests: list[str] = []
         self.tokens: set[str] = set()
 
@@ -48,9 +48,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.requests.append(self.path)
         self.server.tokens.add(self.headers.get("Authorization", ""))
         sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        path = urllib.parse.unquote(self.path.partition("?")[0])
-        answer = self.server.routes.get(path, Answer(404))
-        answer = answer(sent) if callable(answer) else answer
+        path, _, query = self.path.partition("?")
+        answer = self.server.routes.get(urllib.parse.unquote(path), Answer(404))
+        answer = answer(sent, dict(urllib.parse.parse_qsl(query))) if callable(answer) else answer
         self.send_response(answer.status)
         headers = {"Content-Length": str(len(answer.body)), **answer.headers}
         for name, value in headers.items():
@@ -128,10 +128,46 @@ def huggingface(
 def _entry(name: str, body: bytes) -> dict:
     git = hashlib.sha1(b"blob %d\0" % len(body) + body).hexdigest()
     entry = {"type": "file", "path": name, "size": len(body), "oid": git}
-    if name.endswith((".safetensors", ".bin")):
+    if name.endswith((".safetensors", ".bin", ".h5", ".msgpack")):
         digest = hashlib.sha256(body).hexdigest()
         entry["lfs"] = {"oid": digest, "size": len(body), "pointerSize": 134}
     return entry
+
+
+def modelscope(
+    repository: str, files: dict[str, bytes], revision: str | None = None
+) -> dict[str, Answer | Callable[..., Answer]]:
+    """Returns the routes of a repository of ModelScope whose main branch has another name, too.
+
+    As on that site, a revision that does not exist is a success without files, and each file has
+    its sha256 in the list. The site's own library (modelscope-hub 0.5.1) downloads from this.
+    """
+    known = (None, "master", revision)
+    entries = [
+        {
+            "Name": name.rpartition("/")[2],
+            "Path": name,
+            "Revision": "1" * 40,
+            "Sha256": hashlib.sha256(body).hexdigest(),
+            "Size": len(body),
+            "Type": "blob",
+        }
+        for name, body in files.items()
+    ]
+    entries.append({"Name": "onnx", "Path": "onnx", "Sha256": "", "Size": 0, "Type": "tree"})
+
+    def listing(sent: bytes, query: dict[str, str]) -> Answer:
+        whole = query.get("Recursive", "").lower() == "true"
+        found = entries if whole and query.get("Revision") in known else None
+        content = {"Code": 200, "Success": True, "Message": "success", "Data": {"Files": found}}
+        return _json(content)
+
+    def file(sent: bytes, query: dict[str, str]) -> Answer:
+        there = query.get("Revision") in known and query["FilePath"] in files
+        return Answer(body=files[query["FilePath"]]) if there else Answer(404)
+
+    api = f"/api/v1/models/{repository}"
+    return {f"{api}/repo/files": listing, f"{api}/repo": file}
 
 
 def kaggle(files: dict[str, bytes], version: int = 4) -> dict[str, Answer]:
@@ -139,7 +175,7 @@ def kaggle(files: dict[str, bytes], version: int = 4) -> dict[str, Answer]:
     service = "http://localhost/api/v1/models.ModelApiService"
     names = [{"name": name, "size": len(body)} for name, body in files.items()]
 
-    def download(sent: bytes) -> Answer:
+    def download(sent: bytes, query: dict[str, str]) -> Answer:
         return Answer(body=files[json.loads(sent)["path"]])
 
     return {

@@ -76,7 +76,7 @@ from keras_bert_zh.checkpoints import DEFAULT, load_checkpoint
 try:
     load_checkpoint("gs://a/b")
 except ValueError as error:
-    print(all(scheme in str(error) for scheme in (DEFAULT, ".zip", "hf://", "kaggle://")))
+    print(all(scheme in str(error) for scheme in (DEFAULT, ".zip", "hf://", "modelscope://")))
 """
     assert run_bare(code) == "True\n"
 

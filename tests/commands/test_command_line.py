@@ -87,7 +87,7 @@ def test_as_a_program(data):
     """Nothing but the answer is printed, not even by TensorFlow."""
     result = as_a_program("inspect", data / "tiny_huggingface", "--json")
     assert (result.returncode, result.stderr) == (0, "")
-    assert json.loads(result.stdout)["format"] == "Hugging Face folder"
+    assert json.loads(result.stdout)["format"] == "Hugging Face folder (model.safetensors)"
     result = as_a_program("verify", data / "tiny_original", data / "tiny_huggingface")
     assert (result.returncode, result.stderr) == (0, "")
     assert shown(result.stdout)["next_sentence"].endswith("same")

@@ -29,7 +29,7 @@ def test_what_it_is(small):
     assert config.hidden_dropout_prob == config.attention_probs_dropout_prob == 0
     assert small.vocabulary == chinese_vocabulary()
     assert small.lowercase is True
-    assert small.format == "Hugging Face folder"
+    assert small.format == "Hugging Face folder (model.safetensors)"
     assert small.missing == ("next_sentence",)
     assert small.leftovers == ()
 

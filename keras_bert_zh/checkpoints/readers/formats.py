@@ -14,7 +14,9 @@ from keras_bert_zh.checkpoints.readers import (
     tf1_hub,
     tf2_hub,
 )
+from keras_bert_zh.checkpoints.readers.weight_files import kind_in
 from keras_bert_zh.checkpoints.sources import nearby
+from keras_bert_zh.checkpoints.weight_kinds import KINDS, SAFETENSORS, safest
 from keras_bert_zh.messages import listing
 
 READABLE = f"""Formats that are read:
@@ -23,29 +25,15 @@ READABLE = f"""Formats that are read:
 - {hub_module.NAME}: a folder with {", ".join(hub_module.FILES)};
 - {original.NAME}: a folder with bert_model.ckpt.index, bert_model.ckpt.data-*, \
 {original.CONFIG} and vocab.txt, or the prefix FOLDER/bert_model.ckpt;
-- {huggingface.NAME}: a folder with {huggingface.CONFIG}, {huggingface.WEIGHTS} (or \
-{huggingface.SHARDS} and its shards) and vocab.txt;
+- {huggingface.NAME}: a folder with {huggingface.CONFIG}, vocab.txt and one of \
+{", ".join(kind.file for kind in KINDS)}, or shards and their index;
 - {keras_hub.NAME}: a folder with {keras_hub.CONFIG}, {keras_hub.WEIGHTS}, {keras_hub.TOKENIZER} \
 and {keras_hub.VOCABULARY}."""
 
-# What is said of weights that stand where safetensors are expected.
-_OTHER_WEIGHTS = {
-    "pytorch_model.bin": huggingface.PICKLE,
-    "pytorch_model.bin.index.json": (
-        "The shards pytorch_model-*.bin are not read: a pickle can run any code when it is opened. "
-        "Convert them where you trust them: load the model with transformers and call its "
-        f"save_pretrained, which writes {huggingface.WEIGHTS}."
-    ),
-    "tf_model.h5": (
-        "tf_model.h5 is not read: it needs the code of Transformers 4 for TensorFlow. That "
-        f"version's from_pretrained(folder, from_tf=True).save_pretrained(folder) writes "
-        f"{huggingface.WEIGHTS}."
-    ),
-    "model.weights.json": (
-        "The shards of a Keras Hub preset are not read. Load it with keras_hub and call "
-        f"save_to_preset(folder, max_shard_size=None), which writes {keras_hub.WEIGHTS}."
-    ),
-}
+_SHARDS_OF_KERAS_HUB = (
+    "The shards of a Keras Hub preset are not read. Load it with keras_hub and call "
+    f"save_to_preset(folder, max_shard_size=None), which writes {keras_hub.WEIGHTS}."
+)
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _SAVE = "save_checkpoint(encoder, folder) then writes a checkpoint of its BertEncoder"
@@ -86,22 +74,24 @@ def formats_in(folder: pathlib.Path) -> dict[str, Callable[[], Checkpoint]]:
         found[hub_module.NAME] = lambda: hub_module.read(folder)
     elif tf2_hub.is_tf2_hub(folder):
         found[tf2_hub.NAME] = lambda: tf2_hub.read(folder)
-    if any((folder / name).is_file() for name in (huggingface.WEIGHTS, huggingface.SHARDS)):
+    kind = kind_in(folder)
+    prefixes = original.prefixes(folder)
+    # What was converted in its own folder is read from what it was made of, unless that is as safe.
+    if kind == SAFETENSORS or (kind and not found and not prefixes):
         found[huggingface.NAME] = lambda: huggingface.read(folder)
     if keras_hub.is_keras_hub(folder):
         found[keras_hub.NAME] = lambda: keras_hub.read(folder)
-    for prefix in original.prefixes(folder):
+    for prefix in prefixes:
         found[f"{original.NAME} {prefix.name}"] = functools.partial(original.read, prefix)
     return found
 
 
 def _file(path: pathlib.Path) -> str:
     """Returns what a file is, and what to do about it."""
-    if path.name in _OTHER_WEIGHTS:
-        return f"holds no checkpoint: {_OTHER_WEIGHTS[path.name].format(folder=path.parent)}"
     if path.name in (keras_hub.WEIGHTS, keras_hub.TASK_WEIGHTS) and formats_in(path.parent):
         return f"is a file of a {keras_hub.NAME}. Did you mean {path.parent}?"
-    return _of_keras(path) or f"is a file, not the folder of a checkpoint.{_owner(path)}"
+    said = None if safest([path.name]) else _of_keras(path)
+    return said or f"is a file, not the folder of a checkpoint.{_owner(path)}"
 
 
 def _of_keras(path: pathlib.Path) -> str | None:
@@ -144,9 +134,8 @@ def _contents(folder: pathlib.Path) -> str:
 
 
 def _advice(folder: pathlib.Path) -> str:
-    for name, advice in _OTHER_WEIGHTS.items():
-        if (folder / name).is_file():
-            return " " + advice.format(folder=folder)
+    if (folder / "model.weights.json").is_file():
+        return f" {_SHARDS_OF_KERAS_HUB}"
     # The folder variables/ is part of a SavedModel, and looks like a checkpoint.
     folders = [entry for entry in sorted(folder.iterdir()) if entry.is_dir()]
     inner = [entry for entry in folders if entry.name != "variables" and formats_in(entry)]

@@ -7,26 +7,14 @@ from typing import Any
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.readers.beside_bert import warn_of_head, warn_of_modules
 from keras_bert_zh.checkpoints.readers.json_files import read_config, read_json
-from keras_bert_zh.checkpoints.readers.safetensors_files import open_tensors
+from keras_bert_zh.checkpoints.readers.weight_files import open_weights
 from keras_bert_zh.checkpoints.schemes import HUGGINGFACE, Scheme
 from keras_bert_zh.checkpoints.select import FLOATS, select
 from keras_bert_zh.checkpoints.tensors import Tensor
 from keras_bert_zh.vocabulary import SPECIAL_TOKENS, check_rows, read_tokens
 
 NAME = "Hugging Face folder"
-WEIGHTS = "model.safetensors"
-SHARDS = "model.safetensors.index.json"
 CONFIG = "config.json"
-
-# Its tensors as they are: a model of another class would add heads of random weights.
-PICKLE = """\
-pytorch_model.bin is not read: a pickle can run any code when it is opened.
-Convert it where you trust it:
-  import torch
-  from safetensors.torch import save_file
-  tensors = torch.load("{folder}/pytorch_model.bin", map_location="cpu", weights_only=True)
-  tensors = {{name: tensor.clone().contiguous() for name, tensor in tensors.items()}}
-  save_file(tensors, "{folder}/model.safetensors", metadata={{"format": "pt"}})"""
 
 # Settings of Transformers' BERT that this package does not compute, and the values that are fine.
 _PLAIN = {
@@ -54,13 +42,13 @@ def read(folder: pathlib.Path) -> Checkpoint:
                 "this model computes something else than BERT."
             )
     config = read_config(path, gelu="erf")
-    files = _weight_files(folder)
-    tensors = open_tensors(files)
+    file, tensors, transposed = open_weights(folder)
     scheme = _scheme_of(tensors)
+    if not transposed:
+        scheme = scheme._replace(transposed=())
     others = _of_other_layers(tensors, tied=fields.get("tie_word_embeddings", True))
     weights, leftovers = select(
-        f"{files[0] if len(files) == 1 else folder / SHARDS} does not hold the BERT that {CONFIG} "
-        "describes.",
+        f"{file} does not hold the BERT that {CONFIG} describes.",
         {name: tensor for name, tensor in tensors.items() if name not in others},
         scheme,
         config,
@@ -77,29 +65,15 @@ def read(folder: pathlib.Path) -> Checkpoint:
     leftovers = (*leftovers, *others)
     model = fields.get("architectures")
     model = model[0] if isinstance(model, list) and model else None
-    warn_of_head(files[0], _of_a_head(leftovers), model, fields.get("id2label"))
+    warn_of_head(file, _of_a_head(leftovers), model, fields.get("id2label"))
     warn_of_modules(folder)
-    return Checkpoint(config, vocabulary, lowercase, weights, NAME, leftovers)
+    format_ = f"{NAME} ({file.name})"
+    return Checkpoint(config, vocabulary, lowercase, weights, format_, leftovers)
 
 
 def _of_a_head(leftovers: tuple[str, ...]) -> list[str]:
     """Returns the tensors that no pretrained BERT has."""
     return [n for n in leftovers if not n.startswith("cls.") and not n.endswith("position_ids")]
-
-
-def _weight_files(folder: pathlib.Path) -> list[pathlib.Path]:
-    if (folder / WEIGHTS).is_file():
-        return [folder / WEIGHTS]
-    path = folder / SHARDS
-    shards = read_json(path).get("weight_map")
-    if not isinstance(shards, dict) or not shards:
-        raise ValueError(f"{path} has no weight_map from tensors to files.")
-    files = sorted({str(file) for file in shards.values()})
-    for file in files:
-        # A longer path could lead out of the folder.
-        if pathlib.PurePath(file).name != file or not (folder / file).is_file():
-            raise ValueError(f"{path} names {file!r}, which is no file in {folder}.")
-    return [folder / file for file in files]
 
 
 def _is_bare(tensors: dict[str, Tensor]) -> bool:

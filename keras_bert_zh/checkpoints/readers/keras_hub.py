@@ -7,7 +7,7 @@ from typing import Any
 from keras_bert_zh.checkpoints import names
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.readers.beside_bert import warn_of_head
-from keras_bert_zh.checkpoints.readers.hdf5_files import open_tensors
+from keras_bert_zh.checkpoints.readers.h5_files import open_tensors
 from keras_bert_zh.checkpoints.readers.json_files import read_json
 from keras_bert_zh.checkpoints.schemes import KERAS_HUB, KERAS_HUB_FIRST, SPLIT_HEADS
 from keras_bert_zh.checkpoints.select import FLOATS, select
@@ -155,10 +155,10 @@ def _open(folder: pathlib.Path) -> dict[str, Tensor]:
     tensors = {
         # Keras 2 called the group of a model's layers otherwise.
         name.replace("_layer_checkpoint_dependencies/", "layers/", 1).replace(first, numbered): t
-        for name, t in open_tensors(folder / WEIGHTS).items()
+        for name, t in open_tensors(folder / WEIGHTS, str).items()
     }
     path = folder / TASK_WEIGHTS
-    task = open_tensors(path) if path.is_file() else {}
+    task = open_tensors(path, str) if path.is_file() else {}
     return tensors | {f"task/{name}": tensor for name, tensor in task.items()}
 
 

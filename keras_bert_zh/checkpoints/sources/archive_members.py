@@ -111,7 +111,6 @@ def _refuse_other_models(names: set[str]) -> None:
         )
     if any(name.endswith("/data.pkl") for name in names):
         raise ValueError(
-            "it holds a pickle of PyTorch, which can run any code when it is opened: convert it "
-            "where you trust it with save_pretrained of transformers, which writes "
-            "model.safetensors, and load that folder"
+            "it is a file of weights that PyTorch saved, not an archive of a checkpoint: name the "
+            "folder in which it lies beside its config.json"
         )

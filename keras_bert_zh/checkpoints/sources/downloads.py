@@ -1,12 +1,13 @@
-"""Downloads a plain file into the cache, once."""
+"""Downloads plain files."""
 
 import contextlib
 import hashlib
 import pathlib
+import re
 import sys
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from keras_bert_zh.checkpoints.sources import cache
 from keras_bert_zh.checkpoints.sources.found import UnreachableError
@@ -15,21 +16,41 @@ _CHUNK = 1 << 20
 _SECONDS = 30
 
 
+def zip_path(url: str) -> pathlib.Path:
+    """Returns where the zip archive at this URL is kept, whether it is there or not."""
+    name = f"{hashlib.sha256(url.encode()).hexdigest()}.zip"
+    return cache.folder() / "downloads" / name
+
+
 def fetch_zip(url: str) -> pathlib.Path:
-    """Returns the file in the cache that holds the zip archive at this URL.
+    """Returns the file in the cache that holds the zip archive at this URL, downloaded once.
 
     Raises:
         UnreachableError: if it can't be downloaded completely, or what comes is no zip archive.
     """
-    name = f"{hashlib.sha256(url.encode()).hexdigest()}.zip"
-    return cache.keep(cache.folder() / "downloads" / name, lambda path: _download(url, path))
+    return cache.keep(zip_path(url), lambda path: _download_zip(url, path))
 
 
-def _download(url: str, path: pathlib.Path) -> None:
-    request = urllib.request.Request(url, headers={"User-Agent": "keras-bert-zh"})
+def read(url: str, secrets: Mapping[str, str]) -> bytes:
+    """Returns what is at this URL, a small file."""
+    with urllib.request.urlopen(_request(url, secrets), timeout=_SECONDS) as response:
+        return response.read()
+
+
+def download(url: str, path: pathlib.Path, secrets: Mapping[str, str] | None = None) -> None:
+    """Writes what is at this URL to a new file.
+
+    Args:
+        url: where it is.
+        path: the file to make.
+        secrets: headers for this server, which no other gets that it leads on to.
+
+    Raises:
+        UnreachableError: if it can't be downloaded, or not completely.
+    """
     with path.open("xb") as file:
         try:
-            with urllib.request.urlopen(request, timeout=_SECONDS) as response:
+            with urllib.request.urlopen(_request(url, secrets), timeout=_SECONDS) as response:
                 length = response.headers.get("Content-Length")
                 total = int(length) if length else None
                 chunks = iter(lambda: response.read(_CHUNK), b"")
@@ -42,10 +63,21 @@ def _download(url: str, path: pathlib.Path) -> None:
         came = file.tell()
     if total is not None and came != total:
         raise UnreachableError(f"only {came:,} of {total:,} bytes came")
+
+
+def _download_zip(url: str, path: pathlib.Path) -> None:
+    download(url, path)
     if not zipfile.is_zipfile(path):
         with path.open("rb") as file:
             start = file.read(40)
         raise UnreachableError(f"what came is no zip archive: it begins with {start!r}")
+
+
+def _request(url: str, secrets: Mapping[str, str] | None) -> urllib.request.Request:
+    request = urllib.request.Request(url, headers={"User-Agent": "keras-bert-zh"})
+    for name, value in (secrets or {}).items():
+        request.add_unredirected_header(name, value)
+    return request
 
 
 @contextlib.contextmanager
@@ -64,5 +96,6 @@ def _progress(url: str, total: int | None) -> Iterator[Callable[[int], None]]:
         progress.TimeRemainingColumn(),
     )
     with progress.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(url.rpartition("/")[2], total=total)
+        # The last part of a path, or of a query that names the file.
+        task = bar.add_task(re.split("[/=]", url)[-1], total=total)
         yield lambda count: bar.advance(task, count)

@@ -3,29 +3,15 @@
 import os
 import pathlib
 import re
+from collections.abc import Callable, Iterable
 
 from keras_bert_zh.checkpoints.sources import digests
 from keras_bert_zh.checkpoints.sources.found import Found, UnreachableError
+from keras_bert_zh.checkpoints.sources.repository_files import SMALL
+from keras_bert_zh.checkpoints.weight_kinds import KINDS, Kind, safest
 
 BASE = "hf://google-bert/bert-base-chinese"
 FORM = "hf://ORGANISATION/NAME or hf://ORGANISATION/NAME@REVISION, on the Hugging Face Hub"
-
-# Nothing else is downloaded: the weights of other frameworks least of all.
-FILES = (
-    "config.json",
-    "vocab.txt",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "model-*.safetensors",
-    # Not read, but told of.
-    "modules.json",
-    "sentence_bert_config.json",
-    "config_sentence_transformers.json",
-    "*_Pooling/config.json",
-)
-_PICKLE = "pytorch_model.bin"
 
 
 def fetch(url: str) -> Found:
@@ -37,30 +23,42 @@ def fetch(url: str) -> Found:
     Raises:
         ImportError: if huggingface_hub is not installed.
         UnreachableError: if the files can't be downloaded and are not in the cache.
-        ValueError: if the URL has another form, the repository has no safetensors, or a file is
-            not what its digest says.
+        ValueError: if the URL has another form, the repository has no weights that are read, or
+            a file is not what its digest says.
     """
-    match = re.fullmatch(r"hf://([\w.-]+/[\w.-]+)(?:@(.+))?", url)
-    if not match:
-        raise ValueError(f"{url} must look like {BASE}, or {BASE}@REVISION.")
+    repository, revision = _parsed(url)
+    download = _downloader(url)
+    kind, *others = KINDS
     try:
-        from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise ImportError(
-            f"{url} is downloaded by huggingface_hub: pip install 'keras-bert-zh[huggingface]'."
-        ) from error
-    repository, revision = match.groups()
-    try:
-        snapshot = snapshot_download(repository, revision=revision, allow_patterns=list(FILES))
+        patterns = [*SMALL, *kind.patterns]
+        folder = pathlib.Path(download(repository, revision=revision, allow_patterns=patterns))
+        while not _holds(folder, kind) and others:
+            kind, *others = others
+            # The folder's name is the commit.
+            download(repository, revision=folder.name, allow_patterns=[*kind.patterns])
     except Exception as error:  # From those of its HTTP client to its own: one advice.
         raise UnreachableError.because(error) from error
-    folder = pathlib.Path(snapshot)
-    if not any(folder.glob("*.safetensors")):
+    if not _holds(folder, kind):
         _refuse(url, repository, folder)
-    compared = {file for file in sorted(folder.iterdir()) if _compare(url, file)}
-    verified = compared.issuperset(folder.glob("*.safetensors"))
-    # PATH/snapshots/COMMIT: deleting the commit alone leaves the files that it links to.
-    return Found(folder, verified, cached=folder.parents[1])
+    return _found(url, folder, kind)
+
+
+def cached(url: str) -> Found | None:
+    """Returns what huggingface_hub has in its cache, without the network."""
+    repository, revision = _parsed(url)
+    needed = ["config.json", "vocab.txt"]
+    try:
+        folder = pathlib.Path(
+            _downloader(url)(
+                repository, revision=revision, allow_patterns=needed, local_files_only=True
+            )
+        )
+    except Exception:  # Its own errors for what is not there, and it may be missing itself.
+        return None
+    # Other programs may have asked for the tokenizer alone.
+    kind = safest([file.name for file in folder.iterdir()])
+    complete = all((folder / name).exists() for name in needed)
+    return _found(url, folder, kind) if kind and complete else None
 
 
 def instead(url: str) -> list[str]:
@@ -68,10 +66,42 @@ def instead(url: str) -> list[str]:
     return [
         "HF_ENDPOINT=https://... in the environment, for a mirror; HF_TOKEN, for a repository that "
         "needs permission;",
-        "the path of a folder with the repository's config.json, model.safetensors and vocab.txt, "
+        "the path of a folder with the repository's config.json, weights and vocab.txt, "
         "in place of the URL;",
         "a cache folder that was filled elsewhere: HF_HOME chooses it;",
     ]
+
+
+def _parsed(url: str) -> tuple[str, str | None]:
+    match = re.fullmatch(r"hf://([\w.-]+/[\w.-]+)(?:@(.+))?", url)
+    if not match:
+        raise ValueError(f"{url} must look like {BASE}, or {BASE}@REVISION.")
+    return match[1], match[2]
+
+
+def _downloader(url: str) -> Callable[..., str]:
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise ImportError(
+            f"{url} is downloaded by huggingface_hub: pip install 'keras-bert-zh[huggingface]'."
+        ) from error
+    return snapshot_download
+
+
+def _found(url: str, folder: pathlib.Path, kind: Kind) -> Found:
+    weights = _files(folder, kind.patterns)
+    compared = {file for file in [*_files(folder, SMALL), *weights] if _compare(url, file)}
+    # PATH/snapshots/COMMIT: deleting the commit alone leaves the files that it links to.
+    return Found(folder, verified=compared.issuperset(weights), cached=folder.parents[1])
+
+
+def _holds(folder: pathlib.Path, kind: Kind) -> bool:
+    return safest([file.name for file in _files(folder, kind.patterns)]) == kind
+
+
+def _files(folder: pathlib.Path, patterns: Iterable[str]) -> list[pathlib.Path]:
+    return sorted({file for pattern in patterns for file in folder.glob(pattern)})
 
 
 def _refuse(url: str, repository: str, folder: pathlib.Path) -> None:
@@ -79,21 +109,14 @@ def _refuse(url: str, repository: str, folder: pathlib.Path) -> None:
     from huggingface_hub import list_repo_files
 
     try:
-        # The folder's name is the commit.
         files = list_repo_files(repository, revision=folder.name)
     except Exception as error:
         raise UnreachableError(
             f"its copy in {folder} has no weights yet: {type(error).__name__}: {error}"
         ) from error
-    if _PICKLE not in files:
-        raise ValueError(
-            f"{url} has no model.safetensors. It holds {', '.join(sorted(files)[:20])}."
-        )
     raise ValueError(
-        f"{url} has no model.safetensors, but {_PICKLE}, which is not read: a pickle can run any "
-        "code when it is opened. If one of the repository's pull requests has a converted copy, "
-        f"load {url.partition('@')[0]}@refs/pr/NUMBER. Or download the repository, and load its "
-        "folder: the error then says how to convert it."
+        f"{url} has none of {', '.join(kind.file for kind in KINDS)}. It holds "
+        f"{', '.join(sorted(files)[:20])}."
     )
 
 

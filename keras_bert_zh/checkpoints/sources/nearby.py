@@ -4,7 +4,7 @@ import difflib
 import pathlib
 import re
 
-from keras_bert_zh.checkpoints.sources import published, tfhub_url
+from keras_bert_zh.checkpoints.sources import default, published, tfhub_url
 from keras_bert_zh.checkpoints.sources.huggingface_url import BASE
 from keras_bert_zh.checkpoints.sources.local_path import SMALL
 from keras_bert_zh.checkpoints.sources.resolve import SOURCES
@@ -33,8 +33,8 @@ _KNOWN = {
     **{name.lower(): f"hf://{name}" for name in _REPOSITORIES},
     **{name.lower().partition("/")[2]: f"hf://{name}" for name in _REPOSITORIES},
     "chinese-l-12-h-768-a-12": published.URL,
-    "bert-chinese-l-12-h-768-a-12": tfhub_url.DEFAULT,
-    "google/bert-chinese-l-12-h-768-a-12": tfhub_url.DEFAULT,
+    **dict.fromkeys(("default", "bert-chinese-l-12-h-768-a-12"), default.FORM),
+    "google/bert-chinese-l-12-h-768-a-12": tfhub_url.MODULE,
 }
 
 

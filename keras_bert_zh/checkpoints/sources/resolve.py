@@ -4,24 +4,29 @@ import os
 import re
 
 from keras_bert_zh.checkpoints.sources import (
+    default,
     huggingface_url,
     kaggle_url,
     local_path,
+    modelscope_url,
     tfhub_url,
     zip_url,
 )
 from keras_bert_zh.checkpoints.sources.found import Found, UnreachableError
 
 # Where checkpoints come from, by the scheme of the URL; "" is a path, ".zip" a web address that
-# ends so. A module has FORM, what its sources look like; fetch(source), which returns `Found`; and
-# instead(source), lines on what works where fetch raises UnreachableError.
+# ends so, ".default" what is taken where nothing is named. A module has FORM, what its sources look
+# like; fetch(source), which returns `Found`; and instead(source), lines on what works where fetch
+# raises UnreachableError. Those of default.PLACES have cached(source), which asks no network.
 SOURCES = {
+    ".default": default,
     "": local_path,
     "https": tfhub_url,
     "http": tfhub_url,
     ".zip": zip_url,
     "hf": huggingface_url,
     "kaggle": kaggle_url,
+    "modelscope": modelscope_url,
 }
 
 _WITHOUT_NETWORK = (
@@ -63,6 +68,8 @@ def resolve(source: str | os.PathLike) -> Found:
 
 def _key(source: str | os.PathLike) -> str:
     """Returns the key of `SOURCES` that the source has, or the scheme that is none of them."""
+    if isinstance(source, str) and source == default.DEFAULT:
+        return ".default"
     # A pathlib.Path is a path, whatever it looks like.
     url = source if isinstance(source, str) else ""
     match = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*)://", url)

@@ -1,28 +1,21 @@
 """Modules of TensorFlow Hub, by URL."""
 
+import contextlib
 import hashlib
 import os
 import pathlib
 import re
+import socket
 import tempfile
 import warnings
+from collections.abc import Iterator
 
-from keras_bert_zh.checkpoints.sources import huggingface_url, published
 from keras_bert_zh.checkpoints.sources.found import Found, UnreachableError
 
-DEFAULT = "https://tfhub.dev/google/bert_chinese_L-12_H-768_A-12/1"
-FORM = f"a TensorFlow Hub URL, such as {DEFAULT}"
+MODULE = "https://tfhub.dev/google/bert_chinese_L-12_H-768_A-12/1"
+FORM = f"a TensorFlow Hub URL, such as {MODULE}"
 
-# Where the weights of the default module are published, too.
-_DEFAULT_ELSEWHERE = (
-    "the same weights from elsewhere, in BertEncoder and BertPreprocess alike:\n"
-    f'    BertEncoder("{huggingface_url.BASE}")\n'
-    f'    BertEncoder("{published.URL}")\n'
-    "  The first needs pip install 'keras-bert-zh[huggingface]'; HF_ENDPOINT=https://... "
-    "chooses a mirror of the Hugging Face Hub. The configuration of this copy says the exact "
-    "GELU (erf) where the module has the form with tanh: outputs differ a little;",
-    'a local copy of any of these, folder or zip archive:\n    BertEncoder("PATH")',
-)
+_SECONDS = 30
 
 
 def fetch(handle: str) -> Found:
@@ -50,7 +43,8 @@ def fetch(handle: str) -> Found:
             stacklevel=2,
         )
     try:
-        folder = tensorflow_hub.resolve(handle)
+        with _patience():
+            folder = tensorflow_hub.resolve(handle)
     except Exception as error:  # From URLError over tarfile's to TensorFlow's own: one advice.
         raise UnreachableError.because(error) from error
     if "://" in folder:
@@ -60,6 +54,14 @@ def fetch(handle: str) -> Found:
         )
     # Whatever lies in that folder counts as the module, half a download too.
     return Found(pathlib.Path(folder), verified=False, cached=pathlib.Path(folder))
+
+
+def cached(handle: str) -> Found | None:
+    """Returns what lies in tensorflow_hub's cache, without the network."""
+    folder = cache_folder(handle)
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return None
+    return Found(folder, verified=False, cached=folder)
 
 
 def cache_folder(handle: str) -> pathlib.Path:
@@ -81,4 +83,24 @@ def instead(handle: str) -> list[str]:
             "downloads for a while (https://github.com/tensorflow/hub/issues/932);",
             *lines,
         ]
-    return [*_DEFAULT_ELSEWHERE, *lines] if handle == DEFAULT else lines
+    if handle == MODULE:
+        lines = [
+            "BertEncoder() and BertPreprocess() without a name: they take the same weights from "
+            "elsewhere where this URL does not answer;",
+            *lines,
+        ]
+    return lines
+
+
+@contextlib.contextmanager
+def _patience() -> Iterator[None]:
+    """Lets no new connection wait for ever; tensorflow_hub sets no limit of its own.
+
+    Where a firewall drops what is sent to a server, nothing else ends the wait for minutes.
+    """
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_SECONDS if before is None else before)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

@@ -22,6 +22,11 @@ def fetch(url: str) -> Found:
     return Found(folder, verified=True, cached=folder)
 
 
+def cached(url: str) -> Found | None:
+    """Returns what was downloaded and is still there, without the network."""
+    return fetch(url) if downloads.zip_path(url).exists() else None
+
+
 def instead(url: str) -> list[str]:
     """Returns what works without the server of the archive."""
     return ["the path of a copy of the archive, or of what is in it, in place of the URL;"]

@@ -13,6 +13,7 @@ from keras_bert_zh.checkpoints.readers import (
     tf1_hub,
     tf2_hub,
 )
+from keras_bert_zh.checkpoints.weight_kinds import KINDS
 from keras_bert_zh.files.replaceable import Files, Replaceable, unknown_files
 
 _SAVED_MODEL = ("saved_model.pb", "fingerprint.pb", "keras_metadata.pb", "tfhub_module.pb")
@@ -24,9 +25,7 @@ _CHECKPOINTS: Mapping[str, Files] = {
     huggingface.NAME: {
         "": (
             "config.json",
-            "model.safetensors",
-            "model.safetensors.index.json",
-            "model-?????-of-?????.safetensors",
+            *(pattern for kind in KINDS for pattern in kind.patterns),
             "vocab.txt",
             "tokenizer.json",
             "tokenizer_config.json",
@@ -80,9 +79,11 @@ def _check_checkpoint(folder: pathlib.Path) -> None:
             checkpoint = read()
     except ValueError as error:
         raise ValueError(f"load_checkpoint does not open what is in it: {error}") from error
-    strange = next(unknown_files(folder, _CHECKPOINTS[str(checkpoint.format)]), None)
+    # Where a format has several kinds of files, it says in brackets which was read.
+    name = str(checkpoint.format).partition(" (")[0]
+    strange = next(unknown_files(folder, _CHECKPOINTS[name]), None)
     if strange:
-        raise ValueError(f"{strange} in it is no file of a {checkpoint.format}.")
+        raise ValueError(f"{strange} in it is no file of a {name}.")
 
 
 CHECKPOINT = Replaceable("checkpoint", _check_checkpoint)

@@ -4,8 +4,9 @@ import pathlib
 from typing import Any
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
-from keras_bert_zh.checkpoints.readers.huggingface import CONFIG, WEIGHTS
+from keras_bert_zh.checkpoints.readers.huggingface import CONFIG
 from keras_bert_zh.checkpoints.schemes import HUGGINGFACE
+from keras_bert_zh.checkpoints.weight_kinds import SAFETENSORS
 from keras_bert_zh.checkpoints.writers.parts import arrays, write_json, write_vocabulary
 from keras_bert_zh.vocabulary import is_lowercase, special_ids
 
@@ -37,7 +38,7 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
     if checkpoint.vocabulary is not None:
         write_vocabulary(folder / "vocab.txt", checkpoint.vocabulary)
         write_json(folder / "tokenizer_config.json", _tokenizer(checkpoint, checkpoint.vocabulary))
-    _write_weights(checkpoint, folder / WEIGHTS)
+    _write_weights(checkpoint, folder / SAFETENSORS.file)
 
 
 def _write_weights(checkpoint: Checkpoint, path: pathlib.Path) -> None:

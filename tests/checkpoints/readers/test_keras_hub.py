@@ -141,7 +141,7 @@ def test_a_backbone_as_older_releases_wrote_it(folder, checkpoint):
         np.testing.assert_array_equal(weight, checkpoint.weights[name], err_msg=name)
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16", ">f4"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_other_floats(folder, checkpoint, dtype):
     import ml_dtypes
 
@@ -155,7 +155,7 @@ def test_other_floats(folder, checkpoint, dtype):
         if dtype == "bfloat16":
             group["0"].attrs["dtype"] = "bfloat16"
     found = load_checkpoint(folder).weights["pooler.dense.kernel"]
-    assert found.dtype.name == ("float32" if dtype == ">f4" else dtype)
+    assert found.dtype.name == dtype
     assert difference(found, checkpoint.weights["pooler.dense.kernel"]) < 4e-3
 
 
@@ -231,7 +231,9 @@ def test_values_in_other_files(folder, tmp_path):
         file["layers/dense/vars"].create_dataset(
             "1", (32,), "float32", external=[(str(tmp_path / "secret"), 0, 128)]
         )
-    with pytest.raises(ValueError, match="layers/dense/vars/1 has its values in another file"):
+    with pytest.raises(
+        ValueError, match="its layers/dense/vars/1 is compressed, in pieces, in another"
+    ):
         load_checkpoint(folder)
     for link in (h5py.ExternalLink("other.h5", "/x"), h5py.SoftLink("/layers/dense/vars/0")):
         with h5py.File(folder / "model.weights.h5", "r+") as file:

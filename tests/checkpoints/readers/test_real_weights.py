@@ -32,7 +32,7 @@ def transformers(data):
 
 
 def test_all_minilm(minilm):
-    assert minilm.format == "Hugging Face folder"
+    assert minilm.format == "Hugging Face folder (model.safetensors)"
     assert minilm.missing == ("masked_lm", "next_sentence")
     assert minilm.lowercase is True
     assert minilm.config.hidden_act == "gelu_erf"

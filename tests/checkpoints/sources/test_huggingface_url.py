@@ -29,7 +29,7 @@ try:
 except Exception as error:
     print(type(error).__name__, error, *getattr(error, "__notes__", ()), sep="\\n")
 """
-LOADED = "Hugging Face folder 32 ('lowercase',)\n"
+LOADED = "Hugging Face folder (model.safetensors) 32 ('lowercase',)\n"
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_a_revision(server, load, files):
     server.routes |= huggingface("org/name", {"README.md": b"x"}, COMMIT, "main")
     assert load("hf://org/name@refs/pr/1") == LOADED
     assert load(f"hf://org/name@{'2' * 40}") == LOADED
-    assert "hf://org/name has no model.safetensors. It holds README.md." in load("hf://org/name")
+    assert "hf://org/name has none of model.safetensors, tf_model.h5, fla" in load("hf://org/name")
 
 
 def test_a_token_is_sent(server, load, files):
@@ -140,20 +140,29 @@ def test_shards(server, load, files):
     shards["model.safetensors.index.json"] = json.dumps({"weight_map": place}).encode()
     others = {name: body for name, body in files.items() if name != "model.safetensors"}
     server.routes = huggingface("org/name", others | shards)
-    assert load("hf://org/name") == LOADED
+    assert load("hf://org/name") == LOADED.replace("safetensors", "safetensors.index.json")
 
 
-def test_a_pickle_is_not_even_downloaded(server, load, files):
-    others = {"config.json": files["config.json"], "pytorch_model.bin": b"x", "flax.msgpack": b"x"}
+@pytest.mark.parametrize("first", [0, 2])
+def test_the_safest_weights_alone_are_downloaded(server, load, files, downloaded, first):
+    kinds = ("tf_model.h5", "flax_model.msgpack", "pytorch_model.bin")[first:]
+    plain = {name: body for name, body in files.items() if name != "model.safetensors"}
+    weights = {name: (DATA / "weight_files" / name).read_bytes() for name in kinds}
+    server.routes = huggingface("org/name", plain | weights)
+    loaded = f"Hugging Face folder ({kinds[0]}) 32 ('lowercase',)\n"
+    assert load("hf://org/name") == loaded
+    snapshot = downloaded / "snapshots" / COMMIT
+    assert {path.name for path in snapshot.iterdir()} == {*plain, kinds[0]}
+    assert load("hf://org/name", HF_HUB_OFFLINE="1") == loaded
+
+
+def test_no_weights_that_are_read(server, load, files):
+    others = {"config.json": files["config.json"], "flax.msgpack": b"x", "pytorch_model.pt": b"x"}
     server.routes = huggingface("org/name", others)
-    printed = load("hf://org/name")
-    assert printed.startswith(
-        "ValueError\nhf://org/name has no model.safetensors, but pytorch_model.bin, which is not "
-        "read: a pickle can run any code"
+    assert load("hf://org/name") == (
+        "ValueError\nhf://org/name has none of model.safetensors, tf_model.h5, flax_model.msgpack, "
+        "pytorch_model.bin. It holds config.json, flax.msgpack, pytorch_model.pt.\n"
     )
-    assert "load hf://org/name@refs/pr/NUMBER" in printed
-    assert "download the repository, and load its folder: the error then says how" in printed
-    assert not any("pytorch_model.bin" in path for path in server.requests)
 
 
 def test_without_a_network_and_without_a_copy(load):
@@ -161,7 +170,7 @@ def test_without_a_network_and_without_a_copy(load):
     assert printed.startswith("OSError\nhf://org/name could not be downloaded: LocalEntryNotFound")
     for line in (
         "- HF_ENDPOINT=https://... in the environment, for a mirror; HF_TOKEN, for a repository",
-        "- the path of a folder with the repository's config.json, model.safetensors and vocab.txt",
+        "- the path of a folder with the repository's config.json, weights and vocab.txt",
         "- checkpoint=None with config=BertConfig(...)",
     ):
         assert line in printed
@@ -220,11 +229,11 @@ def test_weights_are_verified_where_links_name_their_digests(tmp_path, monkeypat
     snapshot = tmp_path / "snapshots" / COMMIT
     snapshot.mkdir(parents=True)
     blob = tmp_path / hashlib.sha256(b"weights").hexdigest()
-    for path in (blob, snapshot / "config.json", snapshot / "model-1.safetensors"):
+    for path in (blob, snapshot / "config.json", snapshot / "model.safetensors"):
         path.write_bytes(b"weights")
     if linked:
-        (snapshot / "model-1.safetensors").unlink()
-        (snapshot / "model-1.safetensors").symlink_to(blob)
+        (snapshot / "model.safetensors").unlink()
+        (snapshot / "model.safetensors").symlink_to(blob)
     stub = types.SimpleNamespace(snapshot_download=lambda *args, **kwargs: str(snapshot))
     monkeypatch.setitem(sys.modules, "huggingface_hub", stub)
     assert resolve("hf://org/name") == Found(snapshot, verified=linked, cached=tmp_path)

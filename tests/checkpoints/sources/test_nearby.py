@@ -5,8 +5,8 @@ import pathlib
 import pytest
 
 from keras_bert_zh import BertEncoder, BertPreprocess
-from keras_bert_zh.checkpoints import DEFAULT, load_checkpoint
-from keras_bert_zh.checkpoints.sources import published
+from keras_bert_zh.checkpoints import load_checkpoint
+from keras_bert_zh.checkpoints.sources import default, published, tfhub_url
 from keras_bert_zh.checkpoints.sources.resolve import resolve
 
 GOOGLE = "hf://google-bert/bert-base-chinese"
@@ -25,7 +25,8 @@ SMALL = '"small", the checkpoint that comes with the package'
         ("hfl/chinese-roberta-wwm-ext", "hf://hfl/chinese-roberta-wwm-ext"),
         ("bge-small-zh-v1.5", "hf://BAAI/bge-small-zh-v1.5"),
         ("chinese_L-12_H-768_A-12", published.URL),
-        ("google/bert_chinese_L-12_H-768_A-12/1", DEFAULT),
+        ("google/bert_chinese_L-12_H-768_A-12/1", tfhub_url.MODULE),
+        ("Default", default.FORM),
         ("hf:hfl/rbt3", 'the URL "hf://hfl/rbt3", as a str'),
     ],
 )

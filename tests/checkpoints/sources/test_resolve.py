@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from keras_bert_zh.checkpoints import DEFAULT, load_checkpoint, open_checkpoint
+from keras_bert_zh.checkpoints import load_checkpoint, open_checkpoint
 from keras_bert_zh.checkpoints.sources import published, tfhub_url
 from keras_bert_zh.checkpoints.sources.found import Found, UnreachableError
 from keras_bert_zh.checkpoints.sources.resolve import SOURCES, _key, resolve
@@ -21,16 +21,22 @@ def test_other_schemes(source):
     with pytest.raises(ValueError, match=f"{source} can't be loaded: {scheme}// is") as caught:
         resolve(source)
     message = str(caught.value)
-    assert DEFAULT in message
+    assert '"default", Google' in message
+    assert tfhub_url.MODULE in message
     assert published.URL in message
-    for form in ("a local path", "hf://ORGANISATION/NAME@REVISION", "kaggle://OWNER/MODEL/"):
+    for form in (
+        "a local path",
+        "hf://ORGANISATION/NAME@REVISION",
+        "kaggle://OWNER/MODEL/",
+        "modelscope://OWNER/",
+    ):
         assert form in message
 
 
 @pytest.mark.parametrize(
     ("source", "by_hub"),
     [
-        (DEFAULT, True),
+        (tfhub_url.MODULE, True),
         ("HTTP://example.com/bert/1?format=.zip", True),
         ("https://example.com/bert.zip/1", True),
         (published.URL, False),

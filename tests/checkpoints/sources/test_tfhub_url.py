@@ -13,10 +13,11 @@ import pytest
 import tensorflow_hub
 
 from keras_bert_zh import BertPreprocess
-from keras_bert_zh.checkpoints import DEFAULT, load_checkpoint, open_checkpoint
-from keras_bert_zh.checkpoints.sources import published, tfhub_url
+from keras_bert_zh.checkpoints import load_checkpoint, open_checkpoint
+from keras_bert_zh.checkpoints.sources import tfhub_url
 from keras_bert_zh.checkpoints.sources.found import Found
 from keras_bert_zh.checkpoints.sources.resolve import resolve
+from keras_bert_zh.checkpoints.sources.tfhub_url import MODULE
 from tests.checkpoints.loopback import Answer, redirect, tar_gz
 
 
@@ -114,37 +115,41 @@ def test_a_download_is_checked_whole_even_where_no_tensor_is_asked_for(hub, modu
 
 
 def test_what_lay_in_the_cache_is_checked_whole_even_for_its_vocabulary(copy_to):
-    flip(copy_to(tfhub_url.cache_folder(DEFAULT)))
+    flip(copy_to(tfhub_url.cache_folder(MODULE)))
     for load in (open_checkpoint, load_checkpoint, BertPreprocess):
         with pytest.raises(ValueError, match="can't be read"):
-            load(DEFAULT)
+            load(MODULE)
 
 
-def test_the_default_module_is_published_elsewhere_too(server, monkeypatch, hub_cache):
+def test_a_handle_is_never_replaced(server, monkeypatch, hub_cache):
+    """Not even by the same weights; where they come from, too, is said."""
     # A proxy that lets nobody through, as behind a firewall; routes has no answer but 404.
     server.routes["tfhub.dev:443"] = Answer(403)
     for name in ("https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, server.url)
-    with pytest.raises(OSError, match=f"{DEFAULT} could not be downloaded: URLErr.* 403") as caught:
-        load_checkpoint(DEFAULT)
+    with pytest.raises(OSError, match=f"{MODULE} could not be downloaded: URLErr.* 403") as caught:
+        load_checkpoint(MODULE)
     assert server.requests == ["tfhub.dev:443"]
     message = str(caught.value)
-    lines = message.splitlines()
-    assert '    BertEncoder("hf://google-bert/bert-base-chinese")' in lines
-    assert f'    BertEncoder("{published.URL}")' in lines
-    assert "pip install 'keras-bert-zh[huggingface]'" in message
-    assert "HF_ENDPOINT=https://... chooses a mirror" in message
-    assert "exact GELU (erf) where the module has the form with tanh" in message
-    assert '    BertEncoder("PATH")' in lines
+    assert "- BertEncoder() and BertPreprocess() without a name: they take the same" in message
     assert "https://github.com/tensorflow/hub/issues/932" in message
-    assert str(tfhub_url.cache_folder(DEFAULT)) in message
+    assert str(tfhub_url.cache_folder(MODULE)) in message
     assert "checkpoint=None with config=BertConfig(...)" in message
+
+
+def test_a_server_that_never_answers_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(tfhub_url, "_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        handle = f"http://127.0.0.1:{mute.getsockname()[1]}/bert/1"
+        with pytest.raises(OSError, match=r"could not be downloaded: TimeoutError: timed out"):
+            resolve(handle)
+    assert socket.getdefaulttimeout() is None
 
 
 def test_other_modules_are_not(hub):
     with pytest.raises(OSError, match="HTTP Error 403") as caught:
         resolve(f"{hub.url}/forbidden/1")
-    assert "google-bert" not in str(caught.value)
+    assert "without a name" not in str(caught.value)
     assert "issues/932" not in str(caught.value)
 
 
@@ -159,16 +164,16 @@ def test_nothing_listens():
 def test_the_default_cache_folder_is_that_of_tensorflow_hub(monkeypatch, tmp_path):
     monkeypatch.delenv("TFHUB_CACHE_DIR")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    folder = tfhub_url.cache_folder(DEFAULT)
+    folder = tfhub_url.cache_folder(MODULE)
     folder.mkdir(parents=True)
     (folder / "something").touch()
-    assert tensorflow_hub.resolve(DEFAULT) == str(folder)
+    assert tensorflow_hub.resolve(MODULE) == str(folder)
 
 
 def test_a_module_put_into_the_cache_by_hand_needs_no_network(copy_to):
-    folder = copy_to(tfhub_url.cache_folder(DEFAULT))
-    assert resolve(DEFAULT).path == folder
-    assert load_checkpoint(DEFAULT).config.vocab_size == 718
+    folder = copy_to(tfhub_url.cache_folder(MODULE))
+    assert resolve(MODULE).path == folder
+    assert load_checkpoint(MODULE).config.vocab_size == 718
 
 
 @pytest.mark.parametrize(
@@ -180,14 +185,14 @@ def test_a_module_put_into_the_cache_by_hand_needs_no_network(copy_to):
     ],
 )
 def test_a_half_filled_cache_folder_is_refused(copy_to, name, reason):
-    folder = copy_to(tfhub_url.cache_folder(DEFAULT))
+    folder = copy_to(tfhub_url.cache_folder(MODULE))
     (folder / name).unlink()
     with pytest.raises(ValueError, match=reason) as caught:
-        load_checkpoint(DEFAULT)
-    assert caught.value.__notes__ == [f"Delete {folder} and load {DEFAULT} again."]
+        load_checkpoint(MODULE)
+    assert caught.value.__notes__ == [f"Delete {folder} and load {MODULE} again."]
     shutil.rmtree(folder)
     copy_to(folder)
-    assert load_checkpoint(DEFAULT).config.vocab_size == 718
+    assert load_checkpoint(MODULE).config.vocab_size == 718
 
 
 @pytest.mark.parametrize(("path", "held"), [("/other/1", "README.md"), ("/empty/1", "it is empty")])
@@ -205,17 +210,17 @@ def test_warns_of_a_lock_that_makes_tensorflow_hub_wait(hub_cache, monkeypatch):
         raise TimeoutError("waited")
 
     monkeypatch.setattr(tensorflow_hub, "resolve", give_up)
-    lock = pathlib.Path(f"{tfhub_url.cache_folder(DEFAULT)}.lock")
+    lock = pathlib.Path(f"{tfhub_url.cache_folder(MODULE)}.lock")
     lock.parent.mkdir()
     lock.touch()
     with (
         pytest.warns(UserWarning, match=f"{lock} says .* delete the file"),
         pytest.raises(OSError, match="TimeoutError: waited"),
     ):
-        resolve(DEFAULT)
+        resolve(MODULE)
 
 
 def test_a_cache_that_is_not_local_is_refused(monkeypatch):
     monkeypatch.setattr(tensorflow_hub, "resolve", lambda handle: "gs://bucket/module")
     with pytest.raises(ValueError, match=r"to gs://bucket/module, and only local .* TFHUB_CACHE"):
-        resolve(DEFAULT)
+        resolve(MODULE)

@@ -33,6 +33,16 @@ def test_a_checkpoint(tmp_path, name):
     CHECKPOINT.check(copied(name, tmp_path))
 
 
+@pytest.mark.parametrize("kind", ["tf_model.h5", "flax_model.msgpack", "pytorch_model.bin"])
+@pytest.mark.parametrize("beside", [True, False])
+def test_one_of_another_kind_of_weights(tmp_path, kind, beside):
+    folder = copied("tiny_huggingface", tmp_path)
+    shutil.copy(DATA / "weight_files" / kind, folder)
+    if not beside:
+        (folder / "model.safetensors").unlink()
+    CHECKPOINT.check(folder)
+
+
 def test_a_fine_tuned_one_without_a_word(tmp_path):
     """What it has beside its BERT is told of where it is read."""
     folder = copied("tiny_huggingface", tmp_path)
@@ -46,7 +56,7 @@ def test_a_fine_tuned_one_without_a_word(tmp_path):
     [
         ("tiny_huggingface", "notes.txt", "notes.txt"),
         ("tiny_huggingface", ".git/config", ".git"),
-        ("tiny_huggingface", "pytorch_model.bin", "pytorch_model.bin"),
+        ("tiny_huggingface", "training_args.bin", "training_args.bin"),
         ("tiny_huggingface", "bert_config.json", "bert_config.json"),
         ("tiny_huggingface", "assets/vocab.txt", "assets"),
         ("tiny_original", "model.safetensors/vocab.txt", "model.safetensors"),

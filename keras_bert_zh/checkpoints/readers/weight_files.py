@@ -1,0 +1,79 @@
+"""Opens the weights of a Hugging Face folder: of the safest kind that is there."""
+
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from keras_bert_zh.checkpoints.readers import (
+    h5_files,
+    msgpack_files,
+    safetensors_files,
+    torch_files,
+)
+from keras_bert_zh.checkpoints.readers.json_files import read_json
+from keras_bert_zh.checkpoints.tensors import Tensor
+from keras_bert_zh.checkpoints.weight_kinds import SAFETENSORS, Kind, safest
+
+_OPEN: Mapping[str, Callable[[pathlib.Path], dict[str, Tensor]]] = {
+    ".safetensors": safetensors_files.open_tensors,
+    ".h5": h5_files.open_tensors,
+    ".msgpack": msgpack_files.open_tensors,
+    ".bin": torch_files.open_tensors,
+}
+# Their kernels are [in, out] already.
+_OF_KERAS_AND_FLAX = (".h5", ".msgpack")
+
+
+class WeightFiles(NamedTuple):
+    """The weights of a folder.
+
+    Attributes:
+        path: the file, or the index of the shards.
+        tensors: `Tensor` by the names that Transformers' models of torch have for them.
+        transposed: bool, whether kernels are `[out, in]`, as torch has them.
+    """
+
+    path: pathlib.Path
+    tensors: dict[str, Tensor]
+    transposed: bool
+
+
+def kind_in(folder: pathlib.Path) -> Kind | None:
+    """Returns the safest kind of weights in the folder, `None` if there are none."""
+    return safest([entry.name for entry in folder.iterdir() if entry.is_file()])
+
+
+def open_weights(folder: pathlib.Path) -> WeightFiles:
+    """Opens the weights of the safest kind that is there. If they are damaged, no other is taken.
+
+    Raises:
+        ValueError: if a file is damaged or missing, or two shards hold a tensor of the same name.
+    """
+    kind = kind_in(folder) or SAFETENSORS
+    path = folder / kind.file
+    files = [path]
+    if kind.shard_index and not path.is_file():
+        path = folder / kind.shard_index
+        files = _shards(path)
+    tensors: dict[str, Tensor] = {}
+    for file in files:
+        found = _OPEN[file.suffix](file)
+        twice = sorted(tensors.keys() & found)
+        if twice:
+            raise ValueError(f"{file} holds {twice[0]}, which another file holds already.")
+        tensors |= found
+    return WeightFiles(path, tensors, path.suffix not in _OF_KERAS_AND_FLAX)
+
+
+def _shards(index: pathlib.Path) -> list[pathlib.Path]:
+    shards = read_json(index).get("weight_map")
+    if not isinstance(shards, dict) or not shards:
+        raise ValueError(f"{index} has no weight_map from tensors to files.")
+    suffix = index.name.removesuffix(".index.json").rpartition(".")[2]
+    files = sorted({str(file) for file in shards.values()})
+    for file in files:
+        path = index.with_name(file) if pathlib.PurePath(file).name == file else None
+        # A longer path could lead out of the folder.
+        if not path or path.suffix != f".{suffix}" or not path.is_file():
+            raise ValueError(f"{index} names {file!r}, which is no file in {index.parent}.")
+    return [index.with_name(file) for file in files]

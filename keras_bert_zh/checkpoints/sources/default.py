@@ -1,0 +1,114 @@
+"""What is taken where no checkpoint is named: Google's Chinese BERT, from whoever has it."""
+
+import dataclasses
+import pathlib
+import threading
+import warnings
+
+from keras_bert_zh.checkpoints.readers.json_files import read_config
+from keras_bert_zh.checkpoints.sources import (
+    digests,
+    huggingface_url,
+    modelscope_url,
+    published,
+    tfhub_url,
+    zip_url,
+)
+from keras_bert_zh.checkpoints.sources.found import Found, UnreachableError
+from keras_bert_zh.config import BertConfig
+
+DEFAULT = "default"
+FORM = f'"{DEFAULT}", Google\'s Chinese BERT from the first place that has it'
+
+# Where the same weights are, in the order in which they are asked for.
+PLACES = (
+    (tfhub_url.MODULE, tfhub_url),
+    (published.URL, zip_url),
+    (huggingface_url.BASE, huggingface_url),
+    (modelscope_url.BASE, modelscope_url),
+)
+# Those that were made by others than Google, whose files are looked at before they are taken.
+COPIES = (huggingface_url.BASE, modelscope_url.BASE)
+ARCHITECTURE = BertConfig()
+
+_lock = threading.Lock()
+# What this process took; empty until it took something.
+_taken: list[Found] = []
+
+
+def fetch(source: str = DEFAULT) -> Found:
+    """Returns the files of the first place that has them, and remembers it for this process.
+
+    So layers made one after the other have the same weights, and no place is asked twice. What is
+    in a cache is taken before the network is asked. A place that does not answer is passed over.
+    One that answers with wrong files is an error: something changes what is downloaded.
+
+    Raises:
+        UnreachableError: if no place answers; it says why, place by place.
+        ValueError: if files are damaged, or not those of Google's Chinese BERT.
+    """
+    with _lock:
+        # It may have been deleted since.
+        if not _taken or not _taken[0].path.exists():
+            _taken[:] = [_from_a_cache() or _from_the_network()]
+        return _taken[0]
+
+
+def instead(source: str) -> list[str]:
+    """Returns what works where no place answers."""
+    return [
+        "the same line again later: tfhub.dev leads to Kaggle now, which refuses some downloads "
+        "for a while (https://github.com/tensorflow/hub/issues/932);",
+        "HF_ENDPOINT=https://... or MODELSCOPE_ENDPOINT=https://... in the environment, for a "
+        "mirror;",
+        "the path of a copy of any of these that was downloaded elsewhere, a folder or a zip "
+        'archive: BertEncoder("PATH"), BertPreprocess("PATH");',
+        f"the module unpacked into {tfhub_url.cache_folder(tfhub_url.MODULE)}, where it is looked "
+        "for first (TFHUB_CACHE_DIR chooses the parent folder);",
+    ]
+
+
+def _from_a_cache() -> Found | None:
+    for url, place in PLACES:
+        found = place.cached(url)
+        if found is not None:
+            _check(url, found.path)
+            if url != PLACES[0][0]:
+                _say(f"The default checkpoint is {url}, which is downloaded already.")
+            return found
+    return None
+
+
+def _from_the_network() -> Found:
+    silent: dict[str, Exception] = {}
+    for url, place in PLACES:
+        try:
+            found = place.fetch(url)
+        except (UnreachableError, ImportError) as error:
+            silent[url] = error
+            continue
+        _check(url, found.path)
+        if silent:
+            _say(f"The default checkpoint is {url}, since {' and '.join(silent)} did not answer.")
+        return found
+    reasons = "".join(f"\n- {url}: {error}" for url, error in silent.items())
+    raise UnreachableError(f"no place that has it answers:{reasons}")
+
+
+def _check(url: str, folder: pathlib.Path) -> None:
+    """Raises ValueError if a copy is another model than Google's Chinese BERT."""
+    if url not in COPIES:
+        return
+    problems = digests.mismatches(folder, {"vocab.txt": published.SHA256["vocab.txt"]})
+    config = read_config(folder / "config.json", gelu="tanh")
+    if dataclasses.replace(config, hidden_act=ARCHITECTURE.hidden_act) != ARCHITECTURE:
+        problems.append(f"config.json describes {config}")
+    if problems:
+        raise ValueError(
+            f"{url} in {folder} is not Google's Chinese BERT: {'; '.join(problems)}. Delete this "
+            "folder and try again, or name another source, as in BertEncoder(SOURCE)."
+        )
+
+
+def _say(line: str) -> None:
+    warnings.warn(line, stacklevel=2)

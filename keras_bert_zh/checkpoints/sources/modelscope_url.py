@@ -1,0 +1,157 @@
+"""Repositories of ModelScope, as `modelscope://owner/name` or `modelscope://owner/name@revision`.
+
+Two addresses are all that is needed, those that its own library asks
+(https://github.com/modelscope/modelscope_hub). That library brings packages of its own, needs the
+network each time, and then reads all weights again to compare them.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import re
+import urllib.error
+import urllib.parse
+from typing import NamedTuple
+
+from keras_bert_zh.checkpoints.sources import cache, digests, downloads, repository_files
+from keras_bert_zh.checkpoints.sources.found import Found, UnreachableError
+from keras_bert_zh.files.new_file import new_file
+
+BASE = "modelscope://google-bert/bert-base-chinese"
+FORM = "modelscope://OWNER/NAME or modelscope://OWNER/NAME@REVISION, on ModelScope"
+
+_SITE = "https://modelscope.cn"
+
+
+class _File(NamedTuple):
+    """A file as a repository lists it; `sha256` is empty where the list has none."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+def fetch(url: str) -> Found:
+    """Returns the folder of the repository's files in this package's cache, downloading it first.
+
+    The list of files is asked for each time, and a new version downloaded. If the network is down,
+    the version that came last is taken. MODELSCOPE_ENDPOINT chooses another site, and
+    MODELSCOPE_API_TOKEN is sent to it.
+
+    Raises:
+        UnreachableError: if the files can't be downloaded and are not in the cache.
+        ValueError: if the URL has another form, the repository has no weights, or a file is not
+            what its digest says. Nothing of that version is kept then.
+    """
+    repository, revision = _parsed(url)
+    try:
+        files = _listing(repository, revision)
+    except UnreachableError:
+        found = cached(url)
+        if found is None:
+            raise
+        return found
+    chosen = [files[name] for name in repository_files.wanted(files)]
+    if not repository_files.weights(files):
+        raise ValueError(f"{url} has no weights. It holds {', '.join(sorted(files)[:20])}.")
+    version = hashlib.sha256(json.dumps(chosen).encode()).hexdigest()
+
+    def make(folder: pathlib.Path) -> None:
+        for file in chosen:
+            path = folder / file.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _download(repository, revision, file, path)
+
+    folder = cache.keep(_folder(repository) / version, make)
+    verified = all(file.sha256 for file in chosen)
+    with new_file(_latest(repository, revision)) as latest:
+        latest.write_text(json.dumps([version, verified]))
+    return Found(folder, verified, cached=folder)
+
+
+def cached(url: str) -> Found | None:
+    """Returns what the cache holds of the repository, without the network."""
+    repository, revision = _parsed(url)
+    latest = _latest(repository, revision)
+    if not latest.is_file():
+        return None
+    version, verified = json.loads(latest.read_text())
+    folder = _folder(repository) / version
+    return Found(folder, verified, cached=folder) if folder.is_dir() else None
+
+
+def instead(url: str) -> list[str]:
+    """Returns what works without ModelScope."""
+    return [
+        "MODELSCOPE_ENDPOINT=https://... in the environment, for another site of theirs; "
+        "MODELSCOPE_API_TOKEN, for a repository that needs permission;",
+        "the path of a folder with the repository's config.json, weights and vocab.txt, in place "
+        "of the URL: ModelScope's own library keeps such folders in ~/.cache/modelscope;",
+    ]
+
+
+def _parsed(url: str) -> tuple[str, str | None]:
+    match = re.fullmatch(r"modelscope://([\w.-]+/[\w.-]+)(?:@(.+))?", url)
+    if not match:
+        raise ValueError(f"{url} must look like {BASE}, or {BASE}@REVISION.")
+    return match[1], match[2]
+
+
+def _folder(repository: str) -> pathlib.Path:
+    return cache.folder() / "modelscope" / repository.replace("/", "--")
+
+
+def _latest(repository: str, revision: str | None) -> pathlib.Path:
+    """Returns the file that says which version of a revision came last."""
+    name = urllib.parse.quote(revision or "", safe="")
+    return _folder(repository) / "latest" / f"@{name}.json"
+
+
+def _listing(repository: str, revision: str | None) -> dict[str, _File]:
+    """Returns the files of the revision by their paths."""
+    address = _address(repository, "repo/files", revision, Recursive="true")
+    try:
+        answer = json.loads(downloads.read(address, _secrets()))
+        entries = answer["Data"]["Files"]
+    except urllib.error.HTTPError as error:
+        said = error.read(300).decode(errors="replace")
+        raise UnreachableError(f"HTTPError: {error} {said}".rstrip()) from error
+    except Exception as error:  # From URLError to what is no such JSON.
+        raise UnreachableError.because(error) from error
+    # A revision that does not exist is answered like one without files.
+    if not entries:
+        named = f"revision {revision}" if revision else "main branch"
+        raise UnreachableError(f"ModelScope has no files of its {named}")
+    return {
+        entry["Path"]: _File(entry["Path"], entry["Size"], entry.get("Sha256") or "")
+        for entry in entries
+        if entry["Type"] != "tree"
+    }
+
+
+def _download(repository: str, revision: str | None, file: _File, path: pathlib.Path) -> None:
+    address = _address(repository, "repo", revision, FilePath=file.path)
+    downloads.download(address, path, _secrets())
+    came = path.stat().st_size
+    if came < file.size:
+        raise UnreachableError(f"only {came:,} of {file.size:,} bytes of {file.path} came")
+    found = digests.sha256_of(path) if file.sha256 else ""
+    if came > file.size or found != file.sha256:
+        raise ValueError(
+            f"{file.path} of modelscope://{repository} came damaged from {address}: it has "
+            f"{came:,} bytes and sha256 {found or 'unknown'}, expected {file.size:,} and "
+            f"{file.sha256 or 'unknown'}. Load it again, or from another MODELSCOPE_ENDPOINT."
+        )
+
+
+def _address(repository: str, what: str, revision: str | None, **query: str) -> str:
+    # Without a revision, the site takes the main branch, whatever its name.
+    query = {"Revision": revision, **query} if revision else query
+    site = os.environ.get("MODELSCOPE_ENDPOINT") or _SITE
+    return f"{site.rstrip('/')}/api/v1/models/{repository}/{what}?{urllib.parse.urlencode(query)}"
+
+
+def _secrets() -> dict[str, str]:
+    token = os.environ.get("MODELSCOPE_API_TOKEN")
+    return {"Authorization": f"Bearer {token}", "Cookie": f"m_session_id={token}"} if token else {}

@@ -1,0 +1,42 @@
+"""The files in which Hugging Face Transformers keeps weights, the safest first."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+
+class Kind(NamedTuple):
+    """One kind of file.
+
+    Attributes:
+        file: str, its name where all weights are in one file.
+        shards: str, a pattern of the names of the files where they are in several; `None` if this
+            kind is never divided.
+    """
+
+    file: str
+    shards: str | None = None
+
+    @property
+    def shard_index(self) -> str | None:
+        """The file that says which shard has which tensor."""
+        return f"{self.file}.index.json" if self.shards else None
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Patterns of the names of all its files."""
+        return tuple(filter(None, (self.file, self.shard_index, self.shards)))
+
+
+SAFETENSORS = Kind("model.safetensors", "model-*.safetensors")
+# Numbers alone, in two forms; and pickles, which other programs run when they open them.
+KINDS = (
+    SAFETENSORS,
+    Kind("tf_model.h5"),
+    Kind("flax_model.msgpack"),
+    Kind("pytorch_model.bin", "pytorch_model-*.bin"),
+)
+
+
+def safest(files: Collection[str]) -> Kind | None:
+    """Returns the safest kind that is among these names of files, `None` if there is none."""
+    return next((kind for kind in KINDS if {kind.file, kind.shard_index} & set(files)), None)
