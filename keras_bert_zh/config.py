@@ -4,9 +4,21 @@ import dataclasses
 import json
 from typing import Any
 
-from keras_bert_zh.arguments import check_choice, check_int, check_positive, check_rate
+from keras_bert_zh.arguments import (
+    check_choice,
+    check_flag_or_none,
+    check_int,
+    check_positive,
+    check_rate,
+)
 
 ACTIVATIONS = ("gelu_tanh", "gelu_erf", "relu")
+
+# BERT, and the models that differ from it in their embeddings alone.
+MODEL_TYPES = ("bert", "ernie", "electra")
+
+# Fields that only one of them has.
+_OWNERS = {"task_type_vocab_size": "ernie", "embedding_size": "electra"}
 
 # What Transformers writes for the two forms of GELU that "gelu" alone leaves open.
 _ACTIVATION_SYNONYMS = {
@@ -39,9 +51,15 @@ class BertConfig:
         type_vocab_size: int, rows of the segment embedding table.
         initializer_range: float, standard deviation of fresh weights (truncated normal).
         layer_norm_eps: float, added to the variance in layer normalisation.
+        model_type: `"bert"`, or a model with other embeddings: `"ernie"` or `"electra"`, which has
+            no pooler.
+        task_type_vocab_size: int, rows of ERNIE's task embedding table; 0 for none.
+        embedding_size: int, width of ELECTRA's embeddings, which a dense layer brings to D; `None`
+            where they are D wide and there is no such layer.
 
     Raises:
-        ValueError: if a field is out of its range, or the activation is not known.
+        ValueError: if a field is out of its range or belongs to another `model_type`, or the
+            activation is not known.
 
     Example:
 
@@ -52,7 +70,9 @@ class BertConfig:
 
     Reference:
         Devlin et al., BERT, 2018 (https://arxiv.org/abs/1810.04805); `BertConfig` in
-        google-research/bert `modeling.py`.
+        google-research/bert `modeling.py`. Sun et al., ERNIE, 2019
+        (https://arxiv.org/abs/1904.09223); Clark et al., ELECTRA, 2020
+        (https://arxiv.org/abs/2003.10555).
     """
 
     vocab_size: int = 21128
@@ -67,20 +87,22 @@ class BertConfig:
     type_vocab_size: int = 2
     initializer_range: float = 0.02
     layer_norm_eps: float = 1e-12
+    model_type: str = "bert"
+    task_type_vocab_size: int = 0
+    embedding_size: int | None = None
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.type is int:
-                value = check_int(field.name, value, 1)
-            elif field.name.endswith("_prob"):
-                value = check_rate(field.name, value)
-            elif field.type is float:
-                value = check_positive(field.name, value)
-            else:
-                value = check_choice(field.name, value, ACTIVATIONS)
             # JSON does not know the numbers of NumPy.
-            object.__setattr__(self, field.name, value)
+            object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
+        for name, owner in _OWNERS.items():
+            if getattr(self, name) and self.model_type != owner:
+                raise ValueError(
+                    f"{name}={getattr(self, name)} is for model_type={owner!r} alone, got "
+                    f"model_type={self.model_type!r}."
+                )
+        if self.embedding_size == self.hidden_size:
+            object.__setattr__(self, "embedding_size", None)
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 f"num_attention_heads must divide hidden_size, got {self.num_attention_heads} "
@@ -91,7 +113,8 @@ class BertConfig:
     def from_dict(cls, fields: dict[str, Any], *, gelu: str | None = None) -> "BertConfig":
         """Reads the fields of a `bert_config.json` or of Transformers' `config.json`.
 
-        Keys that do not describe the encoder (`pooler_*`, `directionality`, ...) are ignored.
+        Keys that do not describe the encoder (`pooler_*`, `directionality`, ...) are ignored, and
+        so is ERNIE's `task_type_vocab_size` unless `use_task_id` is true.
 
         Args:
             fields: dict, the parsed JSON object.
@@ -99,13 +122,22 @@ class BertConfig:
                 use that one word for both, so it has no default and is needed only for them.
 
         Raises:
-            ValueError: if `vocab_size` or another size is missing or out of range, or
-                `hidden_act` is `"gelu"` and `gelu` is not given.
+            ValueError: if `vocab_size` or another size is missing or out of range, `model_type`
+                is not known, or `hidden_act` is `"gelu"` and `gelu` is not given.
         """
         if not isinstance(fields, dict):
             raise ValueError(f"A BERT configuration must be a JSON object, got {fields!r}.")
+        model_type = fields.get("model_type", "bert")
         names = {field.name for field in dataclasses.fields(cls)}
+        names -= {name for name, owner in _OWNERS.items() if owner != model_type}
         known = {name: value for name, value in fields.items() if name in names}
+        # Where files leave these out, they mean what Transformers takes for them.
+        if model_type == "electra":
+            known.setdefault("embedding_size", 128)
+        if model_type == "ernie":
+            known.setdefault("task_type_vocab_size", 3)
+            if not check_flag_or_none("use_task_id", fields.get("use_task_id")):
+                known["task_type_vocab_size"] = 0
         required = {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"}
         missing = sorted((required | {"intermediate_size", "hidden_act"}) - known.keys())
         if missing:
@@ -140,9 +172,37 @@ class BertConfig:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the fields by name, as `from_dict` reads them."""
-        return dataclasses.asdict(self)
+        """Returns the fields by name, as `from_dict` reads them and Transformers writes them.
+
+        Those of BERT have no `model_type`, as in `bert_config.json`.
+        """
+        fields = {
+            name: value
+            for name, value in dataclasses.asdict(self).items()
+            if _OWNERS.get(name, self.model_type) == self.model_type
+        }
+        if self.model_type == "bert":
+            del fields["model_type"]
+        elif self.model_type == "ernie":
+            fields["use_task_id"] = self.task_type_vocab_size > 0
+        else:
+            fields["embedding_size"] = self.embedding_size or self.hidden_size
+        return fields
 
     def to_json(self) -> str:
         """Returns the fields as the text of a JSON file."""
         return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
+
+
+def _checked(field: dataclasses.Field, value: Any) -> Any:
+    """Returns the value of a field in Python's types; raises ValueError for one out of range."""
+    choices = {"hidden_act": ACTIVATIONS, "model_type": MODEL_TYPES}
+    if field.name in choices:
+        return check_choice(field.name, value, choices[field.name])
+    if field.name == "embedding_size" and value is None:
+        return None
+    if field.name.endswith("_prob"):
+        return check_rate(field.name, value)
+    if field.type is float:
+        return check_positive(field.name, value)
+    return check_int(field.name, value, 0 if field.name == "task_type_vocab_size" else 1)

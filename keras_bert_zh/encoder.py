@@ -11,7 +11,7 @@ from keras_bert_zh.arguments import check_flag, check_flag_or_none, is_int
 from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, assign_parts, open_architecture
 from keras_bert_zh.checkpoints.variables import named_variables
 from keras_bert_zh.config import BertConfig
-from keras_bert_zh.input_keys import INPUT_KEYS
+from keras_bert_zh.input_keys import INPUT_KEYS, TASK_KEY
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.composite import Composite, with_frozen
 from keras_bert_zh.layers.computing import check_computing
@@ -29,7 +29,7 @@ class BertEncoder(Composite, keras.layers.Layer):
 
     Computes what `google/bert_chinese_L-12_H-768_A-12` computes, to within rounding, with zeros at
     the positions that `input_mask` leaves out, where the original leaves values without meaning.
-    On a CPU these positions take next to no time.
+    On a CPU these positions take next to no time. It is the encoder of ERNIE and ELECTRA, too.
 
     Args:
         checkpoint: where architecture and weights come from: anything that `load_checkpoint`
@@ -61,6 +61,7 @@ class BertEncoder(Composite, keras.layers.Layer):
     Call arguments:
         inputs: dict of `input_ids` `<int32>[B, S]`, token ids; `input_mask` `<int32>[B, S]`, 1 for
             tokens and 0 for padding, all ones if missing; `segment_ids` `<int32>[B, S]`, all
+            zeros if missing; for an ERNIE with task types `task_type_ids` `<int32>[B, S]`, too, all
             zeros if missing.
         as_dict: bool, whether to return the dict whatever `output_key` says.
         all_layers: bool, whether the dict holds `encoder_outputs` too.
@@ -94,7 +95,8 @@ class BertEncoder(Composite, keras.layers.Layer):
     TensorShape([1, 4, 32])
 
     Reference:
-        Devlin et al., BERT, 2018 (https://arxiv.org/abs/1810.04805); its code's `modeling.py`.
+        Devlin et al., BERT, 2018 (https://arxiv.org/abs/1810.04805); its code's `modeling.py`. For
+        ERNIE and ELECTRA, `ErnieModel` and `ElectraModel` in Hugging Face Transformers.
     """
 
     def __init__(
@@ -143,6 +145,8 @@ class BertEncoder(Composite, keras.layers.Layer):
             vocab_size=config.vocab_size,
             max_positions=config.max_position_embeddings,
             type_vocab_size=config.type_vocab_size,
+            task_type_vocab_size=config.task_type_vocab_size,
+            embedding_size=config.embedding_size,
             name="embeddings",
             **inner,
         )
@@ -186,23 +190,31 @@ class BertEncoder(Composite, keras.layers.Layer):
 
     def _asked_for(self, inputs, as_dict, all_layers, output_key, trains):
         key = asked_for(self.output_key, as_dict, all_layers, output_key)
-        check_signature(inputs, self.config.max_position_embeddings)
+        check_signature(inputs, self.input_keys, self.config.max_position_embeddings)
         if trains and key != "sequence_output":
             self.train_pooler()
         return key
 
+    @property
+    def input_keys(self) -> tuple[str, ...]:
+        """What the inputs are called: BERT's three, and the task types of an ERNIE with some."""
+        return (*INPUT_KEYS, TASK_KEY) if self.config.task_type_vocab_size else INPUT_KEYS
+
     def complete_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns all three inputs as int32, with their values checked."""
-        sizes = (self.config.vocab_size, 2, self.config.type_vocab_size)
-        length = self.config.max_position_embeddings
-        return check_values(complete(inputs), dict(zip(INPUT_KEYS, sizes, strict=True)), length)
+        """Returns all inputs as int32, with their values checked."""
+        config = self.config
+        sizes = config.vocab_size, 2, config.type_vocab_size, config.task_type_vocab_size
+        complete_ones = complete(inputs, self.input_keys)
+        sizes_by_key = dict(zip((*INPUT_KEYS, TASK_KEY), sizes, strict=True))
+        return check_values(complete_ones, sizes_by_key, config.max_position_embeddings)
 
     def _encode(self, inputs, key, all_layers, training):
         mask, num_heads = inputs["input_mask"], self.config.num_attention_heads
         layout = kernels.layout_of(mask, num_heads, self.padding_free)
         first = layout.first_tokens()
-        ids, segments = layout.gather(inputs["input_ids"]), layout.gather(inputs["segment_ids"])
-        hidden = self.embeddings(ids, segments, layout.positions, training=training)
+        keys = [key for key in self.input_keys if key != "input_mask"]
+        ids, segments, *tasks = (layout.gather(inputs[key]) for key in keys)
+        hidden = self.embeddings(ids, segments, layout.positions, *tasks, training=training)
         encoder_outputs = []
         for block in self.blocks:
             # Of the last block, the pooler sees the first tokens and nothing else.
@@ -274,7 +286,7 @@ class BertEncoder(Composite, keras.layers.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "BertEncoder":
         config = with_frozen(config)
-        config["config"] = BertConfig(**config["config"])
+        config["config"] = BertConfig.from_dict(config["config"])
         if not kernels.ON_TENSORFLOW:
             # How it is computed is no part of what the layer is.
             config |= {"jit_compile": False, "padding_free": None}

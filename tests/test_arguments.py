@@ -1,6 +1,5 @@
 """Arguments: NumPy's numbers are as good as Python's, and True is none; flags, and paths."""
 
-import dataclasses
 import inspect
 import json
 import re
@@ -76,7 +75,7 @@ def test_config():
     config = BertConfig(**of_numpy)
     assert config == BertConfig(**SIZES, **RATES)
     assert BertConfig.from_json(config.to_json()) == config
-    types = {type(value) for value in dataclasses.asdict(config).values()}
+    types = {type(value) for value in config.to_dict().values()}
     assert types == {int, float, str}
     assert BertConfig(hidden_dropout_prob=np.int64(0)).hidden_dropout_prob == 0
 
@@ -176,6 +175,14 @@ def takers(preprocess, packed, write, encoder):
 
     return {
         **{f"BertConfig {name}": (config(name), size) for name, size in SIZES.items()},
+        "BertConfig embedding_size": (
+            lambda v: BertConfig(model_type="electra", embedding_size=v),
+            6,
+        ),
+        "BertConfig task_type_vocab_size": (
+            lambda v: BertConfig(model_type="ernie", task_type_vocab_size=v),
+            3,
+        ),
         **{
             f"PackedText.batches {name}": (batches(name), 1)
             for name in ("batch_size", "seed", "start", "count")

@@ -53,7 +53,44 @@ def test_transformers_name_of_exact_gelu(gelu):
 def test_json_round_trip():
     config = BertConfig(hidden_size=64, num_attention_heads=4, hidden_act="relu")
     assert BertConfig.from_json(config.to_json()) == config
-    assert set(json.loads(config.to_json())) == {f.name for f in dataclasses.fields(BertConfig)}
+    others = {"model_type", "task_type_vocab_size", "embedding_size"}
+    names = {field.name for field in dataclasses.fields(BertConfig)} - others
+    assert set(json.loads(config.to_json())) == names
+
+
+ERNIE = GOOGLE | {"model_type": "ernie", "type_vocab_size": 4, "layer_norm_eps": 1e-5}
+
+
+@pytest.mark.parametrize(
+    ("fields", "tasks"),
+    [
+        ({"use_task_id": True, "task_type_vocab_size": 5}, 5),
+        ({"use_task_id": True}, 3),
+        ({"use_task_id": False, "task_type_vocab_size": 5}, 0),
+        ({"task_type_vocab_size": 5}, 0),
+        ({}, 0),
+    ],
+)
+def test_task_types_of_ernie(fields, tasks):
+    config = BertConfig.from_dict(ERNIE | fields, gelu="erf")
+    assert (config.model_type, config.task_type_vocab_size) == ("ernie", tasks)
+    assert BertConfig.from_json(config.to_json()) == config
+    assert config.to_dict()["use_task_id"] == (tasks > 0)
+    with pytest.raises(ValueError, match="use_task_id must be True, False or None, got 'no'"):
+        BertConfig.from_dict(ERNIE | {"use_task_id": "no"}, gelu="erf")
+
+
+@pytest.mark.parametrize(("width", "ours"), [(64, 64), (768, None), (None, 128)])
+def test_embeddings_of_electra(width, ours):
+    fields = GOOGLE | {"model_type": "electra"} | ({"embedding_size": width} if width else {})
+    config = BertConfig.from_dict(fields, gelu="erf")
+    assert config.embedding_size == ours
+    assert BertConfig.from_json(config.to_json()) == config
+    assert config.to_dict()["embedding_size"] == (width or 128)
+    assert (
+        "embedding_size"
+        not in BertConfig.from_dict(GOOGLE | {"embedding_size": 9}, gelu="erf").to_dict()
+    )
 
 
 def test_is_frozen():
@@ -75,6 +112,11 @@ def test_is_frozen():
         ("initializer_range", 0, "initializer_range must be a positive number, got 0"),
         ("hidden_act", "swish", "'gelu_tanh' or 'gelu_erf' or 'relu', got 'swish'"),
         ("hidden_act", "gelu", "hidden_act must be"),
+        ("model_type", "albert", "model_type must be 'bert' or 'ernie' or 'electra', got 'albert'"),
+        ("task_type_vocab_size", -1, "task_type_vocab_size must be an int of at least 0, got -1"),
+        ("task_type_vocab_size", 3, "is for model_type='ernie' alone, got model_type='bert'"),
+        ("embedding_size", 0, "embedding_size must be an int of at least 1, got 0"),
+        ("embedding_size", 64, "embedding_size=64 is for model_type='electra' alone, got model_ty"),
     ],
 )
 def test_checks_itself(field, value, message):

@@ -75,7 +75,8 @@ def load_checkpoint(
 
     Reference:
         TF1 Hub format, https://www.tensorflow.org/hub/tf1_hub_module; variable names are those
-        of google-research/bert `modeling.py`. Hugging Face's are those of `BertForPreTraining`.
+        of google-research/bert `modeling.py`. Hugging Face's are those of `BertForPreTraining`,
+        `ErnieForPreTraining` and `ElectraModel`.
     """
     return _open(source, sha256, verify=True)
 

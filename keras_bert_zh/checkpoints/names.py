@@ -17,11 +17,14 @@ PARTS = ("pooler", "masked_lm", "next_sentence")
 
 # Our names: attribute paths of `BertEncoder` and of the heads. Axes: fields of `BertConfig`.
 SHAPES = {
-    "embeddings.word.embeddings": ("vocab_size", "hidden_size"),
-    "embeddings.segment.embeddings": ("type_vocab_size", "hidden_size"),
-    "embeddings.position.embeddings": ("max_position_embeddings", "hidden_size"),
-    "embeddings.norm.gamma": ("hidden_size",),
-    "embeddings.norm.beta": ("hidden_size",),
+    "embeddings.word.embeddings": ("vocab_size", "embedding_size"),
+    "embeddings.segment.embeddings": ("type_vocab_size", "embedding_size"),
+    "embeddings.position.embeddings": ("max_position_embeddings", "embedding_size"),
+    "embeddings.task.embeddings": ("task_type_vocab_size", "embedding_size"),
+    "embeddings.norm.gamma": ("embedding_size",),
+    "embeddings.norm.beta": ("embedding_size",),
+    "embeddings.projection.kernel": ("embedding_size", "hidden_size"),
+    "embeddings.projection.bias": ("hidden_size",),
     "blocks.{i}.attention.query.kernel": ("hidden_size", "hidden_size"),
     "blocks.{i}.attention.query.bias": ("hidden_size",),
     "blocks.{i}.attention.key.kernel": ("hidden_size", "hidden_size"),
@@ -49,18 +52,29 @@ SHAPES = {
     "next_sentence.bias": (2,),
 }
 
+# The axes whose lengths the weights of a BERT tell.
+_SIZES = tuple(
+    dict.fromkeys(
+        axis
+        for axes in SHAPES.values()
+        for axis in axes
+        if isinstance(axis, str) and axis not in ("embedding_size", "task_type_vocab_size")
+    )
+)
+
 
 def translation(
     names: Mapping[str, str], layers: int, parts: tuple[str, ...] = ("pooler",)
 ) -> dict[str, str]:
-    """Returns a format's name of every weight, by our name, in forward order.
+    """Returns a format's name of every weight that it has one for, by ours, in forward order.
 
     Args:
         names: the format's table, from our names to its own.
         layers: number of transformer blocks.
         parts: those of `PARTS` to include.
     """
-    return {name.format(i=i): names[name].format(i=i) for name, i in _numbered(layers, parts)}
+    numbered = [(name, i) for name, i in _numbered(layers, parts) if name in names]
+    return {name.format(i=i): names[name].format(i=i) for name, i in numbered}
 
 
 def shapes(config: Any, parts: tuple[str, ...] = ("pooler",)) -> dict[str, Shape]:
@@ -71,10 +85,9 @@ def shapes(config: Any, parts: tuple[str, ...] = ("pooler",)) -> dict[str, Shape
         parts: those of `PARTS` to include.
     """
     return {
-        name.format(i=i): tuple(
-            axis if isinstance(axis, int) else getattr(config, axis) for axis in SHAPES[name]
-        )
+        name.format(i=i): tuple(_length(config, axis) for axis in SHAPES[name])
         for name, i in _numbered(config.num_hidden_layers, parts)
+        if _is_in(config, name)
     }
 
 
@@ -85,7 +98,7 @@ def part_of(name: str) -> str | None:
 
 
 def sizes(found: Mapping[str, Shape]) -> dict[str, Any]:
-    """Returns the sizes that most of the found shapes agree on, None where no shape tells.
+    """Returns the sizes of a BERT that most of the found shapes agree on, None where none tells.
 
     The majority decides, so that one misshapen weight is reported and not all the others.
 
@@ -93,15 +106,13 @@ def sizes(found: Mapping[str, Shape]) -> dict[str, Any]:
         found: shapes by our names.
     """
     votes: dict[str, collections.Counter[int | None]] = {
-        size: collections.Counter()
-        for axes in SHAPES.values()
-        for size in axes
-        if isinstance(size, str)
+        size: collections.Counter() for size in _SIZES
     }
     for name, shape in found.items():
         axes = SHAPES[re.sub(r"\.\d+\.", ".{i}.", name)]
         if len(axes) == len(shape):
-            for size, length in zip(axes, shape, strict=True):
+            for axis, length in zip(axes, shape, strict=True):
+                size = "hidden_size" if axis == "embedding_size" else axis
                 if size in votes:
                     votes[size][length] += 1
     return {size: max(count, key=count.__getitem__, default=None) for size, count in votes.items()}
@@ -138,6 +149,22 @@ def _numbered(layers: int, parts: tuple[str, ...]) -> list[tuple[str, int]]:
     rows = [(name, 0) for name in wanted[:first]]
     rows += [(name, i) for i in range(layers) for name in block]
     return rows + [(name, 0) for name in wanted[last + 1 :]]
+
+
+def _is_in(config: Any, name: str) -> bool:
+    """Tells whether a model of that configuration has the weight of this name."""
+    if name.startswith("embeddings.task."):
+        return bool(getattr(config, "task_type_vocab_size", 0))
+    if name.startswith("embeddings.projection."):
+        return getattr(config, "embedding_size", None) is not None
+    return True
+
+
+def _length(config: Any, axis: str | int) -> int | None:
+    if axis == "embedding_size":
+        width = getattr(config, axis, None)
+        return config.hidden_size if width is None else width
+    return getattr(config, axis) if isinstance(axis, str) else axis
 
 
 def _fits(found: Shape, expected: Shape) -> bool:

@@ -84,8 +84,11 @@ _HUGGINGFACE_NAMES = {
     "embeddings.word.embeddings": "bert.embeddings.word_embeddings.weight",
     "embeddings.segment.embeddings": "bert.embeddings.token_type_embeddings.weight",
     "embeddings.position.embeddings": "bert.embeddings.position_embeddings.weight",
+    "embeddings.task.embeddings": "bert.embeddings.task_type_embeddings.weight",
     "embeddings.norm.gamma": "bert.embeddings.LayerNorm.weight",
     "embeddings.norm.beta": "bert.embeddings.LayerNorm.bias",
+    "embeddings.projection.kernel": "bert.embeddings_project.weight",
+    "embeddings.projection.bias": "bert.embeddings_project.bias",
     "blocks.{i}.attention.query.kernel": "bert.encoder.layer.{i}.attention.self.query.weight",
     "blocks.{i}.attention.query.bias": "bert.encoder.layer.{i}.attention.self.query.bias",
     "blocks.{i}.attention.key.kernel": "bert.encoder.layer.{i}.attention.self.key.weight",
@@ -115,17 +118,33 @@ _HUGGINGFACE_NAMES = {
     "next_sentence.bias": "cls.seq_relationship.bias",
 }
 
-# Transformers' `BertForPreTraining`. The decoder of its masked LM repeats the word embeddings.
+# What stands there before the names of the encoder's weights, where there is more than an encoder.
+HUGGINGFACE_PREFIXES = ("bert.", "ernie.", "electra.")
+
+# Transformers' `BertForPreTraining`, and what `ErnieModel` and `ElectraModel` have in addition. The
+# decoder of its masked LM repeats the word embeddings.
 HUGGINGFACE = Scheme(
     _HUGGINGFACE_NAMES,
     transposed=("*.kernel",),
     leftovers=(
         "*embeddings.position_ids",
+        "*embeddings.task_type_embeddings.weight",
         "cls.predictions.decoder.*",
         "classifier.*",
         "qa_outputs.*",
     ),
 )
+
+
+def huggingface(prefix: str) -> Scheme:
+    """Returns `HUGGINGFACE` with another of its prefixes, or with none."""
+    own = HUGGINGFACE_PREFIXES[0]
+    names = {
+        ours: prefix + name.removeprefix(own) if name.startswith(own) else name
+        for ours, name in HUGGINGFACE.names.items()
+    }
+    return HUGGINGFACE._replace(names=names)
+
 
 _TF2_HUB_NAMES = {
     "embeddings.word.embeddings": "word_embeddings/embeddings",

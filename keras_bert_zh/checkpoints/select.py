@@ -41,11 +41,13 @@ def select(
             names.part_of(ours) == part and name in tensors for ours, name in scheme.names.items()
         )
     )
-    theirs = names.translation(scheme.names, config.num_hidden_layers, parts)
+    shapes = names.shapes(config, parts)
+    translated = names.translation(scheme.names, config.num_hidden_layers, parts)
+    # What a format has no name for is missing there.
+    theirs = {ours: translated.get(ours, ours) for ours in shapes}
     flipped = {ours for ours in theirs if scheme.is_transposed(ours)}
     expected = {
-        theirs[ours]: shape[::-1] if ours in flipped else shape
-        for ours, shape in names.shapes(config, parts).items()
+        theirs[ours]: shape[::-1] if ours in flipped else shape for ours, shape in shapes.items()
     }
     problems = names.differences(
         expected, {name: tensor.shape for name, tensor in tensors.items()}, scheme.leftovers

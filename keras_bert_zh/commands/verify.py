@@ -30,7 +30,13 @@ def run(arguments: argparse.Namespace) -> int:
     check_number("--tolerance", arguments.tolerance, 0)
     check_int("--seed", arguments.seed, 0)
     first, second = load_checkpoint(arguments.first), load_checkpoint(arguments.second)
-    sizes = ("vocab_size", "hidden_size", "max_position_embeddings", "type_vocab_size")
+    sizes = (
+        "vocab_size",
+        "hidden_size",
+        "max_position_embeddings",
+        "type_vocab_size",
+        "task_type_vocab_size",
+    )
     for size in sizes:
         values = [getattr(checkpoint.config, size) for checkpoint in (first, second)]
         if values[0] != values[1]:
@@ -57,17 +63,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def random_inputs(checkpoint: Checkpoint, seed: int) -> dict[str, np.ndarray]:
-    """Returns rows of all lengths up to 64 positions, with two segments."""
+    """Returns rows of all lengths up to 64 positions, of all segments and task types."""
     config = checkpoint.config
     generator = np.random.default_rng(seed)
     length = min(64, config.max_position_embeddings)
     shape = (8, length)
     lengths = np.linspace(1, length, shape[0]).astype("int32")
-    return {
+    inputs = {
         "input_ids": generator.integers(0, config.vocab_size, shape, "int32"),
         "input_mask": (np.arange(length) < lengths[:, None]).astype("int32"),
         "segment_ids": generator.integers(0, config.type_vocab_size, shape, "int32"),
     }
+    if config.task_type_vocab_size:
+        inputs["task_type_ids"] = generator.integers(0, config.task_type_vocab_size, shape, "int32")
+    return inputs
 
 
 def _outputs(checkpoint: Checkpoint, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

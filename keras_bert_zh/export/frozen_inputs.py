@@ -9,7 +9,6 @@ from keras import ops
 
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.masked_lm import MaskedLM
-from keras_bert_zh.input_keys import INPUT_KEYS
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.encoder_inputs import check_signature
 from keras_bert_zh.preprocess import BertPreprocess
@@ -34,7 +33,9 @@ def signature(model: Any) -> Any:
             return tuple(tf.TensorSpec([None], tf.string, name=key) for key in ("text_a", "text_b"))
         return tf.TensorSpec([None], tf.string, name="texts")
     if isinstance(first, (BertEncoder, MaskedLM)):
-        names = (*INPUT_KEYS, "mlm_positions") if isinstance(first, MaskedLM) else INPUT_KEYS
+        encoder = first.encoder if isinstance(first, MaskedLM) else first
+        positions = ("mlm_positions",) if isinstance(first, MaskedLM) else ()
+        names = (*encoder.input_keys, *positions)
         return {name: tf.TensorSpec([None, None], tf.int32, name=name) for name in names}
     found = _own_input(first)
     if found is None:
@@ -143,7 +144,7 @@ def _describe(model: Any) -> str:
 
 
 def _complete_tokens(encoder: BertEncoder, inputs: Any) -> dict[str, Any]:
-    check_signature(inputs, encoder.config.max_position_embeddings)
+    check_signature(inputs, encoder.input_keys, encoder.config.max_position_embeddings)
     return encoder.complete_inputs(inputs)
 
 

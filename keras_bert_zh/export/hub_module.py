@@ -11,7 +11,12 @@ import tensorflow as tf
 from keras_bert_zh.checkpoints import Checkpoint, names
 from keras_bert_zh.checkpoints.schemes import TF1
 from keras_bert_zh.checkpoints.variables import named_variables
-from keras_bert_zh.checkpoints.writers.parts import check_path, finite, write_vocabulary
+from keras_bert_zh.checkpoints.writers.parts import (
+    check_embeddings,
+    check_path,
+    finite,
+    write_vocabulary,
+)
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.masked_lm_head import MaskedLMHead
 from keras_bert_zh.input_keys import INPUT_KEYS
@@ -45,7 +50,7 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
         https://www.tensorflow.org/hub/reusable_saved_models; the signatures are those of
         google/bert_chinese_L-12_H-768_A-12 on tfhub.dev.
     """
-    _check(folder)
+    _check(checkpoint, folder)
     network = _Network(checkpoint)
     module = _Module()
     # The reader looks here. They are more than the variables: next_sentence has no signature.
@@ -61,8 +66,9 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
             raise OSError(f"{folder} can't be written: {error.message}") from error
 
 
-def _check(folder: pathlib.Path) -> None:
+def _check(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
     kernels.require_tensorflow("A SavedModel of the Hub module")
+    check_embeddings(checkpoint.config)
     check_path(folder)
 
 

@@ -11,7 +11,6 @@ from keras_bert_zh.checkpoints import Checkpoint
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.masked_lm_head import MaskedLMHead
 from keras_bert_zh.heads.on_encoder import OnEncoder
-from keras_bert_zh.input_keys import INPUT_KEYS
 from keras_bert_zh.layers.composite import changes_inside
 from keras_bert_zh.layers.dense import Dense
 from keras_bert_zh.layers.fresh_weights import fresh_weights
@@ -55,7 +54,8 @@ class MaskedLM(OnEncoder, keras.Model):
     Raises:
         TypeError: if `encoder` is something else.
         ValueError: if `vocab_size`, `hidden_size` or `hidden_act` of encoder and checkpoint differ,
-            `dtype` is passed, or the inputs are not what BertEncoder and MaskedLMHead take.
+            `dtype` is passed, the encoder is an ELECTRA, or the inputs are not what BertEncoder and
+            MaskedLMHead take.
         OSError: if the checkpoint can't be found or downloaded.
 
     Example:
@@ -86,6 +86,12 @@ class MaskedLM(OnEncoder, keras.Model):
     ):
         super().__init__(encoder, **kwargs)
         config = encoder.config
+        if config.model_type == "electra":
+            raise ValueError(
+                "MaskedLM takes the encoder of a BERT or an ERNIE, got an ELECTRA, which is "
+                "pretrained with another head. Put layers of your own on "
+                'encoder(inputs, output_key="sequence_output").'
+            )
         self.masked_lm = MaskedLMHead(
             vocab_size=config.vocab_size,
             hidden_size=config.hidden_size,
@@ -156,7 +162,7 @@ class MaskedLM(OnEncoder, keras.Model):
     ):
         """Exports the model as `keras.Model.export` does, by default with all of its inputs."""
         if input_signature is None:
-            names = (*INPUT_KEYS, "mlm_positions")
+            names = (*self.encoder.input_keys, "mlm_positions")
             input_signature = [
                 {name: keras.InputSpec("int32", (None, None), name=name) for name in names}
             ]

@@ -6,14 +6,19 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_bert_zh.input_keys import INPUT_KEYS
+from keras_bert_zh.input_keys import TASK_KEY
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.messages import says_it_all
 
 
 @says_it_all
-def check_signature(inputs: Any, max_length: int) -> None:
+def check_signature(inputs: Any, keys: tuple[str, ...], max_length: int) -> None:
     """Checks keys, dtypes and shapes; works on symbolic tensors too.
+
+    Args:
+        inputs: what the encoder is called with.
+        keys: the inputs that it takes.
+        max_length: int, how many positions it has.
 
     Raises:
         ValueError: naming the input, what was given and what is expected.
@@ -24,9 +29,12 @@ def check_signature(inputs: Any, max_length: int) -> None:
             "The encoder takes a dict of input_ids and, optionally, input_mask and segment_ids, "
             f"each int32 [batch, sequence]; got {given}."
         )
-    unknown = sorted(set(inputs) - set(INPUT_KEYS))
+    unknown = sorted(set(inputs) - set(keys))
     if unknown:
-        raise ValueError(f"The encoder takes the inputs {', '.join(INPUT_KEYS)}; got {unknown}.")
+        raise ValueError(
+            f"The encoder takes the inputs {', '.join(keys)}; got {unknown}."
+            + f" {TASK_KEY} are for an ERNIE with task types." * (TASK_KEY in unknown)
+        )
     for name, tensor in inputs.items():
         if len(getattr(tensor, "shape", ())) != 2 or hasattr(tensor, "row_splits"):
             raise ValueError(
@@ -60,14 +68,14 @@ def check_integers(name: str, tensor: Any, axes: str) -> None:
     raise ValueError(f"{name} must be integers, int32 {axes}; got {_dtype(tensor)}.")
 
 
-def complete(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns all three inputs: a missing mask is ones, missing segments are zeros."""
+def complete(inputs: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    """Returns all inputs of these keys: a missing mask is ones, all else that is missing zeros."""
     ids = inputs["input_ids"]
     mask = inputs.get("input_mask", ops.ones_like(ids))
     if _dtype(mask) == "bool":
         mask = ops.cast(mask, "int32")
-    segments = inputs.get("segment_ids", ops.zeros_like(ids))
-    return {"input_ids": ids, "input_mask": mask, "segment_ids": segments}
+    others = {key: inputs[key] if key in inputs else ops.zeros_like(ids) for key in keys}
+    return {**others, "input_ids": ids, "input_mask": mask}
 
 
 @says_it_all

@@ -6,6 +6,7 @@ _MEANINGS = {
     "input_ids": "the encoder's vocabulary; give BertPreprocess the same checkpoint",
     "input_mask": "0 for padding, 1 for tokens",
     "segment_ids": "the encoder's segment types",
+    "task_type_ids": "the encoder's task types",
 }
 
 

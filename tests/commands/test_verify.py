@@ -2,8 +2,10 @@ import shutil
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from tests.commands.shown import shown
+from tests.relatives import folder_of
 from tests.tensors import read_tensors, write_tensors
 
 
@@ -32,6 +34,18 @@ def test_verify_compares_vocabularies(run, data, tmp_path):
     status, output, _ = run("verify", data / "tiny_original", folder)
     assert status == 1
     assert shown(output)["vocabulary"] == "DIFFERENT"
+
+
+@pytest.mark.filterwarnings("ignore:The checkpoint has no weights for the pooler")
+def test_verify_compares_every_task_type(run, tmp_path):
+    folder = shutil.copytree(folder_of("ernie"), tmp_path / "model")
+    assert run("verify", folder_of("ernie"), folder)[0] == 0
+    tensors = load_file(folder / "model.safetensors")
+    tensors["ernie.embeddings.task_type_embeddings.weight"][2, 0] += 0.1
+    save_file(tensors, folder / "model.safetensors")
+    status, output, _ = run("verify", folder_of("ernie"), folder)
+    assert status == 1
+    assert shown(output)["sequence_output"].endswith("DIFFERENT")
 
 
 def test_verify_is_not_fooled_by_numbers_that_are_none(run, data, tmp_path):

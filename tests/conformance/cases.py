@@ -27,7 +27,7 @@ from keras_bert_zh.layers.with_mask import WithMask
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One layer.
+    """One layer, or one way to make it.
 
     Attributes:
         make: makes the layer; takes the keyword arguments of every Keras layer.
@@ -48,11 +48,17 @@ CONFIG = BertConfig(
     intermediate_size=17,
     max_position_embeddings=11,
 )
+_ONE_BLOCK = dataclasses.replace(CONFIG, num_hidden_layers=1)
+ERNIE = dataclasses.replace(
+    _ONE_BLOCK, model_type="ernie", type_vocab_size=4, task_type_vocab_size=3
+)
+ELECTRA = dataclasses.replace(_ONE_BLOCK, model_type="electra", embedding_size=5)
 _RNG = np.random.default_rng(0)
 HIDDEN = _RNG.normal(size=(3, 7, 12)).astype("float32")
 MASK = np.array([[1] * 7, [1, 1, 1, 0, 0, 0, 0], [1, 0, 1, 1, 0, 1, 0]], "int32")
 IDS = _RNG.integers(0, 53, (3, 7)).astype("int32")
 SEGMENTS = _RNG.integers(0, 2, (3, 7)).astype("int32")
+TASKS = _RNG.integers(0, 3, (3, 7)).astype("int32")
 INPUTS = {"input_ids": IDS, "input_mask": MASK, "segment_ids": SEGMENTS}
 POSITIONS = np.array([[0, 3], [2, 2], [6, 1]], "int32")
 # As many rows as there are texts, since `predict` slices them alike.
@@ -107,6 +113,18 @@ CASES = {
         (HIDDEN, POSITIONS, TABLE),
     ),
     WithMask: Case(WithMask, ((HIDDEN, MASK),)),
+}
+
+# And some of them as ERNIE and ELECTRA have them.
+ALL_CASES = {
+    **{cls.__name__: case for cls, case in CASES.items()},
+    "ERNIE": Case(
+        lambda **kwargs: BertEncoder(None, config=ERNIE, dropout=0.0, **kwargs),
+        (INPUTS | {"task_type_ids": TASKS},),
+    ),
+    "ELECTRA": Case(
+        lambda **kwargs: BertEncoder(None, config=ELECTRA, dropout=0.0, **kwargs), (INPUTS,)
+    ),
 }
 
 

@@ -9,14 +9,14 @@ import pytest
 import tensorflow as tf
 from keras import ops, tree
 
-from tests.conformance.cases import CASES, layers_of_the_package
+from tests.conformance.cases import ALL_CASES, CASES, layers_of_the_package
 from tests.process import run_python
 
-EVERY = pytest.mark.parametrize("case", CASES.values(), ids=[cls.__name__ for cls in CASES])
+EVERY = pytest.mark.parametrize("case", ALL_CASES.values(), ids=ALL_CASES)
 NUMERIC = pytest.mark.parametrize(
     "case",
-    [case for case in CASES.values() if not case.takes_strings],
-    ids=[cls.__name__ for cls, case in CASES.items() if not case.takes_strings],
+    [case for case in ALL_CASES.values() if not case.takes_strings],
+    ids=[name for name, case in ALL_CASES.items() if not case.takes_strings],
 )
 
 
@@ -101,12 +101,12 @@ def test_config_json_clone_and_pickle(case):
 
 def test_every_layer_saved_and_exported_is_the_same_in_a_new_process(tmp_path):
     expected = {}
-    for cls, case in CASES.items():
+    for name, case in ALL_CASES.items():
         model = functional(case, case.make())
-        model.save(tmp_path / f"{cls.__name__}.keras")
-        model.export(tmp_path / cls.__name__, verbose=False)
+        model.save(tmp_path / f"{name}.keras")
+        model.export(tmp_path / name, verbose=False)
         flat = tree.flatten(case.arguments)
-        expected[cls.__name__] = [a.tolist() for a in flat], arrays(predict(model, case))
+        expected[name] = [a.tolist() for a in flat], arrays(predict(model, case))
     (tmp_path / "expected.pickle").write_bytes(pickle.dumps(expected))
     run_python(
         """

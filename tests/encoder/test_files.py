@@ -9,6 +9,7 @@ import pytest
 from keras_bert_zh import BertEncoder
 from tests.encoder.common import difference, randomized, report
 from tests.process import run_python
+from tests.relatives import NAMES, folder_of, golden_of
 
 
 def test_keras_file_in_a_new_process_is_exact(tiny, inputs, tmp_path):
@@ -57,21 +58,25 @@ def test_config_round_trip_clone_and_pickle(tiny, inputs):
 def test_jax_backend(tiny, inputs, golden, tmp_path):
     pytest.importorskip("jax")
     outputs = BertEncoder(tiny, padding_free=False)(inputs, as_dict=True)
+    outputs = {key: np.asarray(value) for key, value in outputs.items()}
+    relatives = {name: (str(folder_of(name)), *golden_of(name)) for name in NAMES}
     with open(tmp_path / "tiny.pickle", "wb") as file:
-        pickle.dump(
-            (tiny, inputs, {key: np.asarray(value) for key, value in outputs.items()}), file
-        )
+        pickle.dump((tiny, inputs, outputs, relatives), file)
     printed = run_python(
         """
 import json, pickle, sys, keras, numpy as np
 from keras_bert_zh import BertEncoder
 assert keras.backend.backend() == "jax"
 assert "tensorflow" not in sys.modules
-tiny, inputs, expected = pickle.load(open(f"{sys.argv[1]}/tiny.pickle", "rb"))
+tiny, inputs, expected, relatives = pickle.load(open(f"{sys.argv[1]}/tiny.pickle", "rb"))
 encoder = BertEncoder(tiny, padding_free=False)
 outputs = encoder(inputs, as_dict=True)
 for key, value in expected.items():
     assert np.abs(np.asarray(outputs[key]) - value).max() < 2e-5, key
+for name, (folder, given, golden) in relatives.items():
+    sequence = BertEncoder(folder, output_key="sequence_output")(given)
+    wrong = (np.asarray(sequence) - golden["sequence_output"]) * given["input_mask"][..., None]
+    assert np.abs(wrong).max() < 1e-5, (name, np.abs(wrong).max())
 for bad in (-1, 718):
     try:
         encoder({"input_ids": np.array([[bad]])})

@@ -9,6 +9,9 @@ from typing import Any
 from keras_bert_zh.checkpoints.readers.json_files import read_json
 from keras_bert_zh.messages import listing
 
+# How the name of ERNIE's embeddings of tasks ends in Transformers.
+TASKS = "embeddings.task_type_embeddings.weight"
+
 # What run_classifier.py and run_squad.py call their heads.
 _TF1_HEAD = re.compile(r"(cls/squad/)?output_(weights|bias)")
 
@@ -40,6 +43,24 @@ def warn_of_head(
         "write the model without it.",
         stacklevel=2,
     )
+
+
+def warn_of_tasks(config: pathlib.Path, tensors: Collection[str]) -> None:
+    """Warns of ERNIE's embeddings of tasks, where the configuration leaves them out.
+
+    Args:
+        config: the path of the configuration.
+        tensors: the names of the tensors that are not used; if they are not among them, nothing is
+            said.
+    """
+    tables = [name for name in tensors if name.endswith(TASKS)]
+    if tables:
+        warnings.warn(
+            f"{config} does not say use_task_id of an ERNIE, so that {tables[0]} is not used, here "
+            "as in Transformers. If the model was trained with it, set model_type to "
+            '"ernie" and use_task_id to true.',
+            stacklevel=2,
+        )
 
 
 def warn_of_tf1_head(prefix: pathlib.Path, tensors: Collection[str]) -> None:

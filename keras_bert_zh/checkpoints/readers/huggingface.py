@@ -1,16 +1,22 @@
-"""Reads a folder that Hugging Face Transformers wrote for a BERT model."""
+"""Reads a folder that Hugging Face Transformers wrote for a BERT model, an ERNIE or an ELECTRA."""
 
 import pathlib
 import warnings
 from typing import Any
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
-from keras_bert_zh.checkpoints.readers.beside_bert import warn_of_head, warn_of_modules
+from keras_bert_zh.checkpoints.readers.beside_bert import (
+    TASKS,
+    warn_of_head,
+    warn_of_modules,
+    warn_of_tasks,
+)
 from keras_bert_zh.checkpoints.readers.json_files import read_config, read_json
 from keras_bert_zh.checkpoints.readers.weight_files import open_weights
-from keras_bert_zh.checkpoints.schemes import HUGGINGFACE, Scheme
+from keras_bert_zh.checkpoints.schemes import HUGGINGFACE_PREFIXES, Scheme, huggingface
 from keras_bert_zh.checkpoints.select import FLOATS, select
 from keras_bert_zh.checkpoints.tensors import Tensor
+from keras_bert_zh.config import MODEL_TYPES
 from keras_bert_zh.vocabulary import SPECIAL_TOKENS, check_rows, read_tokens
 
 NAME = "Hugging Face folder"
@@ -18,7 +24,7 @@ CONFIG = "config.json"
 
 # Settings of Transformers' BERT that this package does not compute, and the values that are fine.
 _PLAIN = {
-    "model_type": ("bert",),
+    "model_type": MODEL_TYPES,
     "position_embedding_type": ("absolute",),
     "is_decoder": (False,),
     "add_cross_attention": (False,),
@@ -66,6 +72,7 @@ def read(folder: pathlib.Path) -> Checkpoint:
     model = fields.get("architectures")
     model = model[0] if isinstance(model, list) and model else None
     warn_of_head(file, _of_a_head(leftovers), model, fields.get("id2label"))
+    warn_of_tasks(path, leftovers)
     warn_of_modules(folder)
     format_ = f"{NAME} ({file.name})"
     return Checkpoint(config, vocabulary, lowercase, weights, format_, leftovers)
@@ -73,31 +80,33 @@ def read(folder: pathlib.Path) -> Checkpoint:
 
 def _of_a_head(leftovers: tuple[str, ...]) -> list[str]:
     """Returns the tensors that no pretrained BERT has."""
-    return [n for n in leftovers if not n.startswith("cls.") and not n.endswith("position_ids")]
+    embeddings = ("position_ids", TASKS)
+    return [n for n in leftovers if not n.startswith("cls.") and not n.endswith(embeddings)]
 
 
-def _is_bare(tensors: dict[str, Tensor]) -> bool:
-    return not any(name.startswith("bert.") for name in tensors)
+def _prefix(tensors: dict[str, Tensor]) -> str:
+    """Returns what stands before the names of the encoder's tensors; nothing, where it is alone."""
+    found = (p for p in HUGGINGFACE_PREFIXES if any(name.startswith(p) for name in tensors))
+    return next(found, "")
 
 
 def _of_other_layers(tensors: dict[str, Tensor], *, tied: bool) -> list[str]:
     """Returns the tensors of a model around BERT, and of a decoder that is not the embeddings."""
     foreign = [] if tied else [name for name in tensors if name.startswith("cls.predictions.")]
-    if not _is_bare(tensors):
-        foreign += [name for name in tensors if not name.startswith(("bert.", "cls."))]
+    known = (_prefix(tensors), "cls.")  # Without a prefix, any name begins so.
+    foreign += [name for name in tensors if not name.startswith(known)]
     return foreign
 
 
 def _scheme_of(tensors: dict[str, Tensor]) -> Scheme:
     """Returns the names that this file uses: older ones, and those of the encoder on its own."""
-    table = dict(HUGGINGFACE.names)
-    if _is_bare(tensors):
-        table = {ours: name.removeprefix("bert.") for ours, name in table.items()}
+    scheme = huggingface(_prefix(tensors))
+    table = dict(scheme.names)
     if any(name.endswith("LayerNorm.gamma") for name in tensors):
         for ours, name in table.items():
             if "LayerNorm." in name:
                 table[ours] = f"{name.rpartition('.')[0]}.{ours.rpartition('.')[2]}"
-    return HUGGINGFACE._replace(names=table)
+    return scheme._replace(names=table)
 
 
 def _tokenizer(folder: pathlib.Path, rows: int) -> tuple[tuple[str, ...] | None, bool | None]:

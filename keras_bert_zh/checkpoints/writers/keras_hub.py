@@ -25,7 +25,12 @@ from keras_bert_zh.checkpoints.readers.keras_hub import (
     split_shapes,
 )
 from keras_bert_zh.checkpoints.schemes import KERAS_HUB, KERAS_HUB_FIRST
-from keras_bert_zh.checkpoints.writers.parts import arrays, write_json, write_vocabulary
+from keras_bert_zh.checkpoints.writers.parts import (
+    arrays,
+    check_embeddings,
+    write_json,
+    write_vocabulary,
+)
 from keras_bert_zh.config import BertConfig
 from keras_bert_zh.vocabulary import is_lowercase
 
@@ -46,13 +51,15 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
     compute instead.
 
     Raises:
-        ValueError: if a weight or a token can't be written, or the activation is not GELU.
+        ValueError: if a weight or a token can't be written, the activation is not GELU, or the
+            embeddings are not those of BERT.
         OSError: if a file can't be written.
 
     Reference:
         `KerasPresetLoader`, `BertBackbone`, `BertMaskedLM` and `BertTokenizer` in Keras Hub.
     """
     config = checkpoint.config
+    check_embeddings(config)
     if not config.hidden_act.startswith("gelu"):
         raise ValueError(
             f"Keras Hub's BERT computes GELU and not {config.hidden_act}: from this checkpoint it "
@@ -132,7 +139,7 @@ def _backbone(config: BertConfig) -> dict[str, Any]:
 def _own(checkpoint: Checkpoint, arguments: dict[str, Any]) -> dict[str, Any]:
     implied = BertConfig(**implied_config(arguments)).to_dict()
     fields = checkpoint.config.to_dict()
-    others = {name: value for name, value in fields.items() if value != implied[name]}
+    others = {name: value for name, value in fields.items() if value != implied.get(name)}
     return {"config": others, "parts": list(checkpoint.parts)}
 
 

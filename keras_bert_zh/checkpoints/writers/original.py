@@ -7,7 +7,13 @@ from typing import Any
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.readers.original import CONFIG, PREFIX
 from keras_bert_zh.checkpoints.schemes import TF1
-from keras_bert_zh.checkpoints.writers.parts import arrays, check_path, write_json, write_vocabulary
+from keras_bert_zh.checkpoints.writers.parts import (
+    arrays,
+    check_embeddings,
+    check_path,
+    write_json,
+    write_vocabulary,
+)
 
 # What google-research/bert computes whatever `bert_config.json` says.
 _EPSILON = 1e-12
@@ -42,6 +48,7 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
 
 def _check(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
     check_path(folder)
+    check_embeddings(checkpoint.config)
     tokens, rows = checkpoint.vocabulary, checkpoint.config.vocab_size
     if tokens is not None and len(tokens) != rows:
         raise ValueError(

@@ -10,6 +10,7 @@ import numpy as np
 from keras_bert_zh.checkpoints import names
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.schemes import Scheme
+from keras_bert_zh.config import BertConfig
 from keras_bert_zh.vocabulary import check_vocabulary, parse_vocabulary
 
 
@@ -20,9 +21,10 @@ def arrays(checkpoint: Checkpoint, scheme: Scheme) -> Iterator[tuple[str, np.nda
         ValueError: if a weight is not finite as float32.
     """
     layers = checkpoint.config.num_hidden_layers
-    for ours, name in names.translation(scheme.names, layers, checkpoint.parts).items():
+    theirs = names.translation(scheme.names, layers, checkpoint.parts)
+    for ours in names.shapes(checkpoint.config, checkpoint.parts):
         array = finite(ours, checkpoint.weights[ours])
-        yield name, np.ascontiguousarray(array.T if scheme.is_transposed(ours) else array)
+        yield theirs[ours], np.ascontiguousarray(array.T if scheme.is_transposed(ours) else array)
 
 
 def finite(name: str, array: np.ndarray) -> np.ndarray:
@@ -32,6 +34,16 @@ def finite(name: str, array: np.ndarray) -> np.ndarray:
     if not np.isfinite(array).all():
         raise ValueError(f"{name} holds numbers that are not finite: nothing was written.")
     return array
+
+
+def check_embeddings(config: BertConfig) -> None:
+    """Raises ValueError if a format for BERT alone has no place for the embeddings of a model."""
+    name = "task_type_vocab_size" if config.task_type_vocab_size else "embedding_size"
+    if getattr(config, name):
+        raise ValueError(
+            f"This format holds BERT, and BERT has no {name}={getattr(config, name)}. Save "
+            f'{config.model_type.upper()} as format="huggingface".'
+        )
 
 
 def check_path(folder: pathlib.Path) -> None:

@@ -31,10 +31,11 @@ def assert_values(
         f"input_ids are longer than the {max_length} positions of the encoder: [batch, length]"
     )
     assertions.append(tf.debugging.Assert(fits, [message, shape]))
-    for name in ("input_mask", "segment_ids"):
-        same = tf.reduce_all(tf.equal(tf.shape(inputs[name]), shape))
-        message = f"{name} must have the shape of input_ids; the two shapes are"
-        assertions.append(tf.debugging.Assert(same, [message, tf.shape(inputs[name]), shape]))
+    for name, tensor in inputs.items():
+        if name != "input_ids":
+            same = tf.reduce_all(tf.equal(tf.shape(tensor), shape))
+            message = f"{name} must have the shape of input_ids; the two shapes are"
+            assertions.append(tf.debugging.Assert(same, [message, tf.shape(tensor), shape]))
     with tf.control_dependencies(assertions):
         return {name: tf.identity(tensor) for name, tensor in inputs.items()}
 

@@ -23,6 +23,8 @@ SMALL = '"small", the checkpoint that comes with the package'
         ("google-bert/bert-base-chinese", GOOGLE),
         ("chinese-RoBERTa-wwm-ext", "hf://hfl/chinese-roberta-wwm-ext"),
         ("hfl/chinese-roberta-wwm-ext", "hf://hfl/chinese-roberta-wwm-ext"),
+        ("ernie-3.0-base-zh", "hf://nghuyong/ernie-3.0-base-zh"),
+        ("ernie_3.0_nano_zh", "hf://nghuyong/ernie-3.0-nano-zh"),
         ("bge-small-zh-v1.5", "hf://BAAI/bge-small-zh-v1.5"),
         ("chinese_L-12_H-768_A-12", published.URL),
         ("google/bert_chinese_L-12_H-768_A-12/1", tfhub_url.MODULE),
