@@ -15,6 +15,10 @@ __all__ = [
     "MaskTokens",
     "MaskedLM",
     "PackedText",
+    "SentenceEncoder",
+    "SpanReader",
+    "TextClassifier",
+    "TokenTagger",
     "TrainingState",
     "adamw",
     "batch_by_length",
@@ -37,6 +41,10 @@ if not quiet.is_command_line():
     from keras_bert_zh.export.checkpoint import save_checkpoint
     from keras_bert_zh.export.frozen import FrozenModel
     from keras_bert_zh.heads.masked_lm import MaskedLM
+    from keras_bert_zh.heads.sentence_encoder import SentenceEncoder
+    from keras_bert_zh.heads.span_reader import SpanReader
+    from keras_bert_zh.heads.text_classifier import TextClassifier
+    from keras_bert_zh.heads.token_tagger import TokenTagger
     from keras_bert_zh.preprocess import BertPreprocess
     from keras_bert_zh.training.optimizer import adamw
     from keras_bert_zh.training.state import TrainingState

@@ -4,6 +4,7 @@ import dataclasses
 import gc
 import os
 import pathlib
+import shutil
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -19,6 +20,9 @@ from keras_bert_zh import load_checkpoint
 from keras_bert_zh.checkpoints.sources import default
 from keras_bert_zh.export import hub_module
 from tests.process import DATA
+
+# One file for all that Transformers wrote of these weights.
+VOCABULARY = DATA / "tiny_huggingface" / "vocab.txt"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -75,6 +79,19 @@ def golden() -> dict[str, np.ndarray]:
 @pytest.fixture(scope="session")
 def inputs(golden) -> dict[str, np.ndarray]:
     return {key: golden[key] for key in ("input_ids", "input_mask", "segment_ids")}
+
+
+@pytest.fixture(scope="session")
+def fine_tuned(tmp_path_factory) -> dict[str, pathlib.Path]:
+    """Folders of models that Transformers wrote with a head, by their task."""
+    place = tmp_path_factory.mktemp("fine tuned")
+    folders = {}
+    for source in sorted((DATA / "fine_tuned").iterdir()):
+        folders[source.name] = place / source.name
+        folders[source.name].mkdir()
+        for file in (source / "config.json", source / "model.safetensors", VOCABULARY):
+            shutil.copy(file, folders[source.name])
+    return folders
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,8 @@
 """Puts a checkpoint's weights into a model's variables: all of them, or none."""
 
+import contextlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -74,10 +75,24 @@ def assign_parts(
     found = checkpoint.parts
     for part in dict.fromkeys(filter(None, map(part_of, variables))):
         if part not in found:
-            message = f"The checkpoint has no weights for {_LACKING[part]}"
-            warnings.warn(message, stacklevel=stacklevel)
+            warn_of_lacking(checkpoint, part, stacklevel=stacklevel + 1)
             variables = {n: v for n, v in variables.items() if part_of(n) != part}
     assign(checkpoint.weights.only(variables), variables)
+
+
+def warn_of_lacking(checkpoint: Checkpoint, part: str, *, stacklevel: int) -> None:
+    """Warns if a checkpoint has no weights for one of `names.PARTS`."""
+    if part not in checkpoint.parts:
+        message = f"The checkpoint has no weights for {_LACKING[part]}"
+        warnings.warn(message, stacklevel=stacklevel)
+
+
+@contextlib.contextmanager
+def ignoring_pooler() -> Iterator[None]:
+    """Leaves out the warning of a lacking pooler, where none is used or the caller warns."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The checkpoint has no weights for the pooler")
+        yield
 
 
 def _copied_once(array: np.ndarray) -> Any:

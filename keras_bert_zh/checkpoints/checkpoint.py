@@ -1,10 +1,14 @@
 """What every checkpoint format is read into."""
 
 import dataclasses
+from collections.abc import Mapping
 
 from keras_bert_zh.checkpoints import names
+from keras_bert_zh.checkpoints.head import TASKS, Head
+from keras_bert_zh.checkpoints.pooling import Pooling
 from keras_bert_zh.checkpoints.tensors import Weights
 from keras_bert_zh.config import BertConfig
+from keras_bert_zh.messages import listing
 from keras_bert_zh.vocabulary import rows_fit
 
 
@@ -20,12 +24,18 @@ class Checkpoint:
             files do not say.
         weights: float arrays under the names of `names.SHAPES`; kernels are `[in, out]`. Each is
             read from its file when it is asked for. The names that begin with `pooler.`,
-            `masked_lm.` or `next_sentence.` are there only if the files have them.
+            `masked_lm.`, `next_sentence.`, `classifier.` or `span.` are there only if the files
+            have them.
         format: str, the format of the files; `None` for arrays in memory.
         leftovers: tuple of str, names of the tensors in the files that are not BERT's.
+        pooling: how the makers of a model of Sentence Transformers make one vector of a text, with
+            `mode`, `normalize`, `max_length`, `prompts` and more; `None` if the files do not say.
+        head: Head, what a fine-tuned model is for; its `task`, its `labels`, its `problem_type`.
+            `None` for a BERT that was only pretrained, or a head that is not read.
 
     Raises:
-        ValueError: if there are more or fewer tokens than rows of embeddings.
+        ValueError: if there are more or fewer tokens than rows of embeddings, or the weights of the
+            head, its labels and `head` do not fit each other.
 
     Example:
 
@@ -43,6 +53,8 @@ class Checkpoint:
     weights: Weights = dataclasses.field(repr=False)
     format: str | None = None
     leftovers: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+    pooling: Pooling | None = None
+    head: Head | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.weights, Weights):
@@ -52,6 +64,7 @@ class Checkpoint:
                 f"The vocabulary has {len(self.vocabulary)} tokens and the embeddings have "
                 f"{self.config.vocab_size} rows; each token needs a row of its own."
             )
+        _check_head(self.head, self.weights.shapes)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -61,7 +74,31 @@ class Checkpoint:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What the files do not have of `vocabulary`, `lowercase`, the pooler and the heads."""
+        """What the files do not have of `vocabulary`, `lowercase`, the pooler and the heads.
+
+        Heads of fine-tuned models are not among them: see `head`.
+        """
         fields = [name for name in ("vocabulary", "lowercase") if getattr(self, name) is None]
         parts = self.parts
-        return (*fields, *(part for part in names.PARTS if part not in parts))
+        return (*fields, *(part for part in names.PRETRAINED if part not in parts))
+
+
+def _check_head(head: Head | None, shapes: Mapping[str, names.Shape]) -> None:
+    """Raises ValueError unless the weights of heads are those of this one."""
+    for part in dict.fromkeys(TASKS.values()):
+        found = {name: shape for name, shape in shapes.items() if names.part_of(name) == part}
+        if head is None or head.part != part:
+            if found:
+                raise ValueError(
+                    f"The weights {', '.join(found)} are those of a fine-tuned model, and head is "
+                    f"{head!r}. Pass the Head that they belong to, or leave them out with "
+                    "weights.only(names)."
+                )
+            continue
+        counts = {name: found.get(f"{part}.{name}", (0,))[-1] for name in ("kernel", "bias")}
+        if set(counts.values()) != {head.outputs}:
+            raise ValueError(
+                f"The head of {head.task} does not fit together: {part}.kernel has "
+                f"{counts['kernel']} outputs, {part}.bias has {counts['bias']}, and there are "
+                f"{head.outputs} labels ({listing(head.labels or ('start', 'end'), 6)})."
+            )

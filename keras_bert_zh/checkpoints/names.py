@@ -12,10 +12,12 @@ from typing import Any
 Shape = tuple[int | None, ...]
 
 # What is on top of the blocks: the pooler, and the heads. A checkpoint holds all the weights of
-# one, or none.
-PARTS = ("pooler", "masked_lm", "next_sentence")
+# one, or none. Those that a BERT is pretrained with come first.
+PRETRAINED = ("pooler", "masked_lm", "next_sentence")
+PARTS = (*PRETRAINED, "classifier", "span")
 
-# Our names: attribute paths of `BertEncoder` and of the heads. Axes: fields of `BertConfig`.
+# Our names: attribute paths of `BertEncoder` and of the heads. Axes: fields of `BertConfig`, or
+# None for one that may have any length.
 SHAPES = {
     "embeddings.word.embeddings": ("vocab_size", "embedding_size"),
     "embeddings.segment.embeddings": ("type_vocab_size", "embedding_size"),
@@ -50,6 +52,10 @@ SHAPES = {
     "masked_lm.bias": ("vocab_size",),
     "next_sentence.kernel": ("hidden_size", 2),
     "next_sentence.bias": (2,),
+    "classifier.kernel": ("hidden_size", None),
+    "classifier.bias": (None,),
+    "span.kernel": ("hidden_size", 2),
+    "span.bias": (2,),
 }
 
 # The axes whose lengths the weights of a BERT tell.
@@ -160,7 +166,7 @@ def _is_in(config: Any, name: str) -> bool:
     return True
 
 
-def _length(config: Any, axis: str | int) -> int | None:
+def _length(config: Any, axis: str | int | None) -> int | None:
     if axis == "embedding_size":
         width = getattr(config, axis, None)
         return config.hidden_size if width is None else width

@@ -59,13 +59,17 @@ _TF1_NAMES = {
     "masked_lm.bias": "cls/predictions/output_bias",
     "next_sentence.kernel": "cls/seq_relationship/output_weights",
     "next_sentence.bias": "cls/seq_relationship/output_bias",
+    "classifier.kernel": "output_weights",
+    "classifier.bias": "output_bias",
+    "span.kernel": "cls/squad/output_weights",
+    "span.bias": "cls/squad/output_bias",
 }
 
 # google-research/bert's checkpoints and the TF1 Hub modules made from them: `modeling.py`,
-# `run_pretraining.py`. They may hold the optimiser's slots and the heads of fine-tuned models.
+# `run_pretraining.py`, `run_classifier.py`, `run_squad.py`. They may hold the optimiser's slots.
 TF1 = Scheme(
     _TF1_NAMES,
-    transposed=("next_sentence.kernel",),
+    transposed=("next_sentence.kernel", "classifier.kernel", "span.kernel"),
     leftovers=(
         "cls/squad/*",
         "output_weights",
@@ -116,13 +120,18 @@ _HUGGINGFACE_NAMES = {
     "masked_lm.bias": "cls.predictions.bias",
     "next_sentence.kernel": "cls.seq_relationship.weight",
     "next_sentence.bias": "cls.seq_relationship.bias",
+    "classifier.kernel": "classifier.weight",
+    "classifier.bias": "classifier.bias",
+    "span.kernel": "qa_outputs.weight",
+    "span.bias": "qa_outputs.bias",
 }
 
 # What stands there before the names of the encoder's weights, where there is more than an encoder.
 HUGGINGFACE_PREFIXES = ("bert.", "ernie.", "electra.")
 
-# Transformers' `BertForPreTraining`, and what `ErnieModel` and `ElectraModel` have in addition. The
-# decoder of its masked LM repeats the word embeddings.
+# Transformers' `BertForPreTraining`, `BertForSequenceClassification`, `BertForTokenClassification`
+# and `BertForQuestionAnswering`, and what `ErnieModel` and `ElectraModel` have in addition. The
+# decoder of the masked LM repeats the word embeddings.
 HUGGINGFACE = Scheme(
     _HUGGINGFACE_NAMES,
     transposed=("*.kernel",),

@@ -16,7 +16,7 @@ def select(
     scheme: Scheme,
     config: Any,
     *,
-    optional: tuple[str, ...] = ("masked_lm", "next_sentence"),
+    optional: tuple[str, ...] = names.PARTS[1:],
     dtypes: tuple[str, ...] = ("float32",),
 ) -> tuple[Weights, tuple[str, ...]]:
     """Returns the weights by our names, and the names of the tensors that are not BERT's.

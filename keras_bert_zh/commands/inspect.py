@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def describe(checkpoint: Checkpoint) -> dict[str, Any]:
     """Returns what there is to say of a checkpoint, as JSON holds it."""
-    weights = checkpoint.weights
+    weights, pooling = checkpoint.weights, checkpoint.pooling
     dtypes = weights.dtypes
     return {
         "format": checkpoint.format,
@@ -38,6 +38,8 @@ def describe(checkpoint: Checkpoint) -> dict[str, Any]:
         "vocabulary": None if checkpoint.vocabulary is None else len(checkpoint.vocabulary),
         "lowercase": checkpoint.lowercase,
         "heads": list(checkpoint.parts),
+        "head": checkpoint.head and checkpoint.head.to_dict(),
+        "pooling": pooling and pooling.to_dict() | {"unsupported": [*pooling.unsupported]},
         "missing": list(checkpoint.missing),
         "leftovers": list(checkpoint.leftovers),
         "tensors": [
@@ -60,11 +62,35 @@ def _table(source: str, found: dict[str, Any]) -> Table:
         "parameters": f"{found['parameters']:,}",
         "tensors": f"{len(found['tensors'])} of {', '.join(dtypes)}",
         "heads": ", ".join(found["heads"]) or "none",
+        **_head(found["head"]),
         "vocabulary": f"{found['vocabulary']:,} tokens" if found["vocabulary"] else "not there",
         "lowercase": {True: "yes", False: "no", None: "not said"}[found["lowercase"]],
+        "pooling": _pooling(found["pooling"]),
         "missing": ", ".join(found["missing"]) or "nothing",
         "not of BERT": listing(found["leftovers"], 6) or "nothing",
     }
     for name, value in rows.items():
         table.add_row(name, escape(str(value)))
     return table
+
+
+def _head(head: dict[str, Any] | None) -> dict[str, str]:
+    """Returns the rows that tell what a fine-tuned model is for."""
+    if head is None:
+        return {}
+    task = head["task"] + (f" ({head['problem_type']})" if head["problem_type"] else "")
+    return {"task": task} | ({"labels": listing(head["labels"], 20)} if head["labels"] else {})
+
+
+def _pooling(found: dict[str, Any] | None) -> str:
+    """Returns how vectors are made of texts, in one line."""
+    if found is None:
+        return "not said"
+    scaled = ", scaled to length 1" if found["normalize"] else ""
+    lines = [f"{found['mode']}{scaled}, at most {found['max_length']} tokens"]
+    if found["unsupported"]:
+        lines.append(f"not computed here: {', '.join(found['unsupported'])}")
+    for name, prompt in found["prompts"].items():
+        default = ", by default" if name == found["default_prompt"] else ""
+        lines.append(f"prompt {name!r}{default}: {prompt!r}")
+    return "; ".join(lines)

@@ -1,6 +1,6 @@
 """`verify A B`: whether two checkpoints are the same model, by what they compute.
 
-The outputs of the encoders are compared, and the weights of the pretraining heads.
+The outputs of the encoders are compared, and the weights of the heads with what they mean.
 """
 
 import argparse
@@ -11,7 +11,10 @@ from rich.table import Table
 
 from keras_bert_zh.arguments import check_int, check_number
 from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint
-from keras_bert_zh.checkpoints.names import part_of
+from keras_bert_zh.checkpoints.names import PARTS, part_of
+
+# The outputs of the pooler are compared already.
+HEADS = [part for part in PARTS if part != "pooler"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,13 +52,15 @@ def run(arguments: argparse.Namespace) -> int:
     differences |= _differences_of_heads(first, second)
     same = {
         name: getattr(first, name) == getattr(second, name)
-        for name in ("vocabulary", "lowercase")
+        for name in ("vocabulary", "lowercase", "head", "pooling")
         if None not in (getattr(first, name), getattr(second, name))
     }
     alone = {
         name: "only in B" if name in first.missing else "only in A"
         for name in sorted({*first.missing} ^ {*second.missing})
     }
+    if (first.head is None) != (second.head is None):
+        alone["head"] = "only in B" if first.head is None else "only in A"
     Console().print(_table(differences, same, alone, arguments.tolerance))
     close = all(difference <= arguments.tolerance for difference in differences.values())
     # A format that has no lowercase flag is no other model.
@@ -102,10 +107,15 @@ def _differences_of_heads(first: Checkpoint, second: Checkpoint) -> dict[str, fl
     found: dict[str, float] = {}
     for name in first.weights:
         head = part_of(name)
-        if head in ("masked_lm", "next_sentence") and name in second.weights:
-            difference = float(np.abs(first.weights[name] - second.weights[name]).max())
+        if head in HEADS and name in second.weights:
+            difference = _largest(first.weights[name], second.weights[name])
             found[head] = max(found.get(head, 0.0), difference, key=_nan_first)
     return found
+
+
+def _largest(one: np.ndarray, other: np.ndarray) -> float:
+    # Classifiers may have different numbers of labels.
+    return float(np.abs(one - other).max()) if one.shape == other.shape else np.inf
 
 
 def _nan_first(difference: float) -> float:

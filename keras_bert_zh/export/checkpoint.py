@@ -21,7 +21,8 @@ from keras_bert_zh.checkpoints.writers import original as write_original
 from keras_bert_zh.checkpoints.writers.checkpoint_folder import CHECKPOINT
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.files.new_folder import new_folder
-from keras_bert_zh.heads.masked_lm import MaskedLM
+from keras_bert_zh.heads.on_encoder import OnEncoder
+from keras_bert_zh.heads.on_text import OnText
 from keras_bert_zh.layers.adapted import Adapted, to_float32
 from keras_bert_zh.preprocess import BertPreprocess
 from keras_bert_zh.vocabulary import without_blank_end
@@ -42,7 +43,7 @@ WRITERS = {
 
 
 def save_checkpoint(
-    source: BertEncoder | MaskedLM | Checkpoint,
+    source: BertEncoder | OnEncoder | Checkpoint,
     folder: str | os.PathLike,
     format: str = "huggingface",
     *,
@@ -53,19 +54,24 @@ def save_checkpoint(
 
     The folder appears whole or not at all: an error, a full disk or a killed process leaves what
     was there before. Weights are written as float32, those of LoRA merged into their kernels.
-    A checkpoint keeps its heads, and so does a MaskedLM; a checkpoint's other tensors
-    (`Checkpoint.leftovers`) are not written. Pooler and heads of a model are written as they are,
-    also where they were drawn at random and not trained.
+    A checkpoint keeps its heads and their labels, and so does a model on an encoder, such as
+    MaskedLM and TextClassifier; a checkpoint's other tensors (`Checkpoint.leftovers`) are not
+    written. Pooler and heads of a model are written as they are, also where they were drawn at
+    random and not trained. How a SentenceEncoder, or a checkpoint with `pooling`, makes vectors of
+    texts is written in the format `"huggingface"` alone.
 
     Args:
-        source: a BertEncoder, a MaskedLM, or what `load_checkpoint` returned.
+        source: a BertEncoder, a MaskedLM, a TextClassifier, TokenTagger, SpanReader or
+            SentenceEncoder, or what `load_checkpoint` returned.
         folder: the path to write to, beside which there must be room for the new files.
-        format: `"huggingface"`, which Transformers loads; `"original"`, which the code of
+        format: `"huggingface"`, which Transformers and, where there is a pooling,
+            sentence-transformers load, with a model card; `"original"`, which the code of
             google-research/bert loads; `"hub"`, which TensorFlow runs in place of the TF1 Hub
-            module; or `"keras_hub"`, a preset of Keras Hub. `load_checkpoint` reads them all.
-        preprocess: BertPreprocess, whose vocabulary and `lowercase` are written. A model has
-            none of its own; without it, a checkpoint's are. Where none is written, a warning says
-            so.
+            module; or `"keras_hub"`, a preset of Keras Hub. The last two have no heads of
+            fine-tuned models. `load_checkpoint` reads them all.
+        preprocess: BertPreprocess, whose vocabulary and `lowercase` are written. Without it, those
+            of a checkpoint or of a model that takes texts are; an encoder has none. Where none is
+            written, a warning says so.
         overwrite: bool, whether to replace a folder that holds a checkpoint and nothing else.
             What counts is that `load_checkpoint` opens it: a folder of another kind, with any
             other file, or of a checkpoint that is damaged, is left alone.
@@ -89,11 +95,13 @@ def save_checkpoint(
     >>> with tempfile.TemporaryDirectory() as place:
     ...     folder = save_checkpoint(checkpoint, f"{place}/bert")
     ...     sorted(file.name for file in folder.iterdir())
-    ['config.json', 'model.safetensors', 'tokenizer_config.json', 'vocab.txt']
+    ['README.md', 'config.json', 'model.safetensors', 'tokenizer_config.json', 'vocab.txt']
     """
     write = WRITERS[check_choice("format", format, FORMATS)]
     overwrite = check_flag("overwrite", overwrite)
     checkpoint = _checkpoint(source)
+    if preprocess is None and isinstance(source, OnText):
+        preprocess = source.preprocess
     if preprocess is not None:
         checkpoint = _with_vocabulary(checkpoint, preprocess)
     _check_weights(checkpoint)
@@ -107,17 +115,24 @@ def save_checkpoint(
             "BertPreprocess that goes with the model.",
             stacklevel=2,
         )
+    pooling = checkpoint.pooling
+    if pooling is not None and format != "huggingface" and not pooling.unsupported:
+        warnings.warn(
+            f"{folder} does not say how vectors are made of texts ({pooling.mode}, at most "
+            f'{pooling.max_length} tokens): only format="huggingface" does.',
+            stacklevel=2,
+        )
     return folder
 
 
-def _checkpoint(source: BertEncoder | MaskedLM | Checkpoint) -> Checkpoint:
+def _checkpoint(source: BertEncoder | OnEncoder | Checkpoint) -> Checkpoint:
     if isinstance(source, Checkpoint):
         return source
-    if not isinstance(source, BertEncoder | MaskedLM):
+    if not isinstance(source, BertEncoder | OnEncoder):
         raise TypeError(
-            "source must be a BertEncoder or MaskedLM (of a whole model, pass the layer that is "
-            "one) or a Checkpoint (of a path, what load_checkpoint returns), got "
-            f"{source!r}."
+            "source must be a BertEncoder, a model on one such as MaskedLM or TextClassifier (of a "
+            "whole model, pass the layer that is one) or a Checkpoint (of a path, what "
+            f"load_checkpoint returns), got {source!r}."
         )
     variables = source.named_variables()
     kinds = {name: keras.backend.standardize_dtype(v.dtype) for name, v in variables.items()}
@@ -132,11 +147,13 @@ def _checkpoint(source: BertEncoder | MaskedLM | Checkpoint) -> Checkpoint:
         name: Tensor(tuple(variable.shape), "float32", functools.partial(_read, source, name))
         for name, variable in variables.items()
     }
-    encoder = source.encoder if isinstance(source, MaskedLM) else source
-    return Checkpoint(encoder.config, None, None, Weights(tensors))
+    if isinstance(source, BertEncoder):
+        return Checkpoint(source.config, None, None, Weights(tensors))
+    config, fields = source.encoder.config, source.checkpoint_fields()
+    return Checkpoint(config, None, None, Weights(tensors), **fields)
 
 
-def _read(source: BertEncoder | MaskedLM, name: str) -> np.ndarray:
+def _read(source: BertEncoder | OnEncoder, name: str) -> np.ndarray:
     layer, kind = layer_of(source, name)
     is_adapted = isinstance(layer, Adapted) and kind == layer.adapted
     return layer.merged() if is_adapted else to_float32(getattr(layer, kind))

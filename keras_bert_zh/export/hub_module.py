@@ -2,19 +2,20 @@
 
 import pathlib
 import tempfile
-import warnings
 from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
 
 from keras_bert_zh.checkpoints import Checkpoint, names
+from keras_bert_zh.checkpoints.assign import ignoring_pooler
 from keras_bert_zh.checkpoints.schemes import TF1
 from keras_bert_zh.checkpoints.variables import named_variables
 from keras_bert_zh.checkpoints.writers.parts import (
     check_embeddings,
     check_path,
     finite,
+    without_head,
     write_vocabulary,
 )
 from keras_bert_zh.encoder import BertEncoder
@@ -38,6 +39,8 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
     `tokenization_info`, if it has a vocabulary. It can be called and trained, too, as reusable
     SavedModels of TF2 can. The encoder's checks of its inputs are part of it.
 
+    A head of a fine-tuned model is left out, and a warning says so.
+
     Without a pooler in the checkpoint there is no `pooled_output`: who asks for it gets an error,
     and not what random weights make of the text. Where the checkpoint does not say whether text
     is lower-cased, the vocabulary tells, as for `BertPreprocess`.
@@ -51,6 +54,7 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
         google/bert_chinese_L-12_H-768_A-12 on tfhub.dev.
     """
     _check(checkpoint, folder)
+    checkpoint = without_head(checkpoint, "The Hub module", stacklevel=5)
     network = _Network(checkpoint)
     module = _Module()
     # The reader looks here. They are more than the variables: next_sentence has no signature.
@@ -94,9 +98,7 @@ class _Network:
 
     def __init__(self, checkpoint: Checkpoint):
         config, found = checkpoint.config, checkpoint.parts
-        with warnings.catch_warnings():
-            # A fresh pooler is left out.
-            warnings.filterwarnings("ignore", "The checkpoint has no weights for the pooler")
+        with ignoring_pooler():  # A fresh one is left out.
             # The old module computes padding, too, and its users may compile it with XLA.
             self.encoder = BertEncoder(
                 checkpoint, output_key=None, dtype="float32", padding_free=False

@@ -172,17 +172,7 @@ class MaskedLM(OnEncoder, keras.Model):
         return {
             **super().get_config(),
             "next_sentence": self.next_sentence is not None,
-            "trains_pooler": not self.encoder.pooler.rests,
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects=None) -> "MaskedLM":
-        config = dict(config)
-        trains_pooler = config.pop("trains_pooler", None)  # Older files do not say.
-        model = super().from_config(config, custom_objects)
-        if trains_pooler is not None:
-            model.encoder.train_pooler(trains_pooler)
-        return model
 
 
 def _split(inputs):

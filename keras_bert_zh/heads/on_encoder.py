@@ -89,13 +89,22 @@ class OnEncoder(Composite):
         """Returns the weights of encoder and heads by the names that `Checkpoint.weights` has."""
         return named_variables(self, self.encoder.config, ("pooler", *self.heads()))
 
+    def checkpoint_fields(self) -> dict[str, Any]:
+        """Returns what a `Checkpoint` of this model says beside its configuration and weights."""
+        return {}
+
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["dtype"]
-        return {**config, "encoder": keras.saving.serialize_keras_object(self.encoder)}
+        encoder = keras.saving.serialize_keras_object(self.encoder)
+        return {**config, "encoder": encoder, "trains_pooler": not self.encoder.pooler.rests}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects=None) -> "OnEncoder":
         config = with_frozen(config)
         encoder = keras.saving.deserialize_keras_object(config.pop("encoder"), custom_objects)
-        return cls(encoder, **config)
+        trains_pooler = config.pop("trains_pooler", None)  # Older files do not say.
+        model = cls(encoder, **config)
+        if trains_pooler is not None:
+            encoder.train_pooler(trains_pooler)
+        return model

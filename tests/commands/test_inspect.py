@@ -4,6 +4,7 @@ import shutil
 
 from keras_bert_zh.checkpoints import load_checkpoint
 from tests.commands.shown import shown
+from tests.sentence_transformers import copy_of, edit
 from tests.tensors import read_tensors, write_tensors
 
 
@@ -21,6 +22,23 @@ def test_inspect(run, data):
     assert rows["tensors"] == "46 of float32"
     assert rows["not of BERT"] == "nothing"
     assert rows["parameters"] == "53,520"
+
+
+def test_inspect_shows_how_vectors_are_made(run, data, tmp_path):
+    folder = copy_of("cls", tmp_path / "model")
+    prompts = {"query": "查询：", "passage": ""}
+    path = folder / "config_sentence_transformers.json"
+    edit(path, prompts=prompts, default_prompt_name="query")
+    said = "cls, scaled to length 1, at most 12 tokens; prompt 'query', by default: '查询：'; "
+    output = run("inspect", folder)[1]
+    assert "".join((said + "prompt 'passage': ''").split()) in "".join(output.split())
+    found = json.loads(run("inspect", folder, "--json")[1])["pooling"]
+    assert (found["mode"], found["max_length"], found["prompts"]) == ("cls", 12, prompts)
+    edit(folder / "1_Pooling" / "config.json", pooling_mode="weightedmean")
+    output = run("inspect", folder)[1]
+    assert "notcomputedhere:poolingby'weightedmean'" in "".join(output.split())
+    output = run("inspect", data / "tiny_original")[1]
+    assert shown(output)["pooling"] == "not said"
 
 
 def test_inspect_as_json(run, data):

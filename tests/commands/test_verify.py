@@ -6,6 +6,7 @@ from safetensors.numpy import load_file, save_file
 
 from tests.commands.shown import shown
 from tests.relatives import folder_of
+from tests.sentence_transformers import copy_of
 from tests.tensors import read_tensors, write_tensors
 
 
@@ -46,6 +47,13 @@ def test_verify_compares_every_task_type(run, tmp_path):
     status, output, _ = run("verify", folder_of("ernie"), folder)
     assert status == 1
     assert shown(output)["sequence_output"].endswith("DIFFERENT")
+
+
+def test_verify_compares_how_vectors_are_made(run, tmp_path):
+    places = [copy_of(kind, tmp_path / kind) for kind in ("cls", "mean")]
+    status, output, _ = run("verify", *places)
+    assert status == 1
+    assert shown(output)["pooling"] == "DIFFERENT"
 
 
 def test_verify_is_not_fooled_by_numbers_that_are_none(run, data, tmp_path):

@@ -11,7 +11,16 @@ import keras
 import numpy as np
 
 import keras_bert_zh
-from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess, MaskedLM
+from keras_bert_zh import (
+    BertConfig,
+    BertEncoder,
+    BertPreprocess,
+    MaskedLM,
+    SentenceEncoder,
+    SpanReader,
+    TextClassifier,
+    TokenTagger,
+)
 from keras_bert_zh.heads.masked_lm_head import MaskedLMHead
 from keras_bert_zh.layers.attention import SelfAttention
 from keras_bert_zh.layers.dense import Dense
@@ -65,6 +74,11 @@ POSITIONS = np.array([[0, 3], [2, 2], [6, 1]], "int32")
 TABLE = _RNG.normal(0, 0.1, size=(3, 12)).astype("float32")
 TEXTS = np.array(["今天天气很好", "", "Keras，坏\0了 [CLS]"], dtype=object)
 
+
+def _encoder(dtype):
+    return BertEncoder(None, config=CONFIG, dropout=0.0, dtype=dtype)
+
+
 CASES = {
     BertPreprocess: Case(
         lambda **kwargs: BertPreprocess(None, max_length=9, **kwargs), (TEXTS,), takes_strings=True
@@ -103,15 +117,32 @@ CASES = {
     Dropout: Case(lambda **kwargs: Dropout(0.0, **kwargs), (HIDDEN,)),
     Pooler: Case(lambda **kwargs: Pooler(hidden_size=12, **kwargs), (HIDDEN[:, 0],)),
     MaskedLM: Case(
-        lambda dtype=None, **kwargs: MaskedLM(
-            BertEncoder(None, config=CONFIG, dropout=0.0, dtype=dtype), next_sentence=True, **kwargs
-        ),
+        lambda dtype=None, **kwargs: MaskedLM(_encoder(dtype), next_sentence=True, **kwargs),
         (INPUTS | {"mlm_positions": POSITIONS},),
+    ),
+    SentenceEncoder: Case(
+        lambda dtype=None, **kwargs: SentenceEncoder(
+            _encoder(dtype), "mean", normalize=True, **kwargs
+        ),
+        (INPUTS,),
     ),
     MaskedLMHead: Case(
         lambda **kwargs: MaskedLMHead(vocab_size=3, hidden_size=12, **kwargs),
         (HIDDEN, POSITIONS, TABLE),
     ),
+    TextClassifier: Case(
+        lambda dtype=None, **kwargs: TextClassifier(
+            _encoder(dtype), ["a", "b", "c"], dropout=0.0, **kwargs
+        ),
+        (INPUTS,),
+    ),
+    TokenTagger: Case(
+        lambda dtype=None, **kwargs: TokenTagger(
+            _encoder(dtype), ["a", "b", "c", "d"], dropout=0.0, **kwargs
+        ),
+        (INPUTS,),
+    ),
+    SpanReader: Case(lambda dtype=None, **kwargs: SpanReader(_encoder(dtype), **kwargs), (INPUTS,)),
     WithMask: Case(WithMask, ((HIDDEN, MASK),)),
 }
 

@@ -4,9 +4,7 @@ import pathlib
 import re
 import warnings
 from collections.abc import Collection
-from typing import Any
 
-from keras_bert_zh.checkpoints.readers.json_files import read_json
 from keras_bert_zh.messages import listing
 
 # How the name of ERNIE's embeddings of tasks ends in Transformers.
@@ -69,51 +67,16 @@ def warn_of_tf1_head(prefix: pathlib.Path, tensors: Collection[str]) -> None:
 
 
 def warn_of_modules(folder: pathlib.Path) -> None:
-    """Warns of what Sentence Transformers does with the hidden states, if it made the folder.
-
-    Reference:
-        `modules.json`, `sentence_bert_config.json` and `1_Pooling/config.json`, as
-        sentence-transformers writes them: version 2, and version 6.
-    """
+    """Warns of files of Sentence Transformers that do not say how hidden states are pooled."""
     names = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json")
     found = [name for name in names if (folder / name).is_file()]
-    parts = [path for path in sorted(folder.iterdir()) if re.fullmatch(r"\d+_\w+", path.name)]
-    if not found and not any(part.name.endswith("_Pooling") for part in parts):
+    found += [p.name for p in sorted(folder.iterdir()) if re.fullmatch(r"\d+_Pooling", p.name)]
+    if not found:
         return
-    found += [part.name + _mode(part / "config.json") for part in parts]
     warnings.warn(
-        f"{folder} is a model of Sentence Transformers. Its BERT is read, the rest is not: "
-        f"{', '.join(found)}, max_seq_length{_length(folder)}. pooled_output of BertEncoder is "
-        "not the vector that the makers mean: take sequence_output and pool it as they do. "
-        "BertPreprocess cuts texts at its own max_length: pass theirs. save_checkpoint and convert "
-        "write the BERT without all this.",
+        f"{folder} has files of Sentence Transformers, but no modules.json that says how hidden "
+        f"states are pooled. Its BERT is read, the rest is not: {', '.join(found)}. "
+        "SentenceEncoder has to be told how to pool. save_checkpoint and convert write the BERT "
+        "alone.",
         stacklevel=2,
     )
-
-
-def _mode(path: pathlib.Path) -> str:
-    """Returns how a module pools, in brackets, where it says so."""
-    fields = _fields(path)
-    older = re.compile("pooling_mode_(.+?)(?:_tokens?)?")
-    matches = [older.fullmatch(name) for name, value in fields.items() if value is True]
-    modes = [match[1] for match in matches if match]
-    newer = fields.get("pooling_mode")
-    modes += [newer] if isinstance(newer, str) else []
-    return f" ({', '.join(modes)})" if modes else ""
-
-
-def _length(folder: pathlib.Path) -> str:
-    """Returns the longest text, in brackets, where it is said; newer files leave it to another."""
-    length = _fields(folder / "sentence_bert_config.json").get("max_seq_length")
-    if length is None:
-        length = _fields(folder / "tokenizer_config.json").get("model_max_length")
-    # Transformers writes 10 to the 30 for none.
-    return f" ({length})" if isinstance(length, int) and length < 1_000_000 else ""
-
-
-def _fields(path: pathlib.Path) -> dict[str, Any]:
-    """Returns what a file says; nothing where it is no JSON object, since it is not used."""
-    try:
-        return read_json(path)
-    except ValueError:
-        return {}

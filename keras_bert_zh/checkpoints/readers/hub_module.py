@@ -15,8 +15,9 @@ NAME = "SavedModel of keras_bert_zh"
 CONFIG = "assets/bert_config.json"
 FILES = ("saved_model.pb", CONFIG, "variables/variables.index")
 
-# The weights have our own names there.
-_SCHEME = Scheme({name: name for name in names.SHAPES}, transposed=(), leftovers=())
+# The weights have our own names there. Heads of fine-tuned models are not among them.
+_OWN = {name: name for name in names.SHAPES if names.part_of(name) in (None, *names.PRETRAINED)}
+_SCHEME = Scheme(_OWN, transposed=(), leftovers=())
 
 
 def is_hub_module(folder: pathlib.Path) -> bool:

@@ -5,6 +5,8 @@ import warnings
 from typing import Any
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
+from keras_bert_zh.checkpoints.names import PARTS
+from keras_bert_zh.checkpoints.readers import fine_tuned
 from keras_bert_zh.checkpoints.readers.beside_bert import (
     TASKS,
     warn_of_head,
@@ -12,6 +14,7 @@ from keras_bert_zh.checkpoints.readers.beside_bert import (
     warn_of_tasks,
 )
 from keras_bert_zh.checkpoints.readers.json_files import read_config, read_json
+from keras_bert_zh.checkpoints.readers.sentence_transformers import read_pooling
 from keras_bert_zh.checkpoints.readers.weight_files import open_weights
 from keras_bert_zh.checkpoints.schemes import HUGGINGFACE_PREFIXES, Scheme, huggingface
 from keras_bert_zh.checkpoints.select import FLOATS, select
@@ -53,12 +56,15 @@ def read(folder: pathlib.Path) -> Checkpoint:
     if not transposed:
         scheme = scheme._replace(transposed=())
     others = _of_other_layers(tensors, tied=fields.get("tie_word_embeddings", True))
+    foreign = [name for name in others if not name.startswith("cls.")]
+    found = fine_tuned.find(tensors, scheme, config.hidden_size, foreign, fields)
+    others = [name for name in (*others, *found.unread) if name not in found.own]
     weights, leftovers = select(
         f"{file} does not hold the BERT that {CONFIG} describes.",
         {name: tensor for name, tensor in tensors.items() if name not in others},
         scheme,
         config,
-        optional=("pooler", "masked_lm", "next_sentence"),
+        optional=PARTS,
         dtypes=FLOATS,
     )
     vocabulary, lowercase = _tokenizer(folder, config.vocab_size)
@@ -68,14 +74,18 @@ def read(folder: pathlib.Path) -> Checkpoint:
             f"{path}: pad_token_id is {pad}, but [PAD] is line {vocabulary.index('[PAD]') + 1} of "
             f"the vocabulary: they belong to different models."
         )
-    leftovers = (*leftovers, *others)
+    leftovers = tuple(dict.fromkeys((*leftovers, *others)))
+    pooler = "pooler.dense.kernel" in weights
+    head = fine_tuned.huggingface_head(path, fields, found, pooler=pooler)
     model = fields.get("architectures")
     model = model[0] if isinstance(model, list) and model else None
     warn_of_head(file, _of_a_head(leftovers), model, fields.get("id2label"))
     warn_of_tasks(path, leftovers)
-    warn_of_modules(folder)
+    pooling = read_pooling(folder, config, weights)
+    if pooling is None:
+        warn_of_modules(folder)
     format_ = f"{NAME} ({file.name})"
-    return Checkpoint(config, vocabulary, lowercase, weights, format_, leftovers)
+    return Checkpoint(config, vocabulary, lowercase, weights, format_, leftovers, pooling, head)
 
 
 def _of_a_head(leftovers: tuple[str, ...]) -> list[str]:

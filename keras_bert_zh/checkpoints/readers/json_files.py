@@ -13,15 +13,18 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
     Raises:
         ValueError: if there is no such file, or it is not a JSON object in UTF-8.
     """
-    try:
-        fields = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise ValueError(f"{path} is no file, but the checkpoint needs it.") from error
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not valid JSON: {error}.") from error
+    fields = _parsed(path)
     if not isinstance(fields, dict):
         raise ValueError(f"{path} must hold a JSON object, got {type(fields).__name__}.")
     return fields
+
+
+def read_json_list(path: pathlib.Path) -> list[Any]:
+    """Does the same for a JSON array."""
+    entries = _parsed(path)
+    if not isinstance(entries, list):
+        raise ValueError(f"{path} must hold a JSON array, got {type(entries).__name__}.")
+    return entries
 
 
 def read_config(path: pathlib.Path, *, gelu: str | None) -> BertConfig:
@@ -31,3 +34,12 @@ def read_config(path: pathlib.Path, *, gelu: str | None) -> BertConfig:
     except ValueError as error:
         message = str(error)
         raise ValueError(message if str(path) in message else f"{path}: {message}") from error
+
+
+def _parsed(path: pathlib.Path) -> Any:
+    try:
+        return json.loads(path.read_bytes().decode("utf-8-sig"))
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise ValueError(f"{path} is no file, but the checkpoint needs it.") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not valid JSON: {error}.") from error

@@ -5,6 +5,7 @@ from typing import Any
 
 from keras_bert_zh.checkpoints import names
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
+from keras_bert_zh.checkpoints.readers import fine_tuned
 from keras_bert_zh.checkpoints.readers.beside_bert import warn_of_tf1_head
 from keras_bert_zh.checkpoints.readers.json_files import read_config, read_json
 from keras_bert_zh.checkpoints.readers.tensorflow_files import open_tensors
@@ -29,8 +30,8 @@ def read(prefix: pathlib.Path) -> Checkpoint:
 
     `"hidden_act": "gelu"` means what google-research/bert computes for it since February 2019, the
     approximation with tanh. The format does not say whether text is lower-cased. A
-    `bert_config.json` that this package wrote may say it, name another GELU, and say that there is
-    no pooler.
+    `bert_config.json` that this package wrote may say it, name another GELU, say that there is no
+    pooler, and what the outputs of a head mean.
 
     Raises:
         ValueError: if a file is damaged or missing, or the files do not fit together.
@@ -40,17 +41,21 @@ def read(prefix: pathlib.Path) -> Checkpoint:
     config = read_config(path, gelu=_one_of(path, fields, "gelu", ("tanh", "erf")))
     lowercase = _one_of(path, fields, "do_lower_case", (None, True, False))
     pooler = _one_of(path, fields, "pooler", (True, False))
+    tensors = open_tensors(prefix)
+    found = fine_tuned.find(tensors, TF1, config.hidden_size)
     weights, leftovers = select(
         f"{prefix}.index does not hold the BERT that {CONFIG} describes.",
-        open_tensors(prefix),
+        {name: tensor for name, tensor in tensors.items() if name not in found.unread},
         TF1,
         config,
-        optional=("masked_lm", "next_sentence") if pooler else names.PARTS,
+        optional=names.PARTS[1:] if pooler else names.PARTS,
     )
+    leftovers += found.unread
+    head = fine_tuned.original_head(path, fields, found)
     path = prefix.with_name("vocab.txt")
     vocabulary = read_checkpoint_vocabulary(path, config.vocab_size) if path.exists() else None
     warn_of_tf1_head(prefix, leftovers)
-    return Checkpoint(config, vocabulary, lowercase, weights, NAME, leftovers)
+    return Checkpoint(config, vocabulary, lowercase, weights, NAME, leftovers, head=head)
 
 
 def _one_of(path: pathlib.Path, fields: dict[str, Any], name: str, allowed: tuple) -> Any:

@@ -5,6 +5,7 @@ import types
 
 from keras_bert_zh.checkpoints import names
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
+from keras_bert_zh.checkpoints.readers import fine_tuned
 from keras_bert_zh.checkpoints.readers.beside_bert import warn_of_tf1_head
 from keras_bert_zh.checkpoints.readers.tensorflow_files import open_tensors
 from keras_bert_zh.checkpoints.schemes import TF1
@@ -42,9 +43,10 @@ def read(folder: pathlib.Path) -> Checkpoint:
     tensors = open_tensors(prefix)
     theirs = names.translation(TF1.names, graph.hyperparameters["num_hidden_layers"])
     sizes = names.sizes({o: tensors[name].shape for o, name in theirs.items() if name in tensors})
+    found = fine_tuned.find(tensors, TF1, sizes["hidden_size"])
     weights, leftovers = select(
         f"{prefix}.index does not hold the BERT encoder that the module's graph describes.",
-        tensors,
+        {name: tensor for name, tensor in tensors.items() if name not in found.unread},
         TF1,
         types.SimpleNamespace(**graph.hyperparameters, **sizes),
     )
@@ -60,5 +62,7 @@ def read(folder: pathlib.Path) -> Checkpoint:
     vocabulary = read_checkpoint_vocabulary(
         folder / "assets" / graph.vocabulary_file, config.vocab_size
     )
+    leftovers += found.unread
     warn_of_tf1_head(prefix, leftovers)
-    return Checkpoint(config, vocabulary, graph.lowercase, weights, NAME, leftovers)
+    head = fine_tuned.original_head(prefix, {}, found)
+    return Checkpoint(config, vocabulary, graph.lowercase, weights, NAME, leftovers, head=head)

@@ -10,12 +10,12 @@ SMALL = (
     "vocab.txt",
     "tokenizer.json",
     "tokenizer_config.json",
-    # What Sentence Transformers keeps beside a model.
+    # How Sentence Transformers pools: a folder a module.
     "modules.json",
     "sentence_bert_config.json",
     "config_sentence_transformers.json",
-    "*_Pooling/config.json",
-    "*_Normalize/config.json",
+    "[0-9]*_*/config.json",
+    "[0-9]*_Dense/model.safetensors",
 )
 
 

@@ -14,6 +14,7 @@ from keras_bert_zh.checkpoints.readers import (
     tf2_hub,
 )
 from keras_bert_zh.checkpoints.weight_kinds import KINDS
+from keras_bert_zh.checkpoints.writers.model_card import CARD, SIGNED
 from keras_bert_zh.files.replaceable import Files, Replaceable, unknown_files
 
 _SAVED_MODEL = ("saved_model.pb", "fingerprint.pb", "keras_metadata.pb", "tfhub_module.pb")
@@ -32,7 +33,15 @@ _CHECKPOINTS: Mapping[str, Files] = {
             "special_tokens_map.json",
             "added_tokens.json",
             "generation_config.json",
-        )
+            CARD,
+            "modules.json",
+            "sentence_bert_config.json",
+            "config_sentence_transformers.json",
+        ),
+        "1_Pooling": ("config.json",),
+        "2_Dense": ("config.json", "model.safetensors"),
+        "2_Normalize": ("config.json",),
+        "3_Normalize": ("config.json",),
     },
     original.NAME: {
         "": (
@@ -84,6 +93,9 @@ def _check_checkpoint(folder: pathlib.Path) -> None:
     strange = next(unknown_files(folder, _CHECKPOINTS[name]), None)
     if strange:
         raise ValueError(f"{strange} in it is no file of a {name}.")
+    card = folder / CARD
+    if card.is_file() and SIGNED.encode() not in card.read_bytes():
+        raise ValueError(f"{CARD} in it was not written by keras_bert_zh. Move it elsewhere.")
 
 
 CHECKPOINT = Replaceable("checkpoint", _check_checkpoint)

@@ -7,10 +7,18 @@ from typing import Any
 
 from keras_bert_zh.checkpoints import names
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
+from keras_bert_zh.checkpoints.head import Head
 from keras_bert_zh.checkpoints.readers.huggingface import CONFIG
 from keras_bert_zh.checkpoints.schemes import huggingface
 from keras_bert_zh.checkpoints.weight_kinds import SAFETENSORS
-from keras_bert_zh.checkpoints.writers.parts import arrays, write_json, write_vocabulary
+from keras_bert_zh.checkpoints.writers.model_card import CARD, model_card
+from keras_bert_zh.checkpoints.writers.parts import (
+    arrays,
+    write_json,
+    write_tensors,
+    write_vocabulary,
+)
+from keras_bert_zh.checkpoints.writers.sentence_transformers import write_pooling
 from keras_bert_zh.vocabulary import is_lowercase, special_ids
 
 # Transformers' class for what stands on the encoder, beside the pooler: `BertModel` and so on.
@@ -20,6 +28,11 @@ _ARCHITECTURES = {
     ("next_sentence",): "ForNextSentencePrediction",
     ("masked_lm", "next_sentence"): "ForPreTraining",
 }
+_FINE_TUNED = {
+    "sequence_classification": "ForSequenceClassification",
+    "token_classification": "ForTokenClassification",
+    "question_answering": "ForQuestionAnswering",
+}
 
 _ACTIVATIONS = {"gelu_tanh": "gelu_new", "gelu_erf": "gelu", "relu": "relu"}
 
@@ -28,14 +41,16 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
     """Writes the checkpoint to this folder, which is there and empty.
 
     Where the checkpoint does not say whether text is lower-cased, the vocabulary tells, as for
-    `BertPreprocess`: Transformers lower-cases wherever a folder does not say.
+    `BertPreprocess`: Transformers lower-cases wherever a folder does not say. A pooling is written
+    for sentence-transformers.
 
     Raises:
         ValueError: if a weight or a token can't be written, or an ELECTRA has heads of BERT.
         OSError: if a file can't.
 
     Reference:
-        `BertConfig`, `BertForPreTraining` and `BertTokenizer` in Hugging Face Transformers.
+        `BertConfig`, `BertForPreTraining`, `BertForSequenceClassification` and `BertTokenizer` in
+        Hugging Face Transformers.
     """
     if checkpoint.config.model_type == "electra":
         checkpoint = _as_electra(checkpoint)
@@ -43,12 +58,23 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
     if checkpoint.vocabulary is not None:
         write_vocabulary(folder / "vocab.txt", checkpoint.vocabulary)
         write_json(folder / "tokenizer_config.json", _tokenizer(checkpoint, checkpoint.vocabulary))
-    _write_weights(checkpoint, folder / SAFETENSORS.file)
+    # What stands on an encoder makes names longer.
+    prefix = f"{checkpoint.config.model_type}." if _heads_of_its_own(checkpoint) else ""
+    write_tensors(dict(arrays(checkpoint, huggingface(prefix))), folder / SAFETENSORS.file)
+    pooling = checkpoint.pooling
+    if pooling is not None and pooling.unsupported:
+        pooling = None  # Its reader has told of it.
+    if pooling is not None:
+        write_pooling(checkpoint, pooling, folder)
+    card = model_card(checkpoint, _architecture(checkpoint), pooling)
+    (folder / CARD).write_text(card, encoding="utf-8")
 
 
 def _as_electra(checkpoint: Checkpoint) -> Checkpoint:
     """Returns the checkpoint without the pooler, which ElectraModel does not have."""
     heads = [part for part in checkpoint.parts if part in ("masked_lm", "next_sentence")]
+    if checkpoint.head is not None and checkpoint.head.task == "sequence_classification":
+        heads.append("head on the pooled output")
     if heads:
         raise ValueError(
             f"Transformers' ElectraModel has no {' and no '.join(heads)}: write the checkpoint "
@@ -64,19 +90,6 @@ def _as_electra(checkpoint: Checkpoint) -> Checkpoint:
     return dataclasses.replace(checkpoint, weights=checkpoint.weights.only(kept))
 
 
-def _write_weights(checkpoint: Checkpoint, path: pathlib.Path) -> None:
-    from safetensors import SafetensorError
-    from safetensors.numpy import save_file
-
-    model_type = checkpoint.config.model_type
-    scheme = huggingface(f"{model_type}." if _heads_of_its_own(checkpoint) else "")
-    try:
-        # Transformers refuses files that do not say which framework laid the tensors out.
-        save_file(dict(arrays(checkpoint, scheme)), path, metadata={"format": "pt"})
-    except SafetensorError as error:
-        raise OSError(f"{path} can't be written: {error}") from error
-
-
 def _heads_of_its_own(checkpoint: Checkpoint) -> tuple[str, ...]:
     """Returns the heads that are not part of `BertModel`."""
     return tuple(head for head in checkpoint.parts if head != "pooler")
@@ -84,15 +97,32 @@ def _heads_of_its_own(checkpoint: Checkpoint) -> tuple[str, ...]:
 
 def _config(checkpoint: Checkpoint) -> dict[str, Any]:
     tokens = special_ids(checkpoint.vocabulary or ())
-    model_type = checkpoint.config.model_type
-    heads = _ARCHITECTURES[_heads_of_its_own(checkpoint)]
     return {
         **checkpoint.config.to_dict(),
-        "architectures": [f"{model_type.capitalize()}{heads}"],
+        "architectures": [_architecture(checkpoint)],
         "dtype": "float32",
         "hidden_act": _ACTIVATIONS[checkpoint.config.hidden_act],
-        "model_type": model_type,
+        "model_type": checkpoint.config.model_type,
         "pad_token_id": tokens.get("[PAD]", 0),
+        **_meaning(checkpoint.head),
+    }
+
+
+def _architecture(checkpoint: Checkpoint) -> str:
+    head = checkpoint.head
+    end = _FINE_TUNED[head.task] if head else _ARCHITECTURES[_heads_of_its_own(checkpoint)]
+    return f"{checkpoint.config.model_type.capitalize()}{end}"
+
+
+def _meaning(head: Head | None) -> dict[str, Any]:
+    """Returns what is said of the outputs of a head; Transformers counts them by their labels."""
+    if head is None or head.labels is None:
+        return {}
+    fields = {"problem_type": head.problem_type, "classifier_dropout": head.dropout}
+    return {
+        "id2label": {str(index): label for index, label in enumerate(head.labels)},
+        "label2id": {label: index for index, label in enumerate(head.labels)},
+        **{name: value for name, value in fields.items() if value is not None},
     }
 
 

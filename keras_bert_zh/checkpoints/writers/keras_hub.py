@@ -28,6 +28,7 @@ from keras_bert_zh.checkpoints.schemes import KERAS_HUB, KERAS_HUB_FIRST
 from keras_bert_zh.checkpoints.writers.parts import (
     arrays,
     check_embeddings,
+    without_head,
     write_json,
     write_vocabulary,
 )
@@ -65,6 +66,7 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
             f"Keras Hub's BERT computes GELU and not {config.hidden_act}: from this checkpoint it "
             'would compute something else. Save it as format="huggingface".'
         )
+    checkpoint = without_head(checkpoint, "A preset of Keras Hub", stacklevel=4)
     for loss in _losses(checkpoint):
         warnings.warn(loss, stacklevel=3)
     backbone = _backbone(config)

@@ -17,6 +17,7 @@ from keras_bert_zh.checkpoints.writers.parts import (
 
 # What google-research/bert computes whatever `bert_config.json` says.
 _EPSILON = 1e-12
+_ONE_LABEL = "single_label_classification"
 
 # The file that tf.train.Saver keeps beside its checkpoints.
 _STATE = f'model_checkpoint_path: "{PREFIX}"\nall_model_checkpoint_paths: "{PREFIX}"\n'
@@ -27,7 +28,7 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
 
     What google-research/bert can't express stands under further keys of `bert_config.json`,
     which its code ignores and this package reads: `gelu`, `layer_norm_eps`, `do_lower_case`,
-    `pooler`. A warning says what its code will compute instead.
+    `pooler`, `head`. A warning says what its code will compute instead.
 
     Raises:
         ValueError: if a weight or a token can't be written, or rows are left without a token.
@@ -77,6 +78,15 @@ def _losses(checkpoint: Checkpoint) -> list[str]:
             "The checkpoint has no pooler: in google-research/bert, whose model needs one, its "
             "weights stay random until they are trained."
         )
+    head = checkpoint.head
+    if head is not None and (
+        head.task == "token_classification" or head.problem_type not in (None, _ONE_LABEL)
+    ):
+        losses.append(
+            "google-research/bert has classifiers of one label a text, and no others: its code "
+            f"will not use this head of {head.problem_type or head.task} as one. This package "
+            'reads "head" in bert_config.json.'
+        )
     return losses
 
 
@@ -109,4 +119,6 @@ def _config(checkpoint: Checkpoint) -> dict[str, Any]:
         fields["pooler"] = False
     if checkpoint.lowercase is not None:
         fields["do_lower_case"] = checkpoint.lowercase
+    if checkpoint.head is not None:
+        fields["head"] = checkpoint.head.to_dict()
     return fields

@@ -1,7 +1,9 @@
 """The parts that the writers of several formats share."""
 
+import dataclasses
 import json
 import pathlib
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +27,26 @@ def arrays(checkpoint: Checkpoint, scheme: Scheme) -> Iterator[tuple[str, np.nda
     for ours in names.shapes(checkpoint.config, checkpoint.parts):
         array = finite(ours, checkpoint.weights[ours])
         yield theirs[ours], np.ascontiguousarray(array.T if scheme.is_transposed(ours) else array)
+
+
+def without_head(checkpoint: Checkpoint, format: str, *, stacklevel: int) -> Checkpoint:
+    """Returns a checkpoint without the head of a fine-tuned model, of which a warning tells.
+
+    Args:
+        checkpoint: the checkpoint.
+        format: str, what it is written as, which has no such heads.
+        stacklevel: int, that of the warning: where it is saved.
+    """
+    head = checkpoint.head
+    if head is None:
+        return checkpoint
+    warnings.warn(
+        f"{format} has no heads of fine-tuned models: that of {head.task} is left out. "
+        'format="huggingface" keeps it.',
+        stacklevel=stacklevel,
+    )
+    kept = [name for name in checkpoint.weights if names.part_of(name) != head.part]
+    return dataclasses.replace(checkpoint, head=None, weights=checkpoint.weights.only(kept))
 
 
 def finite(name: str, array: np.ndarray) -> np.ndarray:
@@ -73,8 +95,24 @@ def write_vocabulary(path: pathlib.Path, vocabulary: tuple[str, ...]) -> None:
     path.write_bytes(content)
 
 
-def write_json(path: pathlib.Path, fields: dict[str, Any]) -> None:
-    """Writes a JSON object."""
+def write_tensors(tensors: dict[str, np.ndarray], path: pathlib.Path) -> None:
+    """Writes a safetensors file.
+
+    Raises:
+        OSError: if it can't be written.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    try:
+        # Transformers refuses files that do not say which framework laid the tensors out.
+        save_file(tensors, path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        raise OSError(f"{path} can't be written: {error}") from error
+
+
+def write_json(path: pathlib.Path, fields: dict[str, Any] | list[Any]) -> None:
+    """Writes a JSON object or array."""
     text = json.dumps(fields, ensure_ascii=False, indent=2, sort_keys=True)
     path.write_text(text + "\n", encoding="utf-8")
 

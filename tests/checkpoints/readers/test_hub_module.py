@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
 from keras_bert_zh import BertEncoder
-from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint, names, open_checkpoint
+from keras_bert_zh.checkpoints import Checkpoint, Head, load_checkpoint, names, open_checkpoint
 from keras_bert_zh.checkpoints.writers.checkpoint_folder import CHECKPOINT
 from keras_bert_zh.export import hub_module
 from tests.checkpoints.readers.damage import attempt
@@ -102,11 +102,22 @@ def test_every_head_and_odd_configuration(tmp_path, tiny_block):
 
 
 def test_nothing_but_an_encoder(tmp_path, tiny_block):
+    """A head of a fine-tuned model is left out."""
     kept = [name for name in tiny_block.weights if names.part_of(name) is None]
     checkpoint = Checkpoint(tiny_block.config, None, None, tiny_block.weights.only(kept))
-    again = write(tmp_path, checkpoint)
+    span = {"span.kernel": np.ones((32, 2)), "span.bias": np.ones(2)}
+    with pytest.warns(UserWarning, match="no heads of fine-.* question_answering is left out"):
+        again = write(
+            tmp_path,
+            dataclasses.replace(
+                checkpoint,
+                weights=dict(checkpoint.weights) | span,
+                head=Head("question_answering"),
+            ),
+        )
+    assert again.head is None
     assert_same(again, checkpoint)
-    assert again.missing == ("vocabulary", "lowercase", *names.PARTS)
+    assert again.missing == ("vocabulary", "lowercase", *names.PRETRAINED)
 
 
 def test_rows_without_a_token(tmp_path, tiny_block):

@@ -54,6 +54,9 @@ def downloaded(tmp_path):
     return tmp_path / "hf" / "hub" / "models--org--name"
 
 
+POOLING = ("1_Pooling/config.json", "2_Normalize/config.json", "3_Dense/config.json")
+
+
 def flip(path):
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -62,11 +65,14 @@ def flip(path):
 
 def test_loads_what_is_needed_and_nothing_else(server, load, files, downloaded):
     others = ("pytorch_model.bin", "tf_model.h5", "README.md", "onnx/model.onnx", "model.py")
-    pooling = {"modules.json": b"[]", "1_Pooling/config.json": b"{}"}  # What is told of.
+    others += ("onnx/config.json", "3_Dense/model.bin")
+    pooling = dict.fromkeys(("modules.json", *POOLING), b"[]")
     server.routes = huggingface("org/name", files | pooling | dict.fromkeys(others, b"x"))
     assert load("hf://org/name") == LOADED
     snapshot = downloaded / "snapshots" / COMMIT
-    assert {path.name for path in snapshot.iterdir()} == {*files, "modules.json", "1_Pooling"}
+    held = {path.relative_to(snapshot).as_posix() for path in snapshot.glob("[0-9]*/*")}
+    assert held == {*POOLING}
+    assert {path.name for path in snapshot.iterdir() if path.is_file()} == {*files, "modules.json"}
 
 
 def test_the_second_time_needs_no_network(server, load, files):

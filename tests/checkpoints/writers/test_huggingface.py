@@ -139,7 +139,7 @@ def test_no_vocabulary(full, folder):
     checkpoint = variant(full, vocabulary=None, lowercase=None)
     with pytest.warns(UserWarning, match="was written without a vocabulary"):
         save_checkpoint(checkpoint, folder)
-    assert list(contents(folder)) == ["config.json", "model.safetensors"]
+    assert list(contents(folder)) == ["README.md", "config.json", "model.safetensors"]
     assert_same(load_checkpoint(folder), checkpoint)
 
 

@@ -11,36 +11,33 @@ from keras_bert_zh.__main__ import main
 
 DOORS = pytest.mark.parametrize("door", [load_checkpoint, BertEncoder, BertPreprocess])
 
-# As sentence-transformers writes them: version 6, and version 2.
-NEWER = {
-    "modules.json": [{"idx": 0, "path": ""}, {"idx": 1, "path": "1_Pooling"}],
-    "sentence_bert_config.json": {"transformer_task": "feature-extraction"},
+# A folder of sentence-transformers that has lost its list of modules.
+LOST = {
+    "sentence_bert_config.json": {"max_seq_length": 13, "do_lower_case": True},
     "config_sentence_transformers.json": {"similarity_fn_name": "cosine"},
-    "tokenizer_config.json": {"do_lower_case": True, "model_max_length": 12},
     "1_Pooling/config.json": {"embedding_dimension": 32, "pooling_mode": "mean"},
 }
-OLDER = NEWER | {
-    "sentence_bert_config.json": {"max_seq_length": 13, "do_lower_case": True},
-    "1_Pooling/config.json": {
-        "word_embedding_dimension": 32,
-        "pooling_mode_cls_token": True,
-        "pooling_mode_mean_tokens": False,
-    },
-    "2_Normalize/config.json": {},
-}
-SAID = {
-    "newer": (NEWER, "1_Pooling (mean), max_seq_length (12)."),
-    "older": (OLDER, "1_Pooling (cls), 2_Normalize, max_seq_length (13)."),
-}
 
+# Heads that are no dense layer alone, by the class that has them, and tensors of theirs.
 HEADS = {
-    "BertForSequenceClassification": ("classifier", ["体育", "财经", "科技"]),
-    "BertForTokenClassification": ("classifier", ["O", *map("B-{}".format, range(6))]),
-    "BertForQuestionAnswering": ("qa_outputs", []),
+    "BertForMultipleChoice": {"classifier.weight": (1, 32), "classifier.bias": (1,)},
+    "BertCrfForNer": {"classifier.weight": (7, 32), "classifier.bias": (7,), "crf.start": (7,)},
+    "BertTwoLayers": {"classifier.dense.weight": (32, 32), "classifier.out_proj.weight": (3, 32)},
+    "BertWider": {"classifier.weight": (3, 64), "classifier.bias": (3,)},
+    "BertHalf": {"qa_outputs.bias": (2,)},
+    "BertBoth": {
+        f"{name}.{kind}": shape
+        for name in ("classifier", "qa_outputs")
+        for kind, shape in (("weight", (2, 32)), ("bias", (2,)))
+    },
 }
 LABELS = {
-    "BertForSequenceClassification": "(id2label: 体育, 财经, 科技)",
-    "BertForTokenClassification": "(id2label: O, B-0, B-1, B-2, B-3, B-4 and 1 more)",
+    "BertCrfForNer": ["O", *map("B-{}".format, range(6))],
+    "BertTwoLayers": ["体育", "财经", "科技"],
+}
+SAID_LABELS = {
+    "BertCrfForNer": "(id2label: O, B-0, B-1, B-2, B-3, B-4 and 1 more)",
+    "BertTwoLayers": "(id2label: 体育, 财经, 科技)",
 }
 
 
@@ -58,13 +55,12 @@ def sentence_transformers(folder):
 
 
 @pytest.fixture
-def fine_tuned(folder, raw, save, edit):
+def with_head(folder, raw, save, edit):
     """A function that gives the folder a head."""
 
     def make(model):
-        name, labels = HEADS[model]
-        size = len(labels) or 2
-        save(raw | {f"{name}.weight": np.ones((size, 32)), f"{name}.bias": np.ones(size)})
+        save(raw | {name: np.ones(shape) for name, shape in HEADS[model].items()})
+        labels = LABELS.get(model)
         edit(architectures=[model], **({"id2label": dict(enumerate(labels))} if labels else {}))
         return folder
 
@@ -79,43 +75,45 @@ def the_warning(door, folder):
 
 
 @DOORS
-@pytest.mark.parametrize("form", SAID)
-def test_pooling_of_sentence_transformers(sentence_transformers, form, door):
-    files, said = SAID[form]
-    folder = sentence_transformers(files)
+def test_files_of_sentence_transformers_that_are_not_read(sentence_transformers, door):
+    folder = sentence_transformers(LOST)
     message = the_warning(door, folder)
-    assert message.startswith(f"{folder} is a model of Sentence Transformers. Its BERT is read, ")
-    listed = "modules.json, sentence_bert_config.json, config_sentence_transformers.json"
-    assert f"the rest is not: {listed}, {said}" in message
+    assert message.startswith(f"{folder} has files of Sentence Transformers, but no modules.json")
+    listed = "sentence_bert_config.json, config_sentence_transformers.json, 1_Pooling"
+    assert f"the rest is not: {listed}. SentenceEncoder has to be told" in message
 
 
-@pytest.mark.parametrize(
-    "name", ["modules.json", "sentence_bert_config.json", "1_Pooling/config.json"]
-)
+@pytest.mark.parametrize("name", LOST)
 def test_one_file_of_sentence_transformers_is_enough(sentence_transformers, name):
     """Also one that holds something else than expected: it is not used."""
     folder = sentence_transformers({name: []})
-    assert "is a model of Sentence Transformers" in the_warning(load_checkpoint, folder)
+    assert "has files of Sentence Transformers" in the_warning(load_checkpoint, folder)
+
+
+def test_modules_without_pooling(sentence_transformers):
+    folder = sentence_transformers({"modules.json": []})
+    assert "the rest is not: modules.json." in the_warning(load_checkpoint, folder)
+
+
+@pytest.mark.parametrize("model", HEADS)
+def test_heads_that_are_not_read(with_head, model):
+    folder = with_head(model)
+    message = the_warning(load_checkpoint, folder)
+    named = ", ".join(sorted(HEADS[model]))
+    start = f"{folder / 'model.safetensors'}: the head of {model} is not read ({named})"
+    assert message.startswith(start)
+    assert SAID_LABELS.get(model, "). BertEncoder gives the outputs that it took") in message
 
 
 @DOORS
-@pytest.mark.parametrize("model", HEADS)
-def test_heads_of_fine_tuned_models(fine_tuned, model, door):
-    folder = fine_tuned(model)
-    message = the_warning(door, folder)
-    name = HEADS[model][0]
-    start = f"{folder / 'model.safetensors'}: the head of {model} is not read ({name}.bias, {name}."
-    assert message.startswith(start)
-    assert LABELS.get(model, ".weight). BertEncoder gives") in message
+def test_a_head_is_told_of_at_each_door(with_head, door):
+    assert "the head of BertCrfForNer is not read" in the_warning(door, with_head("BertCrfForNer"))
 
 
 @pytest.mark.filterwarnings("default::UserWarning:keras_bert_zh")
 @pytest.mark.parametrize("kind", ["pooling", "head"])
-def test_convert_tells_once(sentence_transformers, fine_tuned, tmp_path, capsys, kind):
-    if kind == "pooling":
-        folder = sentence_transformers(OLDER)
-    else:
-        folder = fine_tuned("BertForSequenceClassification")
+def test_convert_tells_once(sentence_transformers, with_head, tmp_path, capsys, kind):
+    folder = sentence_transformers(LOST) if kind == "pooling" else with_head("BertCrfForNer")
     arguments = ["convert", str(folder), str(tmp_path / "new"), "--format", "huggingface"]
     assert main(arguments) == 0
     printed = capsys.readouterr().err

@@ -1,0 +1,145 @@
+"""Tells which head of a fine-tuned model the files have, and what its outputs mean."""
+
+import pathlib
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+from keras_bert_zh.checkpoints.head import TASKS, Head, default_labels
+from keras_bert_zh.checkpoints.schemes import Scheme
+from keras_bert_zh.checkpoints.tensors import Tensor
+
+# The ends of the names that Transformers gives its classes.
+_ARCHITECTURES = {
+    "ForSequenceClassification": "sequence_classification",
+    "ForTokenClassification": "token_classification",
+    "ForQuestionAnswering": "question_answering",
+}
+
+
+class Found(NamedTuple):
+    """The heads among the tensors of a file.
+
+    Attributes:
+        part: the one of `names.PARTS` that is read; `None` if none is.
+        outputs: int, how many outputs it has, K.
+        own: tuple of str, the names of its tensors in the file.
+        unread: tuple of str, the names of the tensors of heads that are not read.
+    """
+
+    part: str | None
+    outputs: int
+    own: tuple[str, ...]
+    unread: tuple[str, ...]
+
+
+def find(
+    tensors: Mapping[str, Tensor],
+    scheme: Scheme,
+    hidden_size: int,
+    beside: Collection[str] = (),
+    fields: Mapping[str, Any] | None = None,
+) -> Found:
+    """Finds the head that is one dense layer on an output of the encoder, if it is all there is.
+
+    Args:
+        tensors: all tensors of the file.
+        scheme: the names in the file.
+        hidden_size: int, D.
+        beside: names of tensors that are neither BERT's nor its pretraining heads'.
+        fields: what the `config.json` holds, if there is one.
+    """
+    of_choices = any(name.endswith("ForMultipleChoice") for name in _classes(fields or {}))
+    theirs = {
+        part: tuple(scheme.names[f"{part}.{kind}"] for kind in ("kernel", "bias"))
+        for part in dict.fromkeys(TASKS.values())
+    }
+    there = tuple(name for kinds in theirs.values() for name in kinds if name in tensors)
+    for part, own in theirs.items():
+        if {*there, *beside} == set(own) and not of_choices:
+            kernel, bias = (tensors[name].shape for name in own)
+            kernel = kernel if scheme.is_transposed(f"{part}.kernel") else kernel[::-1]
+            # It is wider where it takes several outputs of the encoder.
+            if kernel[1:] == (hidden_size,) and len(bias) == 1:
+                return Found(part, kernel[0], own, ())
+    return Found(None, 0, (), there)
+
+
+def huggingface_head(
+    path: pathlib.Path, fields: Mapping[str, Any], found: Found, *, pooler: bool
+) -> Head | None:
+    """Returns what a `config.json` of Transformers says of the head that was found, if one was.
+
+    Whether a classifier is of texts or of tokens is told by `architectures`; where that names no
+    class of Transformers, one with a pooler is of texts, since only these use it.
+
+    Args:
+        path: the file.
+        fields: what it holds.
+        found: what `find` returned.
+        pooler: bool, whether the files have a pooler.
+
+    Raises:
+        ValueError: if labels, problem type or dropout are not what Transformers writes.
+
+    Reference:
+        `PretrainedConfig` and `BertForSequenceClassification` in Hugging Face Transformers.
+    """
+    if found.part is None:
+        return None
+    try:
+        if found.part == "span":
+            return Head("question_answering")
+        guessed = "sequence_classification" if pooler else "token_classification"
+        return Head(
+            next((t for t in _told(fields) if TASKS[t] == found.part), guessed),
+            _labels(fields, found.outputs),
+            fields.get("problem_type"),
+            fields.get("classifier_dropout"),
+        )
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def original_head(path: pathlib.Path, fields: Mapping[str, Any], found: Found) -> Head | None:
+    """Returns the head of a checkpoint of google-research/bert, if one was found.
+
+    Its code keeps the labels to itself. This package writes them to `bert_config.json`.
+
+    Raises:
+        ValueError: if that file says something else than this package writes.
+    """
+    if found.part is None:
+        return None
+    said = fields.get("head")
+    try:
+        if said is not None:
+            return Head(**said)
+        if found.part == "span":
+            return Head("question_answering")
+        return Head("sequence_classification", default_labels(found.outputs))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: head is not what this package writes: {error}") from error
+
+
+def _classes(fields: Mapping[str, Any]) -> list[str]:
+    found = fields.get("architectures")
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
+
+
+def _told(fields: Mapping[str, Any]) -> list[str]:
+    """Returns the tasks that `architectures` names."""
+    ends = _ARCHITECTURES.items()
+    return [task for name in _classes(fields) for end, task in ends if name.endswith(end)]
+
+
+def _labels(fields: Mapping[str, Any], outputs: int) -> tuple[str, ...]:
+    """Returns the label of each output, in order."""
+    given = fields.get("id2label")
+    if given is None:
+        return default_labels(outputs)
+    numbers = {str(index): index for index in range(outputs)}
+    if not isinstance(given, dict) or {str(key) for key in given} != set(numbers):
+        raise ValueError(
+            f"id2label must name the outputs 0 to {outputs - 1} of the head, got {given!r}."
+        )
+    return tuple(str(label) for _, label in sorted((numbers[str(k)], v) for k, v in given.items()))

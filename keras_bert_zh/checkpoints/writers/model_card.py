@@ -1,0 +1,101 @@
+"""Writes the page that the Hugging Face Hub shows of a model."""
+
+from keras_bert_zh.checkpoints.checkpoint import Checkpoint
+from keras_bert_zh.checkpoints.head import Head
+from keras_bert_zh.checkpoints.pooling import Pooling
+from keras_bert_zh.messages import listing
+
+CARD = "README.md"
+# Tells this page from one that somebody else wrote.
+SIGNED = "keras_bert_zh wrote it."
+
+# What a model is for, as the Hub names it, by the end of the name of Transformers' class.
+_TASKS = {
+    "ForMaskedLM": "fill-mask",
+    "ForPreTraining": "fill-mask",
+    "ForSequenceClassification": "text-classification",
+    "ForTokenClassification": "token-classification",
+    "ForQuestionAnswering": "question-answering",
+}
+
+_VECTORS = {
+    "cls": "the last hidden state of the first token",
+    "mean": "the mean of the last hidden states",
+    "max": "the maximum of the last hidden states",
+    "pooled_output": "the pooled output of the first token",
+}
+
+
+def model_card(checkpoint: Checkpoint, architecture: str, pooling: Pooling | None) -> str:
+    """Returns the page, in Markdown.
+
+    Args:
+        checkpoint: what is written.
+        architecture: str, the class of Transformers that loads it.
+        pooling: how vectors are made of texts, if the folder says so.
+
+    Reference:
+        https://huggingface.co/docs/hub/model-cards
+    """
+    config = checkpoint.config
+    library = "transformers" if pooling is None else "sentence-transformers"
+    ends = [end for end in _TASKS if architecture.endswith(end)]
+    task = _TASKS[ends[0]] if ends else "feature-extraction"
+    tags = ["bert", task]
+    if pooling is not None:
+        task = "sentence-similarity"
+        tags = [library, task, "feature-extraction"]
+    front = ["language: zh"] if _is_chinese(checkpoint.vocabulary or ()) else []
+    front += [f"library_name: {library}", f"pipeline_tag: {task}", "tags:"]
+    front += [f"- {tag}" for tag in tags]
+    size = (
+        f"A BERT of {config.num_hidden_layers} layers, {config.hidden_size} wide, with "
+        f"{config.vocab_size:,} tokens, for texts of up to {config.max_position_embeddings} tokens."
+    )
+    paragraphs = [
+        "---\n" + "\n".join(front) + "\n---",
+        f"# {architecture}",
+        size,
+        *_of_vectors(pooling),
+        *_of_labels(checkpoint.head),
+        "## Use",
+        f"```python\n{_use(architecture, pooling)}\n```",
+        f"`FOLDER` is where this page is. {SIGNED} What the model was trained on, and its licence, "
+        "it does not know: say so here before you share it.",
+    ]
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _of_vectors(pooling: Pooling | None) -> list[str]:
+    if pooling is None:
+        return []
+    scaled = ", scaled to length 1" if pooling.normalize else ""
+    return [
+        f"It makes a vector of a text: {_VECTORS[pooling.mode]}{scaled}. Texts are cut at "
+        f"{pooling.max_length} tokens."
+    ]
+
+
+def _of_labels(head: Head | None) -> list[str]:
+    if head is None or head.labels is None:
+        return []
+    return [f"Labels: {listing(head.labels, 30)}."]
+
+
+def _use(architecture: str, pooling: Pooling | None) -> str:
+    if pooling is None:
+        return (
+            f"from transformers import AutoTokenizer, {architecture}\n\n"
+            'tokenizer = AutoTokenizer.from_pretrained("FOLDER")\n'
+            f'model = {architecture}.from_pretrained("FOLDER")'
+        )
+    return (
+        "from sentence_transformers import SentenceTransformer\n\n"
+        'vectors = SentenceTransformer("FOLDER").encode(["今天天气很好"])'
+    )
+
+
+def _is_chinese(vocabulary: tuple[str, ...]) -> bool:
+    """Tells whether a quarter of the tokens have an ideograph; English BERTs have a few."""
+    count = sum(any("\u4e00" <= char <= "\u9fff" for char in token) for token in vocabulary)
+    return 4 * count > len(vocabulary)

@@ -1,0 +1,145 @@
+"""What the models share whose head is one dense layer, as fine-tuned checkpoints have it."""
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+
+from keras_bert_zh.arguments import check_rate
+from keras_bert_zh.checkpoints import Checkpoint, Head
+from keras_bert_zh.checkpoints.head import check_labels, default_labels
+from keras_bert_zh.checkpoints.names import part_of
+from keras_bert_zh.encoder import BertEncoder
+from keras_bert_zh.heads.on_text import OnText
+from keras_bert_zh.layers.dense import Dense
+from keras_bert_zh.layers.dropout import Dropout
+from keras_bert_zh.layers.fresh_weights import fresh_weights
+
+
+class FineTuned(OnText):
+    """A model of texts with a dense layer on what the encoder gives.
+
+    To be named before `keras.Model`. A subclass calls `OnText.__init__` and then `add_head`.
+
+    Attributes:
+        head: Head, the task and the labels.
+    """
+
+    head: Head
+
+    def add_head(
+        self, source: Checkpoint | BertEncoder, head: Head, dropout: float | None = None
+    ) -> None:
+        """Makes the head, builds it, and gives it the weights of a checkpoint that has it.
+
+        Args:
+            source: what `opened` returned.
+            head: what `head_of` returned. Without labels, there is no dropout before it.
+            dropout: float in [0, 1); `None` for what the head says, or else the encoder's rate.
+        """
+        config, policy = self.encoder.config, self.encoder.dtype_policy
+        if head.labels is not None:
+            if dropout is None:
+                dropout = config.hidden_dropout_prob if head.dropout is None else head.dropout
+            rate = check_rate("dropout", dropout)
+            self.dropout = Dropout(rate, dtype=policy, name="dropout")
+        self.head = head
+        dense = Dense(
+            head.outputs,
+            kernel_initializer=fresh_weights(config.initializer_range),
+            dtype=policy,
+            name=head.part,
+        )
+        setattr(self, head.part, dense)
+        self.build_and_load(source if _own_head(source, head.task) else None)
+
+    def build(self, input_shape=None):
+        with self.restored():
+            for layer in self.heads().values():
+                layer.build((None, self.encoder.config.hidden_size))
+
+    def heads(self):
+        return {self.head.part: getattr(self, self.head.part)}
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """The names of the outputs."""
+        return self.head.labels
+
+    def named_variables(self) -> dict[str, keras.Variable]:
+        """Returns the weights in use by the names that `Checkpoint.weights` has."""
+        found = super().named_variables()
+        parts = (None, *self.heads(), *(("pooler",) if self.takes_pooled else ()))
+        return {name: variable for name, variable in found.items() if part_of(name) in parts}
+
+    def checkpoint_fields(self) -> dict[str, Any]:
+        if self.labels is None:
+            return {"head": self.head}
+        same = self.dropout.rate == self.encoder.config.hidden_dropout_prob
+        dropout = None if same else self.dropout.rate
+        return {"head": dataclasses.replace(self.head, dropout=dropout)}
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        if self.labels is None:
+            return config
+        return {**config, "labels": list(self.labels), "dropout": self.dropout.rate}
+
+
+def head_of(
+    source: Checkpoint | BertEncoder,
+    task: str,
+    labels: Iterable[str] | None,
+    problem_type: str | None = None,
+) -> Head:
+    """Returns the head that a model is to have: its source's, or a fresh one.
+
+    Args:
+        source: what `opened` returned.
+        task: str, one of `TASKS`.
+        labels: names of the outputs, or `None` for those of the source.
+        problem_type: str, or `None` for that of the source.
+
+    Raises:
+        ValueError: if a fresh head has no labels, or the source's head has others.
+    """
+    own = _own_head(source, task)
+    if own is None:
+        if labels is None:
+            raise ValueError(
+                f"labels is missing. {_what_there_is(source)}, so that the head for {task} is a "
+                'fresh one: name what it is to tell apart, such as labels=["negative", '
+                '"positive"].'
+            )
+        return Head(task, check_labels(labels), problem_type)
+    if problem_type is not None:
+        own = dataclasses.replace(own, problem_type=problem_type)
+    return own if labels is None else dataclasses.replace(own, labels=_named(own, labels))
+
+
+def _named(own: Head, labels: Iterable[str]) -> tuple[str, ...]:
+    """Returns these labels, if they are those of the head, or it has none but numbers."""
+    given = check_labels(labels)
+    nameless = own.labels == default_labels(own.outputs)
+    if given != own.labels and not (nameless and len(given) == own.outputs):
+        raise ValueError(
+            f"The head of this checkpoint has the {own.outputs} labels {list(own.labels or ())}, "
+            f"and labels={list(given)} are others. Leave labels out for this head. For a fresh "
+            "one, pass BertEncoder(checkpoint) in the place of the checkpoint, and "
+            "preprocess=BertPreprocess(checkpoint)."
+        )
+    return given
+
+
+def _own_head(source: Checkpoint | BertEncoder, task: str) -> Head | None:
+    """Returns the head of a checkpoint, if it is for this task."""
+    head = source.head if isinstance(source, Checkpoint) else None
+    return head if head is not None and head.task == task else None
+
+
+def _what_there_is(source: Checkpoint | BertEncoder) -> str:
+    if isinstance(source, BertEncoder):
+        return "A BertEncoder has no head"
+    held = "no head" if source.head is None else f"a head for {source.head.task}"
+    return f"The checkpoint has {held}"

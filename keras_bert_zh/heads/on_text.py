@@ -1,0 +1,239 @@
+"""What the models share that take texts: the preprocess and the encoder below their heads."""
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_bert_zh.arguments import check_rate
+from keras_bert_zh.checkpoints import Checkpoint, open_checkpoint
+from keras_bert_zh.checkpoints.assign import ignoring_pooler, warn_of_lacking
+from keras_bert_zh.encoder import BertEncoder
+from keras_bert_zh.heads.on_encoder import OnEncoder
+from keras_bert_zh.input_keys import INPUT_KEYS
+from keras_bert_zh.layers import kernels
+from keras_bert_zh.layers.encoder_inputs import complete
+from keras_bert_zh.messages import says_it_all
+from keras_bert_zh.preprocess import BertPreprocess
+
+Source = str | os.PathLike | Checkpoint | BertEncoder
+
+# How long texts are by default: as in BertPreprocess, but no longer than the encoder takes.
+_LENGTH = 128
+
+
+class OnText(OnEncoder):
+    """A model of a preprocess, an encoder and heads on it: strings in, or the dict of both.
+
+    To be named before `keras.Model`. A subclass has one `__init__`, which calls this one, makes
+    its heads and then calls `build_and_load`; its `call` begins with `encoded`, its
+    `compute_output_spec` with `encoded_spec`.
+
+    Args:
+        source: what `opened` returned.
+        output_key: the output of the encoder that the heads take. If it is `"sequence_output"`,
+            the pooler is taken out of training, as by `encoder.train_pooler(False)`.
+        preprocess: BertPreprocess. `None`: that of a checkpoint; with an encoder none, and the
+            model takes the dict alone.
+        max_length: int, that of a checkpoint's preprocess. `None`: 128, or as many positions as
+            the encoder has, if these are fewer.
+        dropout: float in [0, 1), instead of both dropout rates of a checkpoint.
+        dtype: the dtype policy of a checkpoint's encoder.
+        **kwargs: `name` and `trainable`, as for every Keras model.
+
+    Attributes:
+        preprocess: BertPreprocess, or `None`.
+        encoder: BertEncoder.
+        takes_pooled: bool, whether `output_key` is `"pooled_output"`.
+
+    Raises:
+        TypeError: if `source` or `preprocess` is something else.
+        ValueError: if preprocess and encoder do not fit each other, or an argument is given that
+            the other ones have decided.
+    """
+
+    def __init__(
+        self,
+        source: Checkpoint | BertEncoder,
+        *,
+        output_key: str,
+        preprocess: BertPreprocess | None = None,
+        max_length: int | None = None,
+        dropout: float | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ):
+        if max_length is not None and (preprocess is not None or isinstance(source, BertEncoder)):
+            raise ValueError(
+                "max_length is for the preprocess that is made from a checkpoint: pass "
+                f"preprocess=BertPreprocess(..., max_length={max_length!r})."
+            )
+        if isinstance(source, BertEncoder):
+            if dropout is not None:
+                raise ValueError(f"The encoder has dropout of its own: pass {dropout=} to it.")
+            encoder = source
+            kwargs |= {} if dtype is None else {"dtype": dtype}  # Which is refused.
+        else:
+            with ignoring_pooler():
+                encoder = BertEncoder(source, output_key=output_key, dropout=dropout, dtype=dtype)
+            if output_key == "pooled_output":
+                warn_of_lacking(source, "pooler", stacklevel=4)
+            if preprocess is None:
+                positions = encoder.config.max_position_embeddings
+                length = min(_LENGTH, positions) if max_length is None else max_length
+                preprocess = BertPreprocess(source, max_length=length)
+        if preprocess is not None:
+            _check_fit(preprocess, encoder)
+            # Elsewhere no string gets into a model, whose rest is to be compiled.
+            preprocess.supports_jit = preprocess.supports_jit or not kernels.ON_TENSORFLOW
+        super().__init__(encoder, **kwargs)
+        # Strings are no arrays that Keras could convert.
+        self._convert_input_args = False
+        self._allow_non_tensor_positional_args = True
+        self.preprocess = preprocess
+        self._output_key = output_key
+        self.takes_pooled = output_key == "pooled_output"
+        encoder.train_pooler(self.takes_pooled)
+
+    def encoded(self, inputs: Any, training: bool | None) -> tuple[Any, Any]:
+        """Returns what the heads take of texts or their ids, and the mask `<int32>[B, S]`."""
+        tokens = self._tokens(inputs)
+        hidden = self.encoder(tokens, output_key=self._output_key, training=training)
+        return hidden, complete(tokens, ())["input_mask"]
+
+    def encoded_spec(self, inputs: Any) -> keras.KerasTensor:
+        """Returns the shape and the dtype of what the heads take."""
+        return self.encoder.compute_output_spec(self._tokens(inputs), output_key=self._output_key)
+
+    def fit(self, x=None, *args, **kwargs):
+        validation = kwargs.get("validation_data")
+        if isinstance(validation, (tuple, list)):
+            kwargs["validation_data"] = (self._batches(validation[0]), *validation[1:])
+        return super().fit(self._batches(x), *args, **kwargs)
+
+    def evaluate(self, x=None, *args, **kwargs):
+        return super().evaluate(self._batches(x), *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        return super().predict(self._batches(x), *args, **kwargs)
+
+    def _batches(self, x):
+        """Returns what Keras is to make batches of; it refuses lists of strings, and others late.
+
+        On JAX it refuses them after it has taken the weights out of the model.
+        """
+        if not kernels.ON_TENSORFLOW and _has_strings(x):
+            self._check_strings()
+        return _arrays(x)
+
+    @says_it_all
+    def _tokens(self, inputs):
+        if are_ids(inputs):
+            return inputs
+        self._check_strings()
+        tokens = self.preprocess(inputs)
+        if len(tokens["input_ids"].shape) == 1:
+            raise ValueError(f"{type(self).__name__} takes a batch: of one text, pass [text].")
+        return tokens
+
+    def _check_strings(self):
+        ids = ", ".join(INPUT_KEYS)
+        if self.preprocess is None:
+            raise ValueError(
+                f"This {type(self).__name__} was made from an encoder and takes a dict of {ids}. "
+                "Pass preprocess=BertPreprocess(...) when you make it, and it takes texts too."
+            )
+        if not kernels.ON_TENSORFLOW:
+            raise ValueError(
+                f"On the {kernels.BACKEND} backend a model takes no strings: make them ids in "
+                "tf.data, by dataset.map(model.preprocess), or before, by model.preprocess(texts). "
+                f"The model takes that dict of {ids}."
+            )
+
+    def export(
+        self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs
+    ):
+        """Exports the model as `keras.Model.export` does, by default for single texts.
+
+        Without a preprocess it is for the dict.
+        """
+        if input_signature is None and self.preprocess is not None:
+            input_signature = [keras.InputSpec("string", (None,), name="texts")]
+        elif input_signature is None:
+            dict_ = {key: keras.InputSpec("int32", (None, None), name=key) for key in INPUT_KEYS}
+            input_signature = [dict_]
+        super().export(filepath, format, verbose, input_signature, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        preprocess = self.preprocess and keras.saving.serialize_keras_object(self.preprocess)
+        return {**super().get_config(), "preprocess": preprocess}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects=None) -> "OnText":
+        preprocess = config.get("preprocess")
+        if preprocess is not None:
+            preprocess = keras.saving.deserialize_keras_object(preprocess, custom_objects)
+        return super().from_config({**config, "preprocess": preprocess}, custom_objects)
+
+
+def are_ids(inputs: Any) -> bool:
+    """Tells a dict of ids from texts; a wrong dict too, of which the encoder says what is wrong."""
+    return isinstance(inputs, Mapping) and "text_a" not in inputs
+
+
+def opened(source: Source) -> Checkpoint | BertEncoder:
+    """Returns the checkpoint that a source names; an encoder as it is.
+
+    Args:
+        source: what `load_checkpoint` takes, or a BertEncoder.
+
+    Raises:
+        TypeError, ValueError, OSError: as `load_checkpoint` does.
+    """
+    return source if isinstance(source, BertEncoder) else open_checkpoint(source)
+
+
+def dropout_of(source: Checkpoint | BertEncoder, dropout: float | None) -> float:
+    """Returns the rate of the dropout before a head, which is the encoder's unless it is given."""
+    if dropout is None:
+        return source.config.hidden_dropout_prob
+    return check_rate("dropout", dropout)
+
+
+def _arrays(x: Any) -> Any:
+    """Returns texts, or pairs of them, as Keras takes them: lists become arrays of objects."""
+    if isinstance(x, tuple):
+        return tuple(map(_arrays, x))
+    if isinstance(x, dict):
+        return {key: _arrays(value) for key, value in x.items()}
+    is_list = isinstance(x, list) and bool(x) and all(isinstance(text, str) for text in x)
+    is_array = isinstance(x, np.ndarray) and x.dtype.kind == "U"
+    return np.array(x, dtype=object) if is_list or is_array else x
+
+
+def _has_strings(x: Any) -> bool:
+    """Tells whether there are strings among what is to be batches for a model."""
+    spec = getattr(x, "element_spec", x)  # Of a dataset, in which labels come second.
+    if spec is not x and isinstance(spec, tuple):
+        spec = spec[0]
+    kinds = [str(getattr(part, "dtype", type(part).__name__)) for part in keras.tree.flatten(spec)]
+    return any(re.search("str|object|bytes|<[US]", kind) for kind in kinds)
+
+
+def _check_fit(preprocess: BertPreprocess, encoder: BertEncoder) -> None:
+    if not isinstance(preprocess, BertPreprocess):
+        raise TypeError(f"preprocess must be a BertPreprocess, got {preprocess!r}.")
+    limits = {
+        "tokens": (len(preprocess.vocabulary), encoder.config.vocab_size),
+        "positions": (preprocess.max_length, encoder.config.max_position_embeddings),
+    }
+    for what, (given, most) in limits.items():
+        if given > most:
+            raise ValueError(
+                f"The preprocess has {given} {what} and the encoder has {most}: make both from the "
+                "same checkpoint, with a max_length of at most "
+                f"{encoder.config.max_position_embeddings}."
+            )

@@ -1,0 +1,104 @@
+"""SpanReader: where in a text the answer to a question is."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_bert_zh.checkpoints import Head
+from keras_bert_zh.heads.fine_tuned import FineTuned
+from keras_bert_zh.heads.on_text import Source, opened
+from keras_bert_zh.preprocess import BertPreprocess
+
+_KEYS = ("start_logits", "end_logits")
+
+# Of positions that are no token: as BERT leaves them out of attention.
+_NO_TOKEN = -10_000.0
+
+
+@keras.saving.register_keras_serializable("keras_bert_zh")
+class SpanReader(FineTuned, keras.Model):
+    """Tells the first and the last token of the answer to a question, in a text beside it.
+
+    Of a checkpoint that was fine-tuned for this it is that model. Of any other checkpoint it has a
+    fresh head, which `fit` trains on a dict of `start_logits` and `end_logits`, each `<int32>[B]`,
+    the positions of the two tokens; 0, that of `[CLS]`, where there is no answer. The pooler is not
+    used, not trained and not saved in checkpoints.
+
+    Args:
+        source: anything that `load_checkpoint` takes; or a BertEncoder, for options that are not
+            here, and for a fresh head in place of a checkpoint's.
+        preprocess: BertPreprocess. `None`: that of the checkpoint; with an encoder there is none,
+            and the model takes no strings.
+        max_length: int, S, that of the checkpoint's preprocess. `None`: 128, or as many positions
+            as there are, if these are fewer.
+        dropout: float in [0, 1), instead of the checkpoint's rates in training. An encoder has its
+            own.
+        dtype: a dtype policy such as `"mixed_bfloat16"`. An encoder has its own.
+        **kwargs: `name` and `trainable`, as for every Keras model.
+
+    Call arguments:
+        inputs: a pair of what `BertPreprocess` takes, the question `<string>[B]` and the text
+            `<string>[B]`; or the dict of `<int32>[B, S]` that it returns.
+        training: bool, whether dropout is active.
+
+    Returns:
+        dict of `start_logits` and `end_logits`, each `<float32>[B, S]`, also where the encoder
+        computes in half precision; `<float64>` of a float64 encoder. In padding they are -10,000,
+        so that it is never the answer.
+
+    Attributes:
+        preprocess: BertPreprocess, or `None`.
+        encoder: BertEncoder.
+
+    Raises:
+        ValueError: if preprocess and encoder do not fit each other, or, called with strings, there
+            is no preprocess or Keras runs on JAX.
+        TypeError: if `source` or `preprocess` is something else.
+        OSError: if the checkpoint can't be found or downloaded.
+
+    Example:
+
+    >>> from keras_bert_zh import SpanReader
+    >>> model = SpanReader("small", max_length=32)
+    >>> outputs = model((["谁写的？"], ["这本书是鲁迅写的。"]))
+    >>> outputs["start_logits"].shape, outputs["end_logits"].shape
+    (TensorShape([1, 32]), TensorShape([1, 32]))
+
+    Reference:
+        `BertForQuestionAnswering` in Hugging Face Transformers; `create_model` in
+        google-research/bert `run_squad.py`.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        preprocess: BertPreprocess | None = None,
+        max_length: int | None = None,
+        dropout: float | None = None,
+        **kwargs: Any,
+    ):
+        source = opened(source)
+        super().__init__(
+            source,
+            output_key="sequence_output",
+            preprocess=preprocess,
+            max_length=max_length,
+            dropout=dropout,
+            **kwargs,
+        )
+        self.add_head(source, Head("question_answering"))
+
+    def call(self, inputs, training=None):
+        hidden, mask = self.encoded(inputs, training)
+        logits = ops.cast(self.span(hidden), self.compute_dtype)
+        found = ops.unstack(logits, 2, axis=-1)
+        return {
+            key: ops.where(ops.cast(mask, "bool"), scores, _NO_TOKEN)
+            for key, scores in zip(_KEYS, found, strict=True)
+        }
+
+    def compute_output_spec(self, inputs, training=None):
+        shape = self.encoded_spec(inputs).shape[:2]
+        return {key: keras.KerasTensor(shape, self.compute_dtype) for key in _KEYS}

@@ -1,0 +1,111 @@
+"""TextClassifier: texts, or pairs of them, to labels."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_bert_zh.encoder import BertEncoder
+from keras_bert_zh.heads.fine_tuned import FineTuned, head_of
+from keras_bert_zh.heads.on_text import Source, opened
+from keras_bert_zh.preprocess import BertPreprocess
+
+_TASK = "sequence_classification"
+
+
+@keras.saving.register_keras_serializable("keras_bert_zh")
+class TextClassifier(FineTuned, keras.Model):
+    """Tells the label of a text: a dense layer on the pooled output.
+
+    Of a checkpoint that was fine-tuned for this it is that model, labels and all. Of any other
+    checkpoint it has a fresh head, which `fit` trains. `fit`, `evaluate` and `predict` take texts
+    as lists, arrays, string tensors and `tf.data`.
+
+    Args:
+        source: anything that `load_checkpoint` takes; or a BertEncoder, for options that are not
+            here, and for a fresh head in place of a checkpoint's.
+        labels: sequence of K different str, the names of the outputs. `None`: those of the
+            checkpoint's head. Where a head calls them `LABEL_0`, `LABEL_1` and so on, this names
+            them.
+        problem_type: `"single_label_classification"`, `"multi_label_classification"` or
+            `"regression"`, which a checkpoint keeps for others. Choose the loss by it: logits are
+            the same. `None`: as the checkpoint says.
+        preprocess: BertPreprocess. `None`: that of the checkpoint; with an encoder there is none,
+            and the model takes no strings.
+        max_length: int, S, that of the checkpoint's preprocess. `None`: 128, or as many positions
+            as there are, if these are fewer.
+        dropout: float in [0, 1), in training: instead of the checkpoint's rates in the encoder,
+            and before the head. With an encoder, before the head alone. `None`: as the checkpoint
+            says, before the head by default as in the encoder.
+        dtype: a dtype policy such as `"mixed_bfloat16"`. An encoder has its own.
+        **kwargs: `name` and `trainable`, as for every Keras model.
+
+    Call arguments:
+        inputs: what `BertPreprocess` takes, `<string>[B]` or a pair of these; or the dict of
+            `<int32>[B, S]` that it returns.
+        training: bool, whether dropout is active.
+
+    Returns:
+        `<float32>[B, K]`, logits, also where the encoder computes in half precision; `<float64>`
+        of a float64 encoder.
+
+    Attributes:
+        labels: tuple of K str.
+        preprocess: BertPreprocess, or `None`.
+        encoder: BertEncoder.
+
+    Raises:
+        ValueError: if labels are needed and missing, or not those of the checkpoint's head,
+            preprocess and encoder do not fit each other, or, called with strings, there is no
+            preprocess or Keras runs on JAX.
+        TypeError: if `source` or `preprocess` is something else.
+        OSError: if the checkpoint can't be found or downloaded.
+
+    Example:
+
+    >>> from keras_bert_zh import TextClassifier
+    >>> model = TextClassifier("small", labels=["差评", "好评"], max_length=16)
+    >>> model(["房间很干净", "电池不行"]).shape, model.labels
+    (TensorShape([2, 2]), ('差评', '好评'))
+
+    Reference:
+        `BertForSequenceClassification` in Hugging Face Transformers; `create_model` in
+        google-research/bert `run_classifier.py`.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        labels: Iterable[str] | None = None,
+        *,
+        problem_type: str | None = None,
+        preprocess: BertPreprocess | None = None,
+        max_length: int | None = None,
+        dropout: float | None = None,
+        **kwargs: Any,
+    ):
+        source = opened(source)
+        head = head_of(source, _TASK, labels, problem_type)
+        super().__init__(
+            source,
+            output_key="pooled_output",
+            preprocess=preprocess,
+            max_length=max_length,
+            dropout=None if isinstance(source, BertEncoder) else dropout,
+            **kwargs,
+        )
+        self.add_head(source, head, dropout)
+
+    def call(self, inputs, training=None):
+        hidden, _ = self.encoded(inputs, training)
+        return ops.cast(
+            self.classifier(self.dropout(hidden, training=training)), self.compute_dtype
+        )
+
+    def compute_output_spec(self, inputs, training=None):
+        batch, _ = self.encoded_spec(inputs).shape
+        return keras.KerasTensor((batch, self.head.outputs), self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "problem_type": self.head.problem_type}

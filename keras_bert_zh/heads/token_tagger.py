@@ -1,0 +1,109 @@
+"""TokenTagger: a label for each token."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_bert_zh.encoder import BertEncoder
+from keras_bert_zh.heads.fine_tuned import FineTuned, head_of
+from keras_bert_zh.heads.on_text import Source, opened
+from keras_bert_zh.layers.with_mask import WithMask
+from keras_bert_zh.preprocess import BertPreprocess
+
+_TASK = "token_classification"
+
+
+@keras.saving.register_keras_serializable("keras_bert_zh")
+class TokenTagger(FineTuned, keras.Model):
+    """Tells the label of each token, such as those of names: a dense layer on the last states.
+
+    Of a checkpoint that was fine-tuned for this it is that model, labels and all. Of any other
+    checkpoint it has a fresh head, which `fit` trains on labels `<int32>[B, S]`. The logits have a
+    Keras mask, by which losses and metrics leave out padding. `[CLS]` and `[SEP]` count: give them
+    a label, or weights of 0 as `sample_weight` `<float>[B, S]`. The pooler is not used, not
+    trained and not saved in checkpoints.
+
+    Args:
+        source: anything that `load_checkpoint` takes; or a BertEncoder, for options that are not
+            here, and for a fresh head in place of a checkpoint's.
+        labels: sequence of K different str, the names of the outputs. `None`: those of the
+            checkpoint's head. Where a head calls them `LABEL_0`, `LABEL_1` and so on, this names
+            them.
+        preprocess: BertPreprocess. `None`: that of the checkpoint; with an encoder there is none,
+            and the model takes no strings.
+        max_length: int, S, that of the checkpoint's preprocess. `None`: 128, or as many positions
+            as there are, if these are fewer.
+        dropout: float in [0, 1), in training: instead of the checkpoint's rates in the encoder,
+            and before the head. With an encoder, before the head alone. `None`: as the checkpoint
+            says, before the head by default as in the encoder.
+        dtype: a dtype policy such as `"mixed_bfloat16"`. An encoder has its own.
+        **kwargs: `name` and `trainable`, as for every Keras model.
+
+    Call arguments:
+        inputs: what `BertPreprocess` takes, `<string>[B]`, ragged words or a pair of these; or the
+            dict of `<int32>[B, S]` that it returns.
+        training: bool, whether dropout is active.
+
+    Returns:
+        `<float32>[B, S, K]`, logits, also where the encoder computes in half precision;
+        `<float64>` of a float64 encoder. Those of padding have no meaning.
+
+    Attributes:
+        labels: tuple of K str.
+        preprocess: BertPreprocess, or `None`.
+        encoder: BertEncoder.
+
+    Raises:
+        ValueError: if labels are needed and missing, or not those of the checkpoint's head,
+            preprocess and encoder do not fit each other, or, called with strings, there is no
+            preprocess or Keras runs on JAX.
+        TypeError: if `source` or `preprocess` is something else.
+        OSError: if the checkpoint can't be found or downloaded.
+
+    Example:
+
+    >>> from keras_bert_zh import TokenTagger
+    >>> model = TokenTagger("small", labels=["O", "B-LOC", "I-LOC"], max_length=16)
+    >>> model(["我在北京"]).shape, model.labels
+    (TensorShape([1, 16, 3]), ('O', 'B-LOC', 'I-LOC'))
+
+    Reference:
+        `BertForTokenClassification` in Hugging Face Transformers.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        labels: Iterable[str] | None = None,
+        *,
+        preprocess: BertPreprocess | None = None,
+        max_length: int | None = None,
+        dropout: float | None = None,
+        **kwargs: Any,
+    ):
+        source = opened(source)
+        head = head_of(source, _TASK, labels)
+        super().__init__(
+            source,
+            output_key="sequence_output",
+            preprocess=preprocess,
+            max_length=max_length,
+            dropout=None if isinstance(source, BertEncoder) else dropout,
+            **kwargs,
+        )
+        # A layer of its own dtype, since it would round the logits to the encoder's.
+        self.with_mask = WithMask(dtype=self.compute_dtype, name="with_mask")
+        self.add_head(source, head, dropout)
+
+    def call(self, inputs, training=None):
+        hidden, mask = self.encoded(inputs, training)
+        logits = ops.cast(
+            self.classifier(self.dropout(hidden, training=training)), self.compute_dtype
+        )
+        return self.with_mask((logits, mask))
+
+    def compute_output_spec(self, inputs, training=None):
+        batch, length, _ = self.encoded_spec(inputs).shape
+        return keras.KerasTensor((batch, length, self.head.outputs), self.compute_dtype)
