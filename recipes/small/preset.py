@@ -10,6 +10,7 @@ from safetensors.numpy import load_file, save_file
 
 from keras_bert_zh import BertPreprocess, Checkpoint, MaskedLM, save_checkpoint
 from keras_bert_zh.checkpoints.writers.checkpoint_folder import CHECKPOINT
+from keras_bert_zh.checkpoints.writers.model_card import CARD
 from keras_bert_zh.files.new_folder import new_folder
 
 WEIGHTS = "model.safetensors"
@@ -32,7 +33,7 @@ def write(student: MaskedLM, preprocess: BertPreprocess, folder: pathlib.Path) -
         whole = pathlib.Path(place) / "float32"
         save_checkpoint(checkpoint, whole)
         for file in whole.iterdir():
-            if file.name != WEIGHTS:
+            if file.name not in (WEIGHTS, CARD):  # The package has a page of its own.
                 shutil.copy(file, new)
         halves = {
             name: array.astype(np.float16) for name, array in load_file(whole / WEIGHTS).items()

@@ -2,6 +2,8 @@ import json
 import re
 import shutil
 
+import pytest
+
 from keras_bert_zh.checkpoints import load_checkpoint
 from tests.commands.shown import shown
 from tests.sentence_transformers import copy_of, edit
@@ -24,6 +26,7 @@ def test_inspect(run, data):
     assert rows["parameters"] == "53,520"
 
 
+@pytest.mark.filterwarnings("ignore:.* computes what this package does not:UserWarning")
 def test_inspect_shows_how_vectors_are_made(run, data, tmp_path):
     folder = copy_of("cls", tmp_path / "model")
     prompts = {"query": "查询：", "passage": ""}
