@@ -85,9 +85,9 @@ def read(folder: pathlib.Path) -> Checkpoint:
     config = _config(path, _object(path, fields, "config"), own)
     task = read_json(folder / TASK).get("class_name") if (folder / TASK).is_file() else None
     tensors = _open(folder)
-    optional = {"next_sentence"} if task == _MASKED_LM else {"next_sentence", "masked_lm"}
+    required = {"pooler", "masked_lm"} if task == _MASKED_LM else {"pooler"}
     if own and "pooler" not in _list(path, own, "parts"):
-        optional.add("pooler")
+        required.remove("pooler")
         tensors = {n: t for n, t in tensors.items() if n not in _names_of("pooler")}
     weights, leftovers = select(
         f"{folder / WEIGHTS} does not hold the BERT that {CONFIG} describes, or {TASK_WEIGHTS} "
@@ -95,7 +95,7 @@ def read(folder: pathlib.Path) -> Checkpoint:
         _joined(tensors, config),
         KERAS_HUB,
         config,
-        optional=tuple(optional),
+        optional=tuple(part for part in names.PARTS if part not in required),
         dtypes=FLOATS,
     )
     vocabulary, lowercase = _tokenizer(folder, config.vocab_size)
