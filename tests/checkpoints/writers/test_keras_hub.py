@@ -97,6 +97,14 @@ def test_what_keras_hub_can_not_express_is_kept_and_warned_of(
         assert_same(load_checkpoint(folder), checkpoint)
 
 
+def test_a_fine_tuned_head_is_left_out_and_told_of(data, folder):
+    checkpoint = load_checkpoint(data / "fine_tuned" / "sequence_classification")
+    found = told(checkpoint, folder)
+    message = "A preset of Keras Hub has no heads of fine-tuned models: that of sequence_classif"
+    assert found[0].startswith(message)
+    assert "classifier" not in load_checkpoint(folder).parts
+
+
 def test_another_activation_is_refused(full, folder):
     with pytest.raises(ValueError, match="computes GELU and not relu: from this checkpoint it wo"):
         save(variant(full, hidden_act="relu"), folder)
