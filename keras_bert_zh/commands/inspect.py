@@ -78,8 +78,8 @@ def _head(head: dict[str, Any] | None) -> dict[str, str]:
     """Returns the rows that tell what a fine-tuned model is for."""
     if head is None:
         return {}
-    task = head["task"] + (f" ({head['problem_type']})" if head["problem_type"] else "")
-    return {"task": task} | ({"labels": listing(head["labels"], 20)} if head["labels"] else {})
+    rows = {name: head[name] for name in ("task", "problem_type") if head[name]}
+    return rows | ({"labels": listing(head["labels"], 20)} if head["labels"] else {})
 
 
 def _pooling(found: dict[str, Any] | None) -> str:

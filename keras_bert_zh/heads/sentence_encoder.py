@@ -99,9 +99,9 @@ class SentenceEncoder(OnText, keras.Model):
         if isinstance(pooling, Pooling) or pooling is None:
             found = _supported(said, source)
         else:
-            unsaid = Pooling("", max_length=loaded.config.max_position_embeddings)
+            found = said or Pooling("", max_length=loaded.config.max_position_embeddings)
             mode = check_choice("pooling", pooling, MODES)
-            found = dataclasses.replace(said or unsaid, mode=mode, beyond=())
+            found = dataclasses.replace(found, mode=mode, beyond=())
         scaled = check_flag_or_none("normalize", normalize)
         found = found if scaled is None else dataclasses.replace(found, normalize=scaled)
         found = _with_prompt(found, prompt)
@@ -178,7 +178,7 @@ class SentenceEncoder(OnText, keras.Model):
         return super().from_config({**config, "pooling": pooling}, custom_objects)
 
 
-def _supported(said: Pooling | None, source: Source | Pooling) -> Pooling:
+def _supported(said: Pooling | None, source: Source) -> Pooling:
     """Returns what a source says, if it says something that is computed here."""
     named = "The source" if isinstance(source, Checkpoint | BertEncoder) else f"{source}"
     if said is None:

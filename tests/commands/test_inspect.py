@@ -44,6 +44,32 @@ def test_inspect_shows_how_vectors_are_made(run, data, tmp_path):
     assert shown(output)["pooling"] == "not said"
 
 
+def test_inspect_of_fine_tuned_models(run, fine_tuned):
+    rows = shown(run("inspect", fine_tuned["token_classification"])[1])
+    assert rows["task"] == "token_classification"
+    assert rows["labels"] == "O, B-PER, I-PER, B-LOC, I-LOC"
+    assert rows["heads"] == "classifier"
+    rows = shown(run("inspect", fine_tuned["question_answering"])[1])
+    assert rows["task"] == "question_answering"
+    assert "labels" not in rows
+    found = json.loads(run("inspect", fine_tuned["sequence_classification"], "--json")[1])
+    labels = ["体育", "财经", "科技"]
+    assert found["head"] == {
+        "task": "sequence_classification",
+        "labels": labels,
+        "problem_type": None,
+        "dropout": None,
+    }
+
+
+def test_inspect_tells_the_kind_of_labels(run, fine_tuned, tmp_path):
+    folder = shutil.copytree(fine_tuned["sequence_classification"], tmp_path / "model")
+    path = folder / "config.json"
+    fields = json.loads(path.read_text()) | {"problem_type": "multi_label_classification"}
+    path.write_text(json.dumps(fields))
+    assert shown(run("inspect", folder)[1])["problem_type"] == "multi_label_classification"
+
+
 def test_inspect_as_json(run, data):
     status, output, _ = run("inspect", data / "tiny_tf1_hub", "--json")
     found = json.loads(output)

@@ -1,3 +1,4 @@
+import re
 import shutil
 
 import numpy as np
@@ -82,6 +83,31 @@ def test_verify_compares_heads(run, data, tmp_path):
     assert status == 1
     assert shown(output)["masked_lm"].endswith("DIFFERENT")
     assert shown(output)["next_sentence"].endswith("same")
+
+
+@pytest.mark.filterwarnings("ignore:google-research/bert has classifiers")
+@pytest.mark.filterwarnings("ignore:The checkpoint has no pooler")
+def test_verify_compares_heads_of_fine_tuned_models(run, fine_tuned, tmp_path):
+    source = fine_tuned["token_classification"]
+    convert = ["convert", source, tmp_path / "new", "--format", "original"]
+    assert run(*convert)[0] == 0
+    status, output, _ = run("verify", source, tmp_path / "new")
+    assert (status, shown(output)["head"]) == (0, "same")
+    assert re.fullmatch(r"0\s+same", shown(output)["classifier"])
+    path = tmp_path / "new" / "bert_config.json"
+    path.write_text(path.read_text().replace("B-LOC", "B-ORG"))
+    status, output, _ = run("verify", source, tmp_path / "new")
+    assert (status, shown(output)["head"]) == (1, "DIFFERENT")
+    other = fine_tuned["sequence_classification"]
+    status, output, _ = run("verify", source, other)
+    assert status == 1
+    assert shown(output)["classifier"].endswith("DIFFERENT")
+    tensors = load_file(other / "model.safetensors")
+    bare = {name: tensor for name, tensor in tensors.items() if name.startswith("bert.")}
+    without = shutil.copytree(other, tmp_path / "without")
+    save_file(bare, without / "model.safetensors")
+    status, output, _ = run("verify", other, without)
+    assert (status, shown(output)["head"]) == (1, "only in A")
 
 
 def test_verify_says_what_only_one_of_them_has(run, data, tmp_path):

@@ -14,6 +14,7 @@ from tests.encoder.common import difference
 from tests.process import run_python
 from tests.sentence_transformers import KINDS, TEXTS, TRUE, copy_of
 
+ONE_TOKEN = pytest.mark.filterwarnings("ignore:You are using a softmax over axis -1 of a tensor")
 PROMPTS = {"query": "中国：", "passage": ""}
 
 
@@ -50,10 +51,10 @@ def test_of_strings_of_ids_and_by_predict(averaged):
     assert difference(averaged(tf.constant(TEXTS)), expected) < 1e-5
     assert difference(averaged(ids), expected) < 1e-5
     assert difference(averaged({"input_ids": ids["input_ids"][:2, :12]}), expected[:2]) < 1e-5
-    array = np.array(TEXTS, dtype=object)
-    assert difference(averaged.predict(array, verbose=0), expected) < 1e-5
+    assert difference(averaged.predict(TEXTS, verbose=0), expected) < 1e-5
 
 
+@ONE_TOKEN
 @pytest.mark.parametrize("padding_free", [True, False])
 @pytest.mark.parametrize("mode", ["cls", "mean", "max"])
 def test_padding_counts_for_nothing(checkpoints, mode, padding_free):
@@ -71,6 +72,7 @@ def test_padding_counts_for_nothing(checkpoints, mode, padding_free):
     assert not np.any(model(nothing))
 
 
+@ONE_TOKEN
 @pytest.mark.parametrize("mode", ["cls", "mean", "max", "pooled_output"])
 def test_rows_without_tokens_have_no_vector_and_finite_gradients(checkpoints, mode):
     model = SentenceEncoder(checkpoints["mean"], mode, normalize=True)

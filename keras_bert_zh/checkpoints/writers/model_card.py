@@ -41,7 +41,7 @@ def model_card(checkpoint: Checkpoint, architecture: str, pooling: Pooling | Non
     library = "transformers" if pooling is None else "sentence-transformers"
     ends = [end for end in _TASKS if architecture.endswith(end)]
     task = _TASKS[ends[0]] if ends else "feature-extraction"
-    tags = ["bert", task]
+    tags = [task]
     if pooling is not None:
         task = "sentence-similarity"
         tags = [library, task, "feature-extraction"]
@@ -49,7 +49,7 @@ def model_card(checkpoint: Checkpoint, architecture: str, pooling: Pooling | Non
     front += [f"library_name: {library}", f"pipeline_tag: {task}", "tags:"]
     front += [f"- {tag}" for tag in tags]
     size = (
-        f"A BERT of {config.num_hidden_layers} layers, {config.hidden_size} wide, with "
+        f"It has {config.num_hidden_layers} layers, {config.hidden_size} wide, and a vocabulary of "
         f"{config.vocab_size:,} tokens, for texts of up to {config.max_position_embeddings} tokens."
     )
     paragraphs = [

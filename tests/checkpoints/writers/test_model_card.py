@@ -2,9 +2,11 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from keras_bert_zh import load_checkpoint, save_checkpoint
+from keras_bert_zh.checkpoints.head import Head
 from keras_bert_zh.checkpoints.pooling import Pooling
 from keras_bert_zh.checkpoints.writers.model_card import model_card
 from tests.checkpoints.writers.variants import variant
@@ -28,11 +30,10 @@ def test_of_a_pretrained_model(data, folder):
         "library_name: transformers",
         "pipeline_tag: fill-mask",
         "tags:",
-        "- bert",
         "- fill-mask",
     ]
     assert "# BertForPreTraining" in card
-    assert "A BERT of 2 layers, 32 wide, with 718 tokens, for texts of up to 64 tokens." in card
+    assert "It has 2 layers, 32 wide, and a vocabulary of 718 tokens, for texts of up to 64" in card
     assert 'model = BertForPreTraining.from_pretrained("FOLDER")' in card
 
 
@@ -62,6 +63,16 @@ def test_of_a_model_of_sentence_vectors(tiny):
 )
 def test_tasks(tiny, architecture, task):
     assert f"pipeline_tag: {task}" in front(model_card(tiny, architecture, None))
+
+
+def test_of_a_classifier(tiny):
+    labels = Head("sequence_classification", ("差评", "好评"))
+    weights = dict(tiny.weights) | {
+        "classifier.kernel": np.zeros((32, 2), "float32"),
+        "classifier.bias": np.zeros(2, "float32"),
+    }
+    checkpoint = dataclasses.replace(tiny, weights=weights, head=labels)
+    assert "Labels: 差评, 好评." in model_card(checkpoint, "BertForSequenceClassification", None)
 
 
 def test_chinese_only_if_its_tokens_are(tiny):

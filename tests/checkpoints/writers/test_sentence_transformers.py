@@ -109,11 +109,10 @@ def test_without_a_preprocess_there_is_no_vocabulary(tiny, folder):
     assert load_checkpoint(folder).pooling == Pooling("cls", max_length=64)
 
 
-@pytest.mark.parametrize("format", ["original", "hub"])
-def test_other_formats_lose_it_and_say_so(tiny, folder, format):
+def test_other_formats_lose_it_and_say_so(tiny, folder):
     message = r"does not say how vectors are made of texts \(mean, at most 20 tokens\): only form"
     with pytest.warns(UserWarning, match=message):
-        save_checkpoint(with_pooling(tiny, POOLINGS["plain"]), folder, format)
+        save_checkpoint(with_pooling(tiny, POOLINGS["plain"]), folder, "original")
     assert load_checkpoint(folder).pooling is None
 
 
