@@ -203,10 +203,10 @@ class BertEncoder(Composite, keras.layers.Layer):
     def complete_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Returns all inputs as int32, with their values checked."""
         config = self.config
-        sizes = config.vocab_size, 2, config.type_vocab_size, config.task_type_vocab_size
-        complete_ones = complete(inputs, self.input_keys)
-        sizes_by_key = dict(zip((*INPUT_KEYS, TASK_KEY), sizes, strict=True))
-        return check_values(complete_ones, sizes_by_key, config.max_position_embeddings)
+        counts = config.vocab_size, 2, config.type_vocab_size, config.task_type_vocab_size
+        sizes = dict(zip((*INPUT_KEYS, TASK_KEY), counts, strict=True))
+        length = config.max_position_embeddings
+        return check_values(complete(inputs, self.input_keys), sizes, length)
 
     def _encode(self, inputs, key, all_layers, training):
         mask, num_heads = inputs["input_mask"], self.config.num_attention_heads

@@ -54,9 +54,9 @@ def warn_of_tasks(config: pathlib.Path, tensors: Collection[str]) -> None:
     tables = [name for name in tensors if name.endswith(TASKS)]
     if tables:
         warnings.warn(
-            f"{config} does not say use_task_id of an ERNIE, so that {tables[0]} is not used, here "
-            "as in Transformers. If the model was trained with it, set model_type to "
-            '"ernie" and use_task_id to true.',
+            f"{config} does not set use_task_id for an ERNIE, so {tables[0]} is not used, as in "
+            "Transformers. If the model was trained with it, set model_type to "
+            '"ernie" and use_task_id to true there.',
             stacklevel=2,
         )
 

@@ -63,8 +63,8 @@ def check_embeddings(config: BertConfig) -> None:
     name = "task_type_vocab_size" if config.task_type_vocab_size else "embedding_size"
     if getattr(config, name):
         raise ValueError(
-            f"This format holds BERT, and BERT has no {name}={getattr(config, name)}. Save "
-            f'{config.model_type.upper()} as format="huggingface".'
+            f"An {config.model_type.upper()} with {name}={getattr(config, name)} does not fit into "
+            'this format, which is for BERT. Save it as format="huggingface".'
         )
 
 

@@ -88,7 +88,7 @@ def test_an_electra_with_heads_of_bert_is_refused(folder):
     ("name", "field"), [("ernie", "task_type_vocab_size=3"), ("electra", "embedding_size=16")]
 )
 def test_formats_of_bert_alone(folder, format, name, field):
-    message = f'BERT has no {field}. Save {name.upper()} as format="huggingface".'
+    message = f'An {name.upper()} with {field} does not fit into .* as format="huggingface".'
     with pytest.raises(ValueError, match=message):
         save_checkpoint(load_checkpoint(folder_of(name)), folder, format)
     assert not folder.exists()

@@ -106,7 +106,7 @@ def test_the_heads_of_electra_are_left_over(tmp_path, heads):
 def test_task_types_that_are_not_used(tmp_path, fields):
     folder = shutil.copytree(folder_of("ernie"), tmp_path / "ernie")
     change(folder, **fields)
-    message = f"{folder}/config.json does not say use_task_id of an ERNIE, so that {TASKS} is not"
+    message = f"{folder}/config.json does not set use_task_id for an ERNIE, so {TASKS} is not"
     with pytest.warns(UserWarning, match=re.escape(message)) as caught:
         checkpoint = load_checkpoint(folder)
     assert len(caught) == 1
