@@ -15,6 +15,7 @@ Shape = tuple[int | None, ...]
 # one, or none. Those that a BERT is pretrained with come first.
 PRETRAINED = ("pooler", "masked_lm", "next_sentence")
 PARTS = (*PRETRAINED, "classifier", "span")
+HEADS = PARTS[1:]
 
 # Our names: attribute paths of `BertEncoder` and of the heads. Axes: fields of `BertConfig`, or
 # None for one that may have any length.

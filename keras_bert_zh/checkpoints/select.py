@@ -16,7 +16,7 @@ def select(
     scheme: Scheme,
     config: Any,
     *,
-    optional: tuple[str, ...] = names.PARTS[1:],
+    optional: tuple[str, ...] = names.HEADS,
     dtypes: tuple[str, ...] = ("float32",),
 ) -> tuple[Weights, tuple[str, ...]]:
     """Returns the weights by our names, and the names of the tensors that are not BERT's.

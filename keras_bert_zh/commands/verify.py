@@ -12,10 +12,7 @@ from rich.table import Table
 from keras_bert_zh.arguments import check_int, check_number
 from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint
 from keras_bert_zh.checkpoints.assign import ignoring_pooler
-from keras_bert_zh.checkpoints.names import PARTS, part_of
-
-# The outputs of the pooler are compared already.
-HEADS = [part for part in PARTS if part != "pooler"]
+from keras_bert_zh.checkpoints.names import HEADS, part_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

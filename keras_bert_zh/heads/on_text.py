@@ -8,7 +8,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_bert_zh.arguments import check_rate
 from keras_bert_zh.checkpoints import Checkpoint, open_checkpoint
 from keras_bert_zh.checkpoints.assign import ignoring_pooler, warn_of_lacking
 from keras_bert_zh.encoder import BertEncoder
@@ -66,29 +65,17 @@ class OnText(OnEncoder):
         dtype: Any = None,
         **kwargs: Any,
     ):
-        if max_length is not None and (preprocess is not None or isinstance(source, BertEncoder)):
-            raise ValueError(
-                "max_length is for the preprocess that is made from a checkpoint: pass "
-                f"preprocess=BertPreprocess(..., max_length={max_length!r})."
-            )
-        if isinstance(source, BertEncoder):
-            if dropout is not None:
-                raise ValueError(f"The encoder has dropout of its own: pass {dropout=} to it.")
-            encoder = source
-            kwargs |= {} if dtype is None else {"dtype": dtype}  # Which is refused.
-        else:
+        preprocess = _preprocess(source, preprocess, max_length)
+        if not isinstance(source, BertEncoder):
             with ignoring_pooler():
                 encoder = BertEncoder(source, output_key=output_key, dropout=dropout, dtype=dtype)
             if output_key == "pooled_output":
                 warn_of_lacking(source, "pooler", stacklevel=4)
-            if preprocess is None:
-                positions = encoder.config.max_position_embeddings
-                length = min(_LENGTH, positions) if max_length is None else max_length
-                preprocess = BertPreprocess(source, max_length=length)
-        if preprocess is not None:
-            _check_fit(preprocess, encoder)
-            # Elsewhere no string gets into a model, whose rest is to be compiled.
-            preprocess.supports_jit = preprocess.supports_jit or not kernels.ON_TENSORFLOW
+        elif dropout is None:
+            encoder = source
+            kwargs |= {} if dtype is None else {"dtype": dtype}  # Which is refused.
+        else:
+            raise ValueError(f"The encoder has dropout of its own: pass {dropout=} to it.")
         super().__init__(encoder, **kwargs)
         # Strings are no arrays that Keras could convert.
         self._convert_input_args = False
@@ -196,13 +183,6 @@ def opened(source: Source) -> Checkpoint | BertEncoder:
     return source if isinstance(source, BertEncoder) else open_checkpoint(source)
 
 
-def dropout_of(source: Checkpoint | BertEncoder, dropout: float | None) -> float:
-    """Returns the rate of the dropout before a head, which is the encoder's unless it is given."""
-    if dropout is None:
-        return source.config.hidden_dropout_prob
-    return check_rate("dropout", dropout)
-
-
 def _arrays(x: Any) -> Any:
     """Returns texts, or pairs of them, as Keras takes them: lists become arrays of objects."""
     if isinstance(x, tuple):
@@ -223,17 +203,34 @@ def _has_strings(x: Any) -> bool:
     return any(re.search("str|object|bytes|<[US]", kind) for kind in kinds)
 
 
-def _check_fit(preprocess: BertPreprocess, encoder: BertEncoder) -> None:
+def _preprocess(
+    source: Checkpoint | BertEncoder, preprocess: BertPreprocess | None, max_length: int | None
+) -> BertPreprocess | None:
+    """Returns the preprocess of a model, which is checked against its encoder's sizes."""
+    is_given = preprocess is not None or isinstance(source, BertEncoder)
+    positions = source.config.max_position_embeddings
+    if not is_given:
+        length = min(_LENGTH, positions) if max_length is None else max_length
+        preprocess = BertPreprocess(source, max_length=length)
+    elif max_length is not None:
+        raise ValueError(
+            "max_length is for the preprocess that is made from a checkpoint: pass "
+            f"preprocess=BertPreprocess(..., max_length={max_length!r})."
+        )
+    if preprocess is None:
+        return None
     if not isinstance(preprocess, BertPreprocess):
         raise TypeError(f"preprocess must be a BertPreprocess, got {preprocess!r}.")
     limits = {
-        "tokens": (len(preprocess.vocabulary), encoder.config.vocab_size),
-        "positions": (preprocess.max_length, encoder.config.max_position_embeddings),
+        "tokens": (len(preprocess.vocabulary), source.config.vocab_size),
+        "positions": (preprocess.max_length, positions),
     }
     for what, (given, most) in limits.items():
         if given > most:
             raise ValueError(
                 f"The preprocess has {given} {what} and the encoder has {most}: make both from the "
-                "same checkpoint, with a max_length of at most "
-                f"{encoder.config.max_position_embeddings}."
+                f"same checkpoint, with a max_length of at most {positions}."
             )
+    # Elsewhere no string gets into a model, whose rest is to be compiled.
+    preprocess.supports_jit = preprocess.supports_jit or not kernels.ON_TENSORFLOW
+    return preprocess

@@ -48,7 +48,7 @@ def read(prefix: pathlib.Path) -> Checkpoint:
         {name: tensor for name, tensor in tensors.items() if name not in found.unread},
         TF1,
         config,
-        optional=names.PARTS[1:] if pooler else names.PARTS,
+        optional=names.HEADS if pooler else names.PARTS,
     )
     leftovers += found.unread
     head = fine_tuned.original_head(path, fields, found)

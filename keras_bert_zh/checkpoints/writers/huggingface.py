@@ -8,6 +8,7 @@ from typing import Any
 from keras_bert_zh.checkpoints import names
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.head import Head
+from keras_bert_zh.checkpoints.names import HEADS
 from keras_bert_zh.checkpoints.readers.huggingface import CONFIG
 from keras_bert_zh.checkpoints.schemes import huggingface
 from keras_bert_zh.checkpoints.weight_kinds import SAFETENSORS
@@ -92,7 +93,7 @@ def _as_electra(checkpoint: Checkpoint) -> Checkpoint:
 
 def _heads_of_its_own(checkpoint: Checkpoint) -> tuple[str, ...]:
     """Returns the heads that are not part of `BertModel`."""
-    return tuple(head for head in checkpoint.parts if head != "pooler")
+    return tuple(part for part in checkpoint.parts if part in HEADS)
 
 
 def _config(checkpoint: Checkpoint) -> dict[str, Any]:
