@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import keras_bert_zh
 from keras_bert_zh.checkpoints import DEFAULT
 from keras_bert_zh.checkpoints.sources import zip_url
 from keras_bert_zh.checkpoints.sources.found import UnreachableError
@@ -18,8 +19,6 @@ ROWS = [
     for line in PAGE.splitlines()
     if line.startswith("| ")
 ][1:]
-
-CLASSES = {"BertEncoder", "SentenceEncoder", "SpanReader", "TextClassifier", "TokenTagger"}
 
 # The files that weights are in: those of Transformers in the order in which they are taken.
 FILES = ("model.safetensors", "tf_model.h5", "flax_model.msgpack", "pytorch_model.bin")
@@ -58,7 +57,7 @@ def test_there_are_many_and_each_once():
 @pytest.mark.usefixtures("no_network")
 def test_a_line_is_a_source(row):
     call = call_of(row)
-    assert call.func.id in CLASSES
+    assert call.func.id in keras_bert_zh.__all__
     assert {keyword.arg for keyword in call.keywords} <= {"pooling"}
     source = source_of(row)
     if source == "small":

@@ -26,7 +26,8 @@ class Checkpoint:
             read from its file when it is asked for. The names that begin with `pooler.`,
             `masked_lm.`, `next_sentence.`, `classifier.` or `span.` are there only if the files
             have them.
-        format: str, the format of the files; `None` for arrays in memory.
+        format: str, the format of the files, in brackets the file of weights where there may be
+            several kinds; `None` for arrays in memory.
         leftovers: tuple of str, names of the tensors in the files that are not BERT's.
         pooling: how the makers of a model of Sentence Transformers make one vector of a text, with
             `mode`, `normalize`, `max_length`, `prompts` and more; `None` if the files do not say.

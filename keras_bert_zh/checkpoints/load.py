@@ -38,7 +38,8 @@ def load_checkpoint(
               downloaded once into the same cache; Google's own must be as Google published it;
             - any other such URL: a TensorFlow Hub module, downloaded once into `$TFHUB_CACHE_DIR`;
             - `hf://ORGANISATION/NAME` or `hf://ORGANISATION/NAME@REVISION`: a repository of the
-              Hugging Face Hub, in the cache of huggingface_hub. HF_ENDPOINT chooses a mirror;
+              Hugging Face Hub, in the cache of huggingface_hub; of several kinds of weights the
+              safest is downloaded. HF_ENDPOINT chooses a mirror;
             - `kaggle://OWNER/MODEL/FRAMEWORK/VARIATION/VERSION`: a model of Kaggle, in the cache
               of kagglehub;
             - `modelscope://OWNER/NAME` or `modelscope://OWNER/NAME@REVISION`: a repository of

@@ -27,13 +27,13 @@ class Kind(NamedTuple):
         return tuple(filter(None, (self.file, self.shard_index, self.shards)))
 
 
-SAFETENSORS = Kind("model.safetensors", "model-*.safetensors")
+SAFETENSORS = Kind("model.safetensors", "model-?????-of-?????.safetensors")
 # Numbers alone, in two forms; and pickles, which other programs run when they open them.
 KINDS = (
     SAFETENSORS,
     Kind("tf_model.h5"),
     Kind("flax_model.msgpack"),
-    Kind("pytorch_model.bin", "pytorch_model-*.bin"),
+    Kind("pytorch_model.bin", "pytorch_model-?????-of-?????.bin"),
 )
 
 

@@ -85,6 +85,17 @@ def test_inspect_as_json(run, data):
     assert found["parameters"] == sum(weight.size for weight in checkpoint.weights.values())
 
 
+@pytest.mark.parametrize("name", ["tf_model.h5", "flax_model.msgpack", "pytorch_model.bin"])
+def test_inspect_names_the_file_of_weights(run, data, tmp_path, name):
+    folder = shutil.copytree(data / "tiny_huggingface", tmp_path / "model")
+    (folder / "model.safetensors").unlink()
+    shutil.copy(data / "weight_files" / name, folder)
+    status, output, _ = run("inspect", folder)
+    assert status == 0
+    assert shown(output)["format"] == f"Hugging Face folder ({name})"
+    assert shown(output)["heads"] == "pooler, masked_lm, next_sentence"
+
+
 def test_inspect_names_what_is_beside_bert(run, data, tmp_path):
     folder = shutil.copytree(data / "tiny_original", tmp_path / "model")
     tensors = read_tensors(folder / "bert_model.ckpt")

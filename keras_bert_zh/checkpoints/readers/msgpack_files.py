@@ -48,7 +48,8 @@ def open_tensors(path: pathlib.Path) -> dict[str, Tensor]:
                 raise ValueError(f"it has {size:,} bytes, expected {unpacker.tell():,}")
             found = dict(_arrays(view, tree, ()))
     except (msgpack.UnpackException, ValueError, LookupError, TypeError, OSError) as error:
-        raise ValueError(f"{path} can't be read: {error or 'it is not whole'}") from error
+        why = str(error) or "it was not copied whole"
+        raise ValueError(f"{path} can't be read: {why}") from error
     return {name: tensor(path, files, name, numbers) for name, numbers in found.items()}
 
 

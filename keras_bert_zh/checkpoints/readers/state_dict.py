@@ -81,10 +81,11 @@ def load(file: BinaryIO) -> tuple[Any, dict[str, Storage]]:
     try:
         for opcode, argument, _ in pickletools.genops(file):
             machine.step(opcode.name, argument)
-        (result,) = machine.stack
     except (IndexError, KeyError) as error:
         raise ValueError("its pickle is damaged") from error
-    return result, machine.storages
+    if len(machine.stack) != 1:
+        raise ValueError(f"its pickle is damaged: it is of {len(machine.stack)} things, not of one")
+    return machine.stack[0], machine.storages
 
 
 class _Machine:
@@ -128,6 +129,8 @@ class _Machine:
 
     def update(self, items: list[Any]) -> None:
         entries = _expect(self.stack[-1], dict)
+        if len(items) % 2:
+            raise ValueError("its pickle is damaged: it has a name without a value")
         for key, value in zip(items[::2], items[1::2], strict=True):
             entries[_expect(key, str)] = value
 

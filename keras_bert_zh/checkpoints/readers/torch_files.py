@@ -73,7 +73,7 @@ def _numbers(stored: Stored, content: _Content, size: int) -> Numbers:
     storage, shape, strides = stored.storage, stored.shape, stored.strides
     itemsize = little_endian(storage.dtype).itemsize
     if math.prod(shape) * itemsize > size:
-        raise ValueError(f"it holds a tensor of {math.prod(shape):,} numbers, which it has not")
+        raise ValueError(f"a tensor in it has {math.prod(shape):,} numbers, more than the file")
     steps = zip(shape, strides, strict=True)
     count = 1 + sum((n - 1) * step for n, step in steps) if math.prod(shape) else 0
     if stored.offset + count > storage.size:

@@ -139,6 +139,17 @@ def test_bytes_behind_the_last_storage(tmp_path):
         open_tensors(path)
 
 
+@FORMS
+def test_torch_reads_what_these_tests_write(tmp_path, before_zip):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "pytorch_model.bin"
+    write_state_dict(path, {n: view for n, (view, _) in VIEWS.items()}, before_zip=before_zip)
+    read = torch.load(path, weights_only=True)
+    for name, (_, expected) in VIEWS.items():
+        np.testing.assert_array_equal(read[name].numpy(), expected, err_msg=name)
+
+
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
 def test_the_table_of_storages_is_that_of_torch():
     torch = pytest.importorskip("torch")
     for name, dtype in state_dict._STORAGES.items():
