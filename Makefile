@@ -61,7 +61,8 @@ peers: .venv/peers-installed
 # One exact release, since pip prefers its build for CPUs alone, 2.13.0+cpu, wherever it finds one
 # (PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu). The other brings gigabytes of CUDA.
 .venv/peers-installed: .venv/test
-	$(BIN)/python -m pip install --quiet torch==2.13.0 'transformers~=5.24' 'sentence-transformers~=6.2' 'setuptools<82'
+	$(BIN)/python -m pip install --quiet torch==2.13.0 'transformers~=5.24' \
+		'sentence-transformers~=6.2' 'keras-hub~=0.32.0' 'setuptools<82'
 	touch $@
 
 clean:

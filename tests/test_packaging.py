@@ -48,7 +48,15 @@ def test_links_of_the_readme_work_where_the_file_stands_alone():
         assert not anchor or anchor in anchors(target.read_text()), link
 
 
-@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "CHANGELOG.md", "docs/adam_and_embeddings.md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "docs/adam_and_embeddings.md",
+        "docs/checkpoints.md",
+    ],
+)
 def test_links_of_other_pages_exist(name):
     found = [link for link in links((ROOT / name).read_text()) if not link.startswith("https://")]
     assert [link for link in found if not (ROOT / name).parent.joinpath(link).is_file()] == []

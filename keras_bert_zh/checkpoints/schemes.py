@@ -214,8 +214,57 @@ TF2_HUB_OLDER = (
     (r"^[\w/]+/pooler_transform/", "pooler_transform/"),
 )
 
-# The axes of these weights there: heads have axes of their own, except in exports of 2019.
-TF2_HUB_HEADS = {
+_KERAS_HUB_BLOCK = "layers/transformer_encoder_{i}/"
+_KERAS_HUB_ATTENTION = "layers/transformer_encoder_{i}/_self_attention_layer/"
+_KERAS_HUB_HEAD = "task/layers/masked_lm_head/"
+_KERAS_HUB_NAMES = {
+    "embeddings.word.embeddings": "layers/reversible_embedding/vars/0",
+    "embeddings.segment.embeddings": "layers/embedding/vars/0",
+    "embeddings.position.embeddings": "layers/position_embedding/vars/0",
+    "embeddings.norm.gamma": "layers/layer_normalization/vars/0",
+    "embeddings.norm.beta": "layers/layer_normalization/vars/1",
+    "blocks.{i}.attention.query.kernel": _KERAS_HUB_ATTENTION + "query_dense/vars/0",
+    "blocks.{i}.attention.query.bias": _KERAS_HUB_ATTENTION + "query_dense/vars/1",
+    "blocks.{i}.attention.key.kernel": _KERAS_HUB_ATTENTION + "key_dense/vars/0",
+    "blocks.{i}.attention.key.bias": _KERAS_HUB_ATTENTION + "key_dense/vars/1",
+    "blocks.{i}.attention.value.kernel": _KERAS_HUB_ATTENTION + "value_dense/vars/0",
+    "blocks.{i}.attention.value.bias": _KERAS_HUB_ATTENTION + "value_dense/vars/1",
+    "blocks.{i}.attention.projection.kernel": _KERAS_HUB_ATTENTION + "output_dense/vars/0",
+    "blocks.{i}.attention.projection.bias": _KERAS_HUB_ATTENTION + "output_dense/vars/1",
+    "blocks.{i}.attention_norm.gamma": _KERAS_HUB_BLOCK + "_self_attention_layer_norm/vars/0",
+    "blocks.{i}.attention_norm.beta": _KERAS_HUB_BLOCK + "_self_attention_layer_norm/vars/1",
+    "blocks.{i}.feed_forward.inner.kernel": _KERAS_HUB_BLOCK
+    + "_feedforward_intermediate_dense/vars/0",
+    "blocks.{i}.feed_forward.inner.bias": _KERAS_HUB_BLOCK
+    + "_feedforward_intermediate_dense/vars/1",
+    "blocks.{i}.feed_forward.outer.kernel": _KERAS_HUB_BLOCK + "_feedforward_output_dense/vars/0",
+    "blocks.{i}.feed_forward.outer.bias": _KERAS_HUB_BLOCK + "_feedforward_output_dense/vars/1",
+    "blocks.{i}.feed_forward_norm.gamma": _KERAS_HUB_BLOCK + "_feedforward_layer_norm/vars/0",
+    "blocks.{i}.feed_forward_norm.beta": _KERAS_HUB_BLOCK + "_feedforward_layer_norm/vars/1",
+    "pooler.dense.kernel": "layers/dense/vars/0",
+    "pooler.dense.bias": "layers/dense/vars/1",
+    "masked_lm.dense.kernel": _KERAS_HUB_HEAD + "_intermediate_dense/vars/0",
+    "masked_lm.dense.bias": _KERAS_HUB_HEAD + "_intermediate_dense/vars/1",
+    "masked_lm.norm.gamma": _KERAS_HUB_HEAD + "_intermediate_layer_norm/vars/0",
+    "masked_lm.norm.beta": _KERAS_HUB_HEAD + "_intermediate_layer_norm/vars/1",
+    "masked_lm.bias": _KERAS_HUB_HEAD + "vars/0",
+    "next_sentence.kernel": "task/next_sentence/vars/0",
+    "next_sentence.bias": "task/next_sentence/vars/1",
+}
+
+# Keras Hub's presets: paths in model.weights.h5 and, after `task/`, in task.weights.h5. Keras Hub
+# has no next-sentence head and passes over the last two.
+KERAS_HUB = Scheme(
+    _KERAS_HUB_NAMES,
+    transposed=(),
+    leftovers=("task/*", "optimizer/*", "*/seed_generator/*"),
+)
+
+# A part of these paths, and what its files have there: the first layer of a class has no number.
+KERAS_HUB_FIRST = ("layers/transformer_encoder_0/", "layers/transformer_encoder/")
+
+# The axes of these weights in presets, and in SavedModels but those of 2019: heads have their own.
+SPLIT_HEADS = {
     "blocks.{i}.attention.query.kernel": ("hidden_size", "num_attention_heads", "head_size"),
     "blocks.{i}.attention.query.bias": ("num_attention_heads", "head_size"),
     "blocks.{i}.attention.key.kernel": ("hidden_size", "num_attention_heads", "head_size"),

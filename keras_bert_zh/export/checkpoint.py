@@ -16,6 +16,7 @@ from keras_bert_zh.checkpoints.tensors import Tensor, Weights
 from keras_bert_zh.checkpoints.variables import layer_of
 from keras_bert_zh.checkpoints.writers import FORMATS
 from keras_bert_zh.checkpoints.writers import huggingface as write_huggingface
+from keras_bert_zh.checkpoints.writers import keras_hub as write_keras_hub
 from keras_bert_zh.checkpoints.writers import original as write_original
 from keras_bert_zh.checkpoints.writers.checkpoint_folder import CHECKPOINT
 from keras_bert_zh.encoder import BertEncoder
@@ -37,6 +38,7 @@ WRITERS = {
     "huggingface": write_huggingface.write,
     "original": write_original.write,
     "hub": _write_hub,
+    "keras_hub": write_keras_hub.write,
 }
 
 
@@ -64,8 +66,9 @@ def save_checkpoint(
         folder: the path to write to, beside which there must be room for the new files.
         format: `"huggingface"`, which Transformers and, where there is a pooling,
             sentence-transformers load, with a model card; `"original"`, which the code of
-            google-research/bert loads; or `"hub"`, which TensorFlow runs in place of the
-            TF1 Hub module, without heads of fine-tuned models. `load_checkpoint` reads them all.
+            google-research/bert loads; `"hub"`, which TensorFlow runs in place of the TF1 Hub
+            module; or `"keras_hub"`, a preset of Keras Hub. The last two have no heads of
+            fine-tuned models. `load_checkpoint` reads them all.
         preprocess: BertPreprocess, whose vocabulary and `lowercase` are written. Without it, those
             of a checkpoint or of a model that takes texts are; an encoder has none. Where none is
             written, a warning says so.

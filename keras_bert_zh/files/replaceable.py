@@ -27,9 +27,10 @@ def unknown_files(folder: pathlib.Path, files: Files) -> Iterator[str]:
     for room, patterns in files.items():
         entries = (folder / room).iterdir() if (folder / room).is_dir() else ()
         for entry in sorted(entries):
+            path = entry.relative_to(folder).as_posix()
             if entry.is_dir() and not entry.is_symlink():
-                known = not room and entry.name in files
+                known = path in files
             else:
                 known = any(fnmatchcase(entry.name, pattern) for pattern in patterns)
             if not known:
-                yield entry.relative_to(folder).as_posix()
+                yield path

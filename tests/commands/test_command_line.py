@@ -33,7 +33,7 @@ def test_errors_are_one_line(run, tmp_path, command):
     assert status == 2
     assert output == ""
     assert errors.startswith(f"keras-bert-zh: error: {tmp_path / 'empty'} holds no checkpoint: it")
-    assert errors.endswith("is empty. ... (6 more lines with --debug)\n")
+    assert errors.endswith("is empty. ... (7 more lines with --debug)\n")
     assert errors.count("\n") == 1
     status, _, errors = run(command, tmp_path / "empty", *rest[command], "--debug")
     assert status == 2

@@ -8,6 +8,7 @@ from keras_bert_zh.export.checkpoint import FORMATS, WRITERS
 from tests.commands.shown import shown
 
 
+@pytest.mark.filterwarnings("ignore:Keras Hub")
 @pytest.mark.parametrize("format", FORMATS)
 def test_convert_and_verify(run, data, tmp_path, format):
     status, output, errors = run(

@@ -40,6 +40,7 @@ def test_an_encoder_is_read_back(encoder, preprocess, folder, format):
         np.testing.assert_array_equal(again[key], output)
 
 
+@pytest.mark.filterwarnings("ignore:Keras Hub")
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("next_sentence", [False, True])
 def test_a_masked_lm_is_read_back_with_its_heads(
@@ -80,8 +81,8 @@ def test_a_model_without_its_vocabulary_is_told_of(encoder, folder, monkeypatch,
     model = MaskedLM(encoder) if kind is MaskedLM else encoder
     if kind is Checkpoint:
         model = Checkpoint(SMALL, None, None, weights(encoder))
-    if format == "hub":  # Slow, and the warning is not its own.
-        monkeypatch.setitem(WRITERS, "hub", lambda checkpoint, folder: None)
+    if format in ("hub", "keras_hub"):  # Slow, or with warnings of its own.
+        monkeypatch.setitem(WRITERS, format, lambda checkpoint, folder: None)
     message = rf"model was written without a vocabulary, because the {kind.__name__} has none: .*"
     with pytest.warns(UserWarning, match=message + r"Pass preprocess=, the BertPre") as caught:
         save_checkpoint(model, folder, format)

@@ -58,6 +58,7 @@ def test_over_the_files_that_are_read(tiny, folder, format):
     assert_same(load_checkpoint(folder), tiny)
 
 
+@pytest.mark.filterwarnings("ignore:Keras Hub")
 @pytest.mark.parametrize("format", FORMATS)
 def test_permissions_are_those_of_any_new_file(tiny, folder, format):
     folder.with_name("file").touch()
@@ -66,6 +67,7 @@ def test_permissions_are_those_of_any_new_file(tiny, folder, format):
     assert modes == {folder.with_name("file").stat().st_mode}
 
 
+@pytest.mark.filterwarnings("ignore:Keras Hub")
 def test_any_format_replaces_any_other(tiny, folder):
     for format in (*FORMATS, *reversed(FORMATS)):
         save_checkpoint(tiny, folder, format, overwrite=True)

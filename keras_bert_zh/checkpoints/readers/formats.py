@@ -6,7 +6,14 @@ import re
 from collections.abc import Callable
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
-from keras_bert_zh.checkpoints.readers import hub_module, huggingface, original, tf1_hub, tf2_hub
+from keras_bert_zh.checkpoints.readers import (
+    hub_module,
+    huggingface,
+    keras_hub,
+    original,
+    tf1_hub,
+    tf2_hub,
+)
 from keras_bert_zh.checkpoints.readers.weight_files import kind_in
 from keras_bert_zh.checkpoints.sources import nearby
 from keras_bert_zh.checkpoints.weight_kinds import KINDS, SAFETENSORS, safest
@@ -19,7 +26,14 @@ READABLE = f"""Formats that are read:
 - {original.NAME}: a folder with bert_model.ckpt.index, bert_model.ckpt.data-*, \
 {original.CONFIG} and vocab.txt, or the prefix FOLDER/bert_model.ckpt;
 - {huggingface.NAME}: a folder with {huggingface.CONFIG}, vocab.txt and one of \
-{", ".join(kind.file for kind in KINDS)}, or shards and their index."""
+{", ".join(kind.file for kind in KINDS)}, or shards and their index;
+- {keras_hub.NAME}: a folder with {keras_hub.CONFIG}, {keras_hub.WEIGHTS}, {keras_hub.TOKENIZER} \
+and {keras_hub.VOCABULARY}."""
+
+_SHARDS_OF_KERAS_HUB = (
+    "The shards of a Keras Hub preset are not read. Load it with keras_hub and call "
+    f"save_to_preset(folder, max_shard_size=None), which writes {keras_hub.WEIGHTS}."
+)
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _SAVE = "save_checkpoint(encoder, folder) then writes a checkpoint of its BertEncoder"
@@ -65,6 +79,8 @@ def formats_in(folder: pathlib.Path) -> dict[str, Callable[[], Checkpoint]]:
     # What was converted in its own folder is read from what it was made of, unless that is as safe.
     if kind == SAFETENSORS or (kind and not found and not prefixes):
         found[huggingface.NAME] = lambda: huggingface.read(folder)
+    if keras_hub.is_keras_hub(folder):
+        found[keras_hub.NAME] = lambda: keras_hub.read(folder)
     for prefix in prefixes:
         found[f"{original.NAME} {prefix.name}"] = functools.partial(original.read, prefix)
     return found
@@ -72,6 +88,8 @@ def formats_in(folder: pathlib.Path) -> dict[str, Callable[[], Checkpoint]]:
 
 def _file(path: pathlib.Path) -> str:
     """Returns what a file is, and what to do about it."""
+    if path.name in (keras_hub.WEIGHTS, keras_hub.TASK_WEIGHTS) and formats_in(path.parent):
+        return f"is a file of a {keras_hub.NAME}. Did you mean {path.parent}?"
     said = None if safest([path.name]) else _of_keras(path)
     return said or f"is a file, not the folder of a checkpoint.{_owner(path)}"
 
@@ -116,6 +134,8 @@ def _contents(folder: pathlib.Path) -> str:
 
 
 def _advice(folder: pathlib.Path) -> str:
+    if (folder / "model.weights.json").is_file():
+        return f" {_SHARDS_OF_KERAS_HUB}"
     # The folder variables/ is part of a SavedModel, and looks like a checkpoint.
     folders = [entry for entry in sorted(folder.iterdir()) if entry.is_dir()]
     inner = [entry for entry in folders if entry.name != "variables" and formats_in(entry)]

@@ -1,7 +1,8 @@
-"""Opens a `tf_model.h5` of Transformers with h5py; its tensors are read later."""
+"""Opens HDF5 files of Transformers and Keras with h5py; their tensors are read later."""
 
 import pathlib
 import re
+from collections.abc import Callable
 
 from keras_bert_zh.checkpoints.readers.plain_numbers import Numbers, little_endian, tensor
 from keras_bert_zh.checkpoints.tensors import Tensor, Unchanged
@@ -10,8 +11,27 @@ from keras_bert_zh.checkpoints.tensors import Tensor, Unchanged
 _LAST = {"kernel": "weight", "embeddings": "weight", "gamma": "weight", "beta": "bias"}
 
 
-def open_tensors(path: pathlib.Path) -> dict[str, Tensor]:
-    """Returns the tensors by the names they have in models of torch; kernels are `[in, out]`.
+def _torch_name(name: str) -> str:
+    """Returns `bert.pooler.dense.weight` for `bert/CLASS/bert/pooler/dense/kernel:0`.
+
+    What comes first is the layer that Keras saved, and the model's class or the name that the user
+    gave it. `mlm___cls` is the masked language model's `cls`; `layer_._0` is `layer.0`.
+    """
+    path = re.sub(r"[^/]*___", "", name.partition(":")[0]).replace("_._", "/")
+    *parts, last = path.split("/")[2:] or [path]
+    return ".".join([*parts, _LAST.get(last, last)])
+
+
+def open_tensors(
+    path: pathlib.Path, rename: Callable[[str], str] = _torch_name
+) -> dict[str, Tensor]:
+    """Returns the tensors of a `tf_model.h5` by the names they have in models of torch.
+
+    Kernels are `[in, out]`.
+
+    Args:
+        path: the file.
+        rename: returns the name for a path in the file; `str` for the path itself.
 
     Raises:
         ValueError: if the file is damaged or not whole, or keeps a tensor in another way than
@@ -31,7 +51,7 @@ def open_tensors(path: pathlib.Path) -> dict[str, Tensor]:
         if isinstance(entry, h5py.Dataset):
             numbers = _numbers(name, entry)
             # The masked language model repeats the embeddings that it shares with BERT.
-            if found.setdefault(_torch_name(name), numbers).shape != numbers.shape:
+            if found.setdefault(rename(name), numbers).shape != numbers.shape:
                 raise ValueError(f"its {name} is there in two shapes")
 
     try:
@@ -53,17 +73,9 @@ def _numbers(name: str, dataset) -> Numbers:
     if start is None or dataset.dtype.byteorder == ">":
         raise ValueError(
             f"its {name} is compressed, in pieces, in another file, or not little-endian, which "
-            "Transformers never writes"
+            "neither Transformers nor Keras writes"
         )
-    return Numbers(dataset.shape, dataset.dtype.name, ((start, dataset.size),))
-
-
-def _torch_name(name: str) -> str:
-    """Returns `bert.pooler.dense.weight` for `bert/CLASS/bert/pooler/dense/kernel:0`.
-
-    What comes first is the layer that Keras saved, and the model's class or the name that the user
-    gave it. `mlm___cls` is the masked language model's `cls`; `layer_._0` is `layer.0`.
-    """
-    path = re.sub(r"[^/]*___", "", name.partition(":")[0]).replace("_._", "/")
-    *parts, last = path.split("/")[2:] or [path]
-    return ".".join([*parts, _LAST.get(last, last)])
+    # Keras keeps bfloat16 as two bytes without a meaning, and notes what they are.
+    is_bfloat16 = dataset.attrs.get("dtype") == "bfloat16"
+    dtype = "bfloat16" if is_bfloat16 else dataset.dtype.name
+    return Numbers(dataset.shape, dtype, ((start, dataset.size),))

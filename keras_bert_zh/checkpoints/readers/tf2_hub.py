@@ -10,7 +10,7 @@ from typing import Any
 from keras_bert_zh.checkpoints import names
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.readers.tensorflow_files import OBJECTS, open_tensors, read_flag
-from keras_bert_zh.checkpoints.schemes import TF2_HUB, TF2_HUB_HEADS, TF2_HUB_OLDER, Scheme
+from keras_bert_zh.checkpoints.schemes import SPLIT_HEADS, TF2_HUB, TF2_HUB_OLDER, Scheme
 from keras_bert_zh.checkpoints.select import select
 from keras_bert_zh.checkpoints.tensors import Tensor
 from keras_bert_zh.config import BertConfig
@@ -144,7 +144,7 @@ def _with_joined_heads(
     """
     axes = {
         scheme.names[ours].format(i=i): (axes.index("num_attention_heads"), len(axes))
-        for ours, axes in TF2_HUB_HEADS.items()
+        for ours, axes in SPLIT_HEADS.items()
         for i in range(layers)
     }
     split = {

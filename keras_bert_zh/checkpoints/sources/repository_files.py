@@ -10,7 +10,7 @@ SMALL = (
     "vocab.txt",
     "tokenizer.json",
     "tokenizer_config.json",
-    # What Sentence Transformers keeps beside a model.
+    # How Sentence Transformers pools: a folder a module.
     "modules.json",
     "sentence_bert_config.json",
     "config_sentence_transformers.json",

@@ -8,6 +8,7 @@ from keras_bert_zh.checkpoints.readers import (
     formats,
     hub_module,
     huggingface,
+    keras_hub,
     original,
     tf1_hub,
     tf2_hub,
@@ -55,6 +56,19 @@ _CHECKPOINTS: Mapping[str, Files] = {
     tf1_hub.NAME: _HUB,
     tf2_hub.NAME: _HUB,
     hub_module.NAME: _HUB | {"assets": ("vocab.txt", "bert_config.json")},
+    keras_hub.NAME: {
+        "": (
+            "config.json",
+            "metadata.json",
+            "model.weights.h5",
+            "preprocessor.json",
+            "task.json",
+            "task.weights.h5",
+            "tokenizer.json",
+        ),
+        "assets": (),
+        "assets/tokenizer": ("vocabulary.txt",),
+    },
 }
 
 

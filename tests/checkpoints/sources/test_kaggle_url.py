@@ -48,7 +48,10 @@ def find(server, tmp_path):
 
 @pytest.fixture
 def files():
-    folder = DATA / "tiny_tf1_hub"
+    return files_of(DATA / "tiny_tf1_hub")
+
+
+def files_of(folder):
     paths = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
@@ -78,6 +81,14 @@ def test_without_a_version_it_is_the_newest(server, find, files, downloaded):
     server.routes = kaggle(files, version=4)
     assert find(URL).endswith(found(downloaded))
     assert any("GetModelInstance" in path for path in server.requests)
+
+
+@pytest.mark.filterwarnings("ignore:.*BertMaskedLM of Keras Hub computes")
+def test_a_preset_of_keras_hub(server, find, tmp_path):
+    server.routes = kaggle(files_of(DATA / "keras_hub_preset"))
+    folder = tmp_path / "kagglehub" / "models" / "keras" / "bert" / "keras" / "bert_base_zh" / "4"
+    assert find("kaggle://keras/bert/keras/bert_base_zh/4").endswith(found(folder))
+    assert load_checkpoint(folder).format == "Keras Hub preset"
 
 
 def test_what_is_said_to_be_deleted_is_downloaded_again(server, find, files, downloaded):

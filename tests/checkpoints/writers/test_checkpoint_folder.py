@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from keras_bert_zh.checkpoints.writers.checkpoint_folder import CHECKPOINT
 from tests.process import DATA
 
-FORMATS = sorted(folder.name for folder in DATA.glob("tiny_*/"))
+FORMATS = (*sorted(folder.name for folder in DATA.glob("tiny_*/")), "keras_hub_preset")
 
 
 def copied(name, tmp_path):
@@ -63,6 +63,9 @@ def test_a_fine_tuned_one_without_a_word(tmp_path):
         ("tiny_tf2_hub", "variables/notes.txt", "variables/notes.txt"),
         ("tiny_tf2_hub", "variables/deep/variables.index", "variables/deep"),
         ("tiny_tf1_hub", "assets/bert_config.json", "assets/bert_config.json"),
+        ("keras_hub_preset", "assets/notes.txt", "assets/notes.txt"),
+        ("keras_hub_preset", "assets/audio/notes.txt", "assets/audio"),
+        ("keras_hub_preset", "assets/tokenizer/merges.txt", "assets/tokenizer/merges.txt"),
     ],
 )
 def test_any_file_more(tmp_path, name, path, named):
@@ -105,6 +108,7 @@ def test_a_model_of_another_kind(tmp_path):
 def test_a_damaged_one(tmp_path, name):
     """Nobody knows what it is worth, or to whom."""
     folder = copied(name, tmp_path)
-    (file,) = [*folder.rglob("*.data-*"), *folder.rglob("*.safetensors")]
+    patterns = ("*.data-*", "*.safetensors", "model.weights.h5")
+    (file,) = [path for pattern in patterns for path in folder.rglob(pattern)]
     os.truncate(file, file.stat().st_size - 4)
     assert reason(folder).startswith(f"load_checkpoint does not open what is in it: {file}")

@@ -83,7 +83,7 @@ def test_an_electra_with_heads_of_bert_is_refused(folder):
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("format", ["original", "hub"])
+@pytest.mark.parametrize("format", ["original", "hub", "keras_hub"])
 @pytest.mark.parametrize(
     ("name", "field"), [("ernie", "task_type_vocab_size=3"), ("electra", "embedding_size=16")]
 )
@@ -94,14 +94,15 @@ def test_formats_of_bert_alone(folder, format, name, field):
     assert not folder.exists()
 
 
-@pytest.mark.filterwarnings(NO_VOCABULARY)
+@pytest.mark.filterwarnings(NO_VOCABULARY, "ignore:Keras Hub's BERT")
+@pytest.mark.parametrize("format", ["original", "keras_hub"])
 @pytest.mark.parametrize("model_type", NAMES)
-def test_embeddings_like_those_of_bert_go_into_formats_of_bert(folder, model_type):
+def test_embeddings_like_those_of_bert_go_into_formats_of_bert(folder, model_type, format):
     config = dataclasses.replace(
         ERNIE, model_type=model_type, task_type_vocab_size=0, type_vocab_size=2
     )
     encoder = BertEncoder(None, config=config)
-    save_checkpoint(encoder, folder, "original")
+    save_checkpoint(encoder, folder, format)
     assert load_checkpoint(folder).config == config
 
 
