@@ -101,7 +101,6 @@ def _heads_of_its_own(checkpoint: Checkpoint) -> tuple[str, ...]:
 
 def _config(checkpoint: Checkpoint) -> dict[str, Any]:
     tokens = special_ids(checkpoint.vocabulary or ())
-    model_type = checkpoint.config.model_type
     return {
         **checkpoint.config.to_dict(),
         "architectures": [_architecture(checkpoint)],
