@@ -55,6 +55,8 @@ class FineTuned(OnText):
         self.build_and_load(source if _own_head(source, head.task) else None)
 
     def build(self, input_shape=None):
+        if self.built:
+            return
         with self.restored():
             for layer in self.heads().values():
                 layer.build((None, self.encoder.config.hidden_size))
