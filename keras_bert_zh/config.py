@@ -35,8 +35,9 @@ _ACTIVATION_SYNONYMS = {
 class BertConfig:
     """Sizes and hyperparameters of a BERT encoder; the defaults are Google's Chinese BERT.
 
-    The fields have the names of google-research/bert's `bert_config.json`. Two say more than
-    that file does: `hidden_act` states which GELU is meant, and `layer_norm_eps` is there at all.
+    The fields have the names of google-research/bert's `bert_config.json`. `hidden_act`
+    says which GELU is meant, and `layer_norm_eps` is there at all. The last three have the names of
+    Transformers' `config.json`.
 
     Args:
         vocab_size: int, rows of the word embedding table.

@@ -1,4 +1,4 @@
-"""BertEncoder: the three inputs of BERT in, pooled and sequence output out."""
+"""BertEncoder: the inputs of BERT in, pooled and sequence output out."""
 
 import functools
 import os
@@ -32,7 +32,7 @@ class BertEncoder(Composite, keras.layers.Layer):
 
     Args:
         checkpoint: anything that `load_checkpoint` takes; `None` stands for fresh weights. By
-            default that module, or its weights from elsewhere where its server does not answer.
+            default that module, `"default"`, or its weights from elsewhere if it can't be had.
         config: BertConfig, the architecture of an encoder with fresh weights. With it, the
             default checkpoint is not used.
         output_key: what a plain call returns: `"pooled_output"`, `"sequence_output"`, or `None`

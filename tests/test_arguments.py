@@ -16,12 +16,24 @@ from keras_bert_zh import (
     FrozenModel,
     MaskTokens,
     PackedText,
+    SentenceEncoder,
+    SpanReader,
+    TextClassifier,
+    TokenTagger,
     TrainingState,
     adamw,
     batch_by_length,
     save_checkpoint,
 )
 from keras_bert_zh.arguments import check_flag, check_flag_or_none
+
+# The models of texts, and what they need beside a checkpoint without a head.
+TEXT_MODELS = {
+    SentenceEncoder: {"pooling": "mean"},
+    SpanReader: {},
+    TextClassifier: {"labels": ["a", "b"]},
+    TokenTagger: {"labels": ["a", "b"]},
+}
 
 SIZES = {
     "vocab_size": 30,
@@ -164,7 +176,7 @@ def int_arguments():
 
 
 @pytest.fixture(scope="module")
-def takers(preprocess, packed, write, encoder):
+def takers(preprocess, packed, write, encoder, tiny):
     """What takes an int, and an int that it takes, by class or function and argument."""
 
     def config(name):
@@ -189,6 +201,13 @@ def takers(preprocess, packed, write, encoder):
         },
         "BertEncoder.freeze_layers count": (encoder.freeze_layers, 1),
         "BertPreprocess max_length": (lambda v: BertPreprocess(None, max_length=v), 5),
+        **{
+            f"{cls.__name__} max_length": (
+                lambda v, cls=cls, given=given: cls(tiny, max_length=v, **given),
+                5,
+            )
+            for cls, given in TEXT_MODELS.items()
+        },
         "MaskTokens max_predictions": (lambda v: MaskTokens(preprocess, max_predictions=v), 1),
         "MaskTokens seed": (lambda v: MaskTokens(preprocess, seed=v), 1),
         "PackedText.write sequence_length": (write, 5),

@@ -25,7 +25,6 @@ ALLOWED = {
     "data": {"input_keys", "arguments", "files", "preprocess", "text"},
     "encoder": {"arguments", "config", "layers", "checkpoints"},
     "heads": {
-        "input_keys",
         "arguments",
         "checkpoints",
         "encoder",

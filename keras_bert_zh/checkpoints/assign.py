@@ -75,16 +75,14 @@ def assign_parts(
     found = checkpoint.parts
     for part in dict.fromkeys(filter(None, map(part_of, variables))):
         if part not in found:
-            warn_of_lacking(checkpoint, part, stacklevel=stacklevel + 1)
+            warn_of_lacking(part, stacklevel=stacklevel + 1)
             variables = {n: v for n, v in variables.items() if part_of(n) != part}
     assign(checkpoint.weights.only(variables), variables)
 
 
-def warn_of_lacking(checkpoint: Checkpoint, part: str, *, stacklevel: int) -> None:
-    """Warns if a checkpoint has no weights for one of `names.PARTS`."""
-    if part not in checkpoint.parts:
-        message = f"The checkpoint has no weights for {_LACKING[part]}"
-        warnings.warn(message, stacklevel=stacklevel)
+def warn_of_lacking(part: str, *, stacklevel: int) -> None:
+    """Warns that a checkpoint has no weights for one of `names.PARTS`."""
+    warnings.warn(f"The checkpoint has no weights for {_LACKING[part]}", stacklevel=stacklevel)
 
 
 @contextlib.contextmanager

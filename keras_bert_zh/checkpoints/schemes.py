@@ -126,6 +126,13 @@ _HUGGINGFACE_NAMES = {
     "span.bias": "qa_outputs.bias",
 }
 
+# The ends of the names that Transformers gives its classes, by the task of their head.
+HUGGINGFACE_CLASSES = {
+    "sequence_classification": "ForSequenceClassification",
+    "token_classification": "ForTokenClassification",
+    "question_answering": "ForQuestionAnswering",
+}
+
 # What stands there before the names of the encoder's weights, where there is more than an encoder.
 HUGGINGFACE_PREFIXES = ("bert.", "ernie.", "electra.")
 

@@ -57,12 +57,15 @@ def run(arguments: argparse.Namespace) -> int:
         name: "only in B" if name in first.missing else "only in A"
         for name in sorted({*first.missing} ^ {*second.missing})
     }
-    if (first.head is None) != (second.head is None):
-        alone["head"] = "only in B" if first.head is None else "only in A"
+    for name in ("head", "pooling"):
+        lacks = [getattr(checkpoint, name) is None for checkpoint in (first, second)]
+        if lacks[0] != lacks[1]:
+            alone[name] = "only in B" if lacks[0] else "only in A"
     Console().print(_table(differences, same, alone, arguments.tolerance))
     close = all(difference <= arguments.tolerance for difference in differences.values())
-    # A format that has no lowercase flag is no other model.
-    return 0 if close and all(same.values()) and not alone.keys() - {"lowercase"} else 1
+    # A format that has no lowercase flag, or no place for a pooling, is no other model.
+    alone_may_be = {"lowercase", "pooling"}
+    return 0 if close and all(same.values()) and not alone.keys() - alone_may_be else 1
 
 
 def random_inputs(checkpoint: Checkpoint, seed: int) -> dict[str, np.ndarray]:

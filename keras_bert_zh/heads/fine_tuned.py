@@ -115,9 +115,8 @@ def head_of(
     if own is None:
         if labels is None:
             raise ValueError(
-                f"labels is missing. {_what_there_is(source)}, so that the head for {task} is a "
-                'fresh one: name what it is to tell apart, such as labels=["negative", '
-                '"positive"].'
+                f"labels is needed: {_what_there_is(source)}, so the model gets a fresh one for "
+                f'{task}. Name its outputs, such as labels=["negative", "positive"].'
             )
         return Head(task, check_labels(labels), problem_type)
     if problem_type is not None:
@@ -147,6 +146,6 @@ def _own_head(source: Checkpoint | BertEncoder, task: str) -> Head | None:
 
 def _what_there_is(source: Checkpoint | BertEncoder) -> str:
     if isinstance(source, BertEncoder):
-        return "A BertEncoder has no head"
+        return "a BertEncoder has no head"
     held = "no head" if source.head is None else f"a head for {source.head.task}"
-    return f"The checkpoint has {held}"
+    return f"the checkpoint has {held}"

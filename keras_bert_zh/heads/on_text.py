@@ -71,8 +71,8 @@ class OnText(OnEncoder):
         if not isinstance(source, BertEncoder):
             with ignoring_pooler():
                 encoder = BertEncoder(source, output_key=output_key, dropout=dropout, dtype=dtype)
-            if output_key == "pooled_output":
-                warn_of_lacking(source, "pooler", stacklevel=4)
+            if output_key == "pooled_output" and "pooler" not in source.parts:
+                warn_of_lacking("pooler", stacklevel=4)
         elif dropout is None:
             encoder = source
             kwargs |= {} if dtype is None else {"dtype": dtype}  # Which is refused.

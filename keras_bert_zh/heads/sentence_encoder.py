@@ -26,8 +26,8 @@ class SentenceEncoder(OnText, keras.Model):
     """Makes one vector of each text, as the makers of the weights meant it.
 
     A folder of Sentence Transformers says how: pooling, length of texts, prompts, and whether
-    vectors are scaled. Other sources have to be told. Vectors of texts of like meaning are close:
-    compare them by their cosine, which is the dot product of vectors of length 1.
+    vectors are scaled. For other sources, pass `pooling`. Texts with similar meanings get vectors
+    that are close: compare them by their cosine, the dot product of vectors of length 1.
 
     `save_checkpoint` writes it as a folder that `SentenceTransformer(folder)` loads.
 
@@ -99,14 +99,15 @@ class SentenceEncoder(OnText, keras.Model):
         if isinstance(pooling, Pooling) or pooling is None:
             found = _supported(said, source)
         else:
-            found = said or Pooling("", max_length=loaded.config.max_position_embeddings)
             mode = check_choice("pooling", pooling, MODES)
+            found = said or Pooling(mode, max_length=loaded.config.max_position_embeddings)
             found = dataclasses.replace(found, mode=mode, beyond=())
         scaled = check_flag_or_none("normalize", normalize)
         found = found if scaled is None else dataclasses.replace(found, normalize=scaled)
         found = _with_prompt(found, prompt)
-        if said is not None and max_length is None and preprocess is None:
-            max_length = None if isinstance(loaded, BertEncoder) else said.max_length
+        makes_preprocess = preprocess is None and not isinstance(loaded, BertEncoder)
+        if said is not None and max_length is None and makes_preprocess:
+            max_length = said.max_length
         super().__init__(
             loaded,
             output_key="pooled_output" if found.mode == "pooled_output" else "sequence_output",
@@ -130,16 +131,16 @@ class SentenceEncoder(OnText, keras.Model):
         prompt = self._prompt()
         if self.pooling.include_prompt or not prompt or self.preprocess is None:
             return 0
-        return 1 + int(self.preprocess.tokenize(self._worded("")).shape[0])  # And [CLS].
+        return 1 + int(self.preprocess.tokenize(self._with_prompt_text("")).shape[0])  # And [CLS].
 
-    def _worded(self, texts):
+    def _with_prompt_text(self, texts):
         """Returns texts with the prompt before them, in lower case where that is asked."""
-        from keras_bert_zh.text.prompt import check_single, worded  # It imports TensorFlow.
+        from keras_bert_zh.text.prompt import check_single, with_prompt  # It imports TensorFlow.
 
         check_single(texts)
         prompt = self._prompt()
         lowercase = self.pooling.lowercase and not self.preprocess.lowercase
-        return worded(texts, prompt, lowercase=lowercase) if prompt or lowercase else texts
+        return with_prompt(texts, prompt, lowercase=lowercase) if prompt or lowercase else texts
 
     def build(self, input_shape=None):
         with self.restored():
@@ -154,7 +155,7 @@ class SentenceEncoder(OnText, keras.Model):
     def call(self, inputs, training=None):
         left_out = 0
         if not are_ids(inputs) and self.preprocess is not None:
-            inputs, left_out = self._worded(inputs), self._left_out
+            inputs, left_out = self._with_prompt_text(inputs), self._left_out
         hidden, mask = self.encoded(inputs, training)
         hidden = ops.cast(hidden, self.compute_dtype)
         if self.takes_pooled:

@@ -26,8 +26,8 @@ def check_signature(inputs: Any, keys: Collection[str], max_length: int) -> None
     if not isinstance(inputs, Mapping) or "input_ids" not in inputs:
         given = f"keys {sorted(inputs)}" if isinstance(inputs, Mapping) else type(inputs).__name__
         raise ValueError(
-            "The encoder takes a dict of input_ids and, optionally, input_mask and segment_ids, "
-            f"each int32 [batch, sequence]; got {given}."
+            f"The encoder takes a dict of {', '.join(keys)}, of which input_ids is needed, each "
+            f"int32 [batch, sequence]; got {given}."
         )
     unknown = sorted(set(inputs) - set(keys))
     if unknown:

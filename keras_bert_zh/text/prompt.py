@@ -18,7 +18,7 @@ def check_single(inputs: Any) -> None:
         )
 
 
-def worded(inputs: Any, prompt: str, *, lowercase: bool) -> tf.Tensor | tf.RaggedTensor:
+def with_prompt(inputs: Any, prompt: str, *, lowercase: bool) -> tf.Tensor | tf.RaggedTensor:
     """Puts a prompt before each text, and lower-cases both if asked.
 
     Args:

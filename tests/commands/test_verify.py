@@ -55,6 +55,11 @@ def test_verify_compares_how_vectors_are_made(run, tmp_path):
     status, output, _ = run("verify", *places)
     assert status == 1
     assert shown(output)["pooling"] == "DIFFERENT"
+    (places[1] / "modules.json").unlink()
+    with pytest.warns(UserWarning, match="no modules.json that says how"):
+        status, output, _ = run("verify", *places)
+    assert status == 0  # Another format may have no place for it.
+    assert shown(output)["pooling"] == "only in A"
 
 
 def test_verify_is_not_fooled_by_numbers_that_are_none(run, data, tmp_path):

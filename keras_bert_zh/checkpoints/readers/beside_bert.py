@@ -8,10 +8,7 @@ from collections.abc import Collection
 from keras_bert_zh.messages import listing
 
 # How the name of ERNIE's embeddings of tasks ends in Transformers.
-TASKS = "embeddings.task_type_embeddings.weight"
-
-# What run_classifier.py and run_squad.py call their heads.
-_TF1_HEAD = re.compile(r"(cls/squad/)?output_(weights|bias)")
+TASK_TABLE = "embeddings.task_type_embeddings.weight"
 
 
 def warn_of_head(
@@ -20,7 +17,7 @@ def warn_of_head(
     model: object = None,
     labels: object = None,
 ) -> None:
-    """Warns of a head that the model was fine-tuned with.
+    """Warns of a head of a fine-tuned model that is not read.
 
     Args:
         path: the file, or the prefix of the files, that it is in.
@@ -51,7 +48,7 @@ def warn_of_tasks(config: pathlib.Path, tensors: Collection[str]) -> None:
         tensors: the names of the tensors that are not used; if they are not among them, nothing is
             said.
     """
-    tables = [name for name in tensors if name.endswith(TASKS)]
+    tables = [name for name in tensors if name.endswith(TASK_TABLE)]
     if tables:
         warnings.warn(
             f"{config} does not set use_task_id for an ERNIE, so {tables[0]} is not used, as in "
@@ -59,11 +56,6 @@ def warn_of_tasks(config: pathlib.Path, tensors: Collection[str]) -> None:
             '"ernie" and use_task_id to true there.',
             stacklevel=2,
         )
-
-
-def warn_of_tf1_head(prefix: pathlib.Path, tensors: Collection[str]) -> None:
-    """Does the same for a checkpoint that google-research/bert fine-tuned."""
-    warn_of_head(prefix, [name for name in tensors if _TF1_HEAD.fullmatch(name)])
 
 
 def warn_of_modules(folder: pathlib.Path) -> None:

@@ -5,18 +5,11 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from keras_bert_zh.checkpoints.head import TASKS, Head, default_labels
-from keras_bert_zh.checkpoints.schemes import Scheme
+from keras_bert_zh.checkpoints.schemes import HUGGINGFACE_CLASSES, Scheme
 from keras_bert_zh.checkpoints.tensors import Tensor
 
-# The ends of the names that Transformers gives its classes.
-_ARCHITECTURES = {
-    "ForSequenceClassification": "sequence_classification",
-    "ForTokenClassification": "token_classification",
-    "ForQuestionAnswering": "question_answering",
-}
 
-
-class Found(NamedTuple):
+class FoundHead(NamedTuple):
     """The heads among the tensors of a file.
 
     Attributes:
@@ -38,7 +31,7 @@ def find(
     hidden_size: int,
     beside: Collection[str] = (),
     fields: Mapping[str, Any] | None = None,
-) -> Found:
+) -> FoundHead:
     """Finds the head that is one dense layer on an output of the encoder, if it is all there is.
 
     Args:
@@ -48,7 +41,7 @@ def find(
         beside: names of tensors that are neither BERT's nor its pretraining heads'.
         fields: what the `config.json` holds, if there is one.
     """
-    of_choices = any(name.endswith("ForMultipleChoice") for name in _classes(fields or {}))
+    of_choices = any(name.endswith("ForMultipleChoice") for name in classes(fields or {}))
     theirs = {
         part: tuple(scheme.names[f"{part}.{kind}"] for kind in ("kernel", "bias"))
         for part in dict.fromkeys(TASKS.values())
@@ -60,12 +53,12 @@ def find(
             kernel = kernel if scheme.is_transposed(f"{part}.kernel") else kernel[::-1]
             # It is wider where it takes several outputs of the encoder.
             if kernel[1:] == (hidden_size,) and len(bias) == 1:
-                return Found(part, kernel[0], own, ())
-    return Found(None, 0, (), there)
+                return FoundHead(part, kernel[0], own, ())
+    return FoundHead(None, 0, (), there)
 
 
 def huggingface_head(
-    path: pathlib.Path, fields: Mapping[str, Any], found: Found, *, pooler: bool
+    path: pathlib.Path, fields: Mapping[str, Any], found: FoundHead, *, pooler: bool
 ) -> Head | None:
     """Returns what a `config.json` of Transformers says of the head that was found, if one was.
 
@@ -100,7 +93,7 @@ def huggingface_head(
         raise ValueError(f"{path}: {error}") from error
 
 
-def original_head(path: pathlib.Path, fields: Mapping[str, Any], found: Found) -> Head | None:
+def original_head(path: pathlib.Path, fields: Mapping[str, Any], found: FoundHead) -> Head | None:
     """Returns the head of a checkpoint of google-research/bert, if one was found.
 
     Its code keeps the labels to itself. This package writes them to `bert_config.json`.
@@ -121,15 +114,16 @@ def original_head(path: pathlib.Path, fields: Mapping[str, Any], found: Found) -
         raise ValueError(f"{path}: head is not what this package writes: {error}") from error
 
 
-def _classes(fields: Mapping[str, Any]) -> list[str]:
+def classes(fields: Mapping[str, Any]) -> list[str]:
+    """Returns the names of Transformers' classes in a `config.json`."""
     found = fields.get("architectures")
     return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
 
 def _told(fields: Mapping[str, Any]) -> list[str]:
     """Returns the tasks that `architectures` names."""
-    ends = _ARCHITECTURES.items()
-    return [task for name in _classes(fields) for end, task in ends if name.endswith(end)]
+    ends = HUGGINGFACE_CLASSES.items()
+    return [task for name in classes(fields) for task, end in ends if name.endswith(end)]
 
 
 def _labels(fields: Mapping[str, Any], outputs: int) -> tuple[str, ...]:

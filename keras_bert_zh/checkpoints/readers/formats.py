@@ -76,7 +76,8 @@ def formats_in(folder: pathlib.Path) -> dict[str, Callable[[], Checkpoint]]:
         found[tf2_hub.NAME] = lambda: tf2_hub.read(folder)
     kind = kind_in(folder)
     prefixes = original.prefixes(folder)
-    # What was converted in its own folder is read from what it was made of, unless that is as safe.
+    # A folder may hold a TensorFlow checkpoint and what was converted from it: the original is
+    # read. A model.safetensors beside it is an error, since both are as safe.
     if kind == SAFETENSORS or (kind and not found and not prefixes):
         found[huggingface.NAME] = lambda: huggingface.read(folder)
     if keras_hub.is_keras_hub(folder):

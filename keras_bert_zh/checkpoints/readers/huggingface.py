@@ -8,7 +8,7 @@ from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.names import PARTS
 from keras_bert_zh.checkpoints.readers import fine_tuned
 from keras_bert_zh.checkpoints.readers.beside_bert import (
-    TASKS,
+    TASK_TABLE,
     warn_of_head,
     warn_of_modules,
     warn_of_tasks,
@@ -68,17 +68,11 @@ def read(folder: pathlib.Path) -> Checkpoint:
         dtypes=FLOATS,
     )
     vocabulary, lowercase = _tokenizer(folder, config.vocab_size)
-    pad = fields.get("pad_token_id")
-    if vocabulary and isinstance(pad, int) and vocabulary[pad : pad + 1] != ("[PAD]",):
-        raise ValueError(
-            f"{path}: pad_token_id is {pad}, but [PAD] is line {vocabulary.index('[PAD]') + 1} of "
-            f"the vocabulary: they belong to different models."
-        )
+    _check_padding(path, fields, vocabulary)
     leftovers = tuple(dict.fromkeys((*leftovers, *others)))
     pooler = "pooler.dense.kernel" in weights
     head = fine_tuned.huggingface_head(path, fields, found, pooler=pooler)
-    model = fields.get("architectures")
-    model = model[0] if isinstance(model, list) and model else None
+    model = next(iter(fine_tuned.classes(fields)), None)
     warn_of_head(file, _of_a_head(leftovers), model, fields.get("id2label"))
     warn_of_tasks(path, leftovers)
     pooling = read_pooling(folder, config, weights)
@@ -88,9 +82,20 @@ def read(folder: pathlib.Path) -> Checkpoint:
     return Checkpoint(config, vocabulary, lowercase, weights, format_, leftovers, pooling, head)
 
 
+def _check_padding(
+    path: pathlib.Path, fields: dict[str, Any], vocabulary: tuple[str, ...] | None
+) -> None:
+    pad = fields.get("pad_token_id")
+    if vocabulary and isinstance(pad, int) and vocabulary[pad : pad + 1] != ("[PAD]",):
+        raise ValueError(
+            f"{path}: pad_token_id is {pad}, but [PAD] is line {vocabulary.index('[PAD]') + 1} of "
+            f"the vocabulary: they belong to different models."
+        )
+
+
 def _of_a_head(leftovers: tuple[str, ...]) -> list[str]:
     """Returns the tensors that no pretrained BERT has."""
-    embeddings = ("position_ids", TASKS)
+    embeddings = ("position_ids", TASK_TABLE)
     return [n for n in leftovers if not n.startswith("cls.") and not n.endswith(embeddings)]
 
 

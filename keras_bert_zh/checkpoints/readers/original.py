@@ -6,7 +6,7 @@ from typing import Any
 from keras_bert_zh.checkpoints import names
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.readers import fine_tuned
-from keras_bert_zh.checkpoints.readers.beside_bert import warn_of_tf1_head
+from keras_bert_zh.checkpoints.readers.beside_bert import warn_of_head
 from keras_bert_zh.checkpoints.readers.json_files import read_config, read_json
 from keras_bert_zh.checkpoints.readers.tensorflow_files import open_tensors
 from keras_bert_zh.checkpoints.schemes import TF1
@@ -54,7 +54,7 @@ def read(prefix: pathlib.Path) -> Checkpoint:
     head = fine_tuned.original_head(path, fields, found)
     path = prefix.with_name("vocab.txt")
     vocabulary = read_checkpoint_vocabulary(path, config.vocab_size) if path.exists() else None
-    warn_of_tf1_head(prefix, leftovers)
+    warn_of_head(prefix, found.unread)
     return Checkpoint(config, vocabulary, lowercase, weights, NAME, leftovers, head=head)
 
 

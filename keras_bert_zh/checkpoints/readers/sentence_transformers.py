@@ -78,7 +78,9 @@ def _module(folder: pathlib.Path, entry: Any) -> tuple[str, pathlib.Path]:
     """Returns the kind of a module, which is the name of its class, and its folder."""
     kind, path = (entry.get(key) if isinstance(entry, dict) else None for key in ("type", "path"))
     if not isinstance(kind, str) or not isinstance(path, str):
-        raise ValueError(f"{folder / MODULES} must list a type and a path a module, got {entry!r}.")
+        raise ValueError(
+            f"{folder / MODULES} must give a type and a path for each module, got {entry!r}."
+        )
     # A longer path could lead out of the folder.
     if path and (pathlib.PurePath(path).name != path or path == ".."):
         raise ValueError(f"{folder / MODULES} names {path!r}, which is no folder in {folder}.")

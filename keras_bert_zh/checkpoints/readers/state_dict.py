@@ -30,7 +30,7 @@ _STORAGES = {
 _NAMES = {_ORDERED_DICT, _TENSOR, _PARAMETER, *_STORAGES}
 
 _MARK = object()
-# Instructions that put on the stack what stands behind them, or always the same.
+# Instructions that push their argument. Those in `_CONSTANTS` push always the same value.
 _LITERALS = {
     *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"),
     *("BINUNICODE", "SHORT_BINUNICODE", "BINSTRING", "SHORT_BINSTRING"),
@@ -59,13 +59,13 @@ class Stored(NamedTuple):
 
 
 class _Name(NamedTuple):
-    """What a pickle names. One of `_NAMES`, always."""
+    """A name in a pickle: always one of `_NAMES`."""
 
     text: str
 
 
 def load(file: BinaryIO) -> tuple[Any, dict[str, Storage]]:
-    """Returns what the next pickle in the file is of, and the storages that it names, by key.
+    """Returns the object in the next pickle of the file, and the storages that it names, by key.
 
     Dicts, lists, tuples, str, bytes, int, float, bool and None are what they are, tensors are
     `Stored`.

@@ -6,7 +6,7 @@ import types
 from keras_bert_zh.checkpoints import names
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.readers import fine_tuned
-from keras_bert_zh.checkpoints.readers.beside_bert import warn_of_tf1_head
+from keras_bert_zh.checkpoints.readers.beside_bert import warn_of_head
 from keras_bert_zh.checkpoints.readers.tensorflow_files import open_tensors
 from keras_bert_zh.checkpoints.schemes import TF1
 from keras_bert_zh.checkpoints.select import select
@@ -63,6 +63,6 @@ def read(folder: pathlib.Path) -> Checkpoint:
         folder / "assets" / graph.vocabulary_file, config.vocab_size
     )
     leftovers += found.unread
-    warn_of_tf1_head(prefix, leftovers)
+    warn_of_head(prefix, found.unread)
     head = fine_tuned.original_head(prefix, {}, found)
     return Checkpoint(config, vocabulary, graph.lowercase, weights, NAME, leftovers, head=head)

@@ -57,8 +57,7 @@ def fetch(source: str = DEFAULT) -> Found:
 def instead(source: str) -> list[str]:
     """Returns what works where no place answers."""
     return [
-        "the same line again later: tfhub.dev leads to Kaggle now, which refuses some downloads "
-        "for a while (https://github.com/tensorflow/hub/issues/932);",
+        tfhub_url.LATER,
         "HF_ENDPOINT=https://... or MODELSCOPE_ENDPOINT=https://... in the environment, for a "
         "mirror;",
         "the path of a copy of any of these that was downloaded elsewhere, a folder or a zip "
@@ -80,18 +79,21 @@ def _from_a_cache() -> Found | None:
 
 
 def _from_the_network() -> Found:
-    silent: dict[str, Exception] = {}
+    failed: dict[str, Exception] = {}
     for url, place in PLACES:
         try:
             found = place.fetch(url)
         except (UnreachableError, ImportError) as error:
-            silent[url] = error
+            failed[url] = error
             continue
         _check(url, found.path)
-        if silent:
-            _say(f"The default checkpoint is {url}, since {' and '.join(silent)} did not answer.")
+        if failed:
+            _say(
+                f"The default checkpoint is {url}: it could not be downloaded from "
+                f"{' or '.join(failed)}."
+            )
         return found
-    reasons = "".join(f"\n- {url}: {error}" for url, error in silent.items())
+    reasons = "".join(f"\n- {url}: {error}" for url, error in failed.items())
     raise UnreachableError(f"no place that has it answers:{reasons}")
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 
 from keras_bert_zh.checkpoints.sources import digests
 from keras_bert_zh.checkpoints.sources.found import Found, UnreachableError
-from keras_bert_zh.checkpoints.sources.repository_files import SMALL
+from keras_bert_zh.checkpoints.sources.repository_files import BESIDE_WEIGHTS
 from keras_bert_zh.checkpoints.weight_kinds import KINDS, Kind, safest
+from keras_bert_zh.messages import listing
 
 BASE = "hf://google-bert/bert-base-chinese"
 FORM = "hf://ORGANISATION/NAME or hf://ORGANISATION/NAME@REVISION, on the Hugging Face Hub"
@@ -30,7 +31,7 @@ def fetch(url: str) -> Found:
     download = _downloader(url)
     kind, *others = KINDS
     try:
-        patterns = [*SMALL, *kind.patterns]
+        patterns = [*BESIDE_WEIGHTS, *kind.patterns]
         folder = pathlib.Path(download(repository, revision=revision, allow_patterns=patterns))
         while not _holds(folder, kind) and others:
             kind, *others = others
@@ -91,7 +92,7 @@ def _downloader(url: str) -> Callable[..., str]:
 
 def _found(url: str, folder: pathlib.Path, kind: Kind) -> Found:
     weights = _files(folder, kind.patterns)
-    compared = {file for file in [*_files(folder, SMALL), *weights] if _compare(url, file)}
+    compared = {file for file in [*_files(folder, BESIDE_WEIGHTS), *weights] if _compare(url, file)}
     # PATH/snapshots/COMMIT: deleting the commit alone leaves the files that it links to.
     return Found(folder, verified=compared.issuperset(weights), cached=folder.parents[1])
 
@@ -116,7 +117,7 @@ def _refuse(url: str, repository: str, folder: pathlib.Path) -> None:
         ) from error
     raise ValueError(
         f"{url} has none of {', '.join(kind.file for kind in KINDS)}. It holds "
-        f"{', '.join(sorted(files)[:20])}."
+        f"{listing(sorted(files), 20)}."
     )
 
 

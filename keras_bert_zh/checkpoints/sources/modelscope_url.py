@@ -17,6 +17,7 @@ from typing import NamedTuple
 from keras_bert_zh.checkpoints.sources import cache, digests, downloads, repository_files
 from keras_bert_zh.checkpoints.sources.found import Found, UnreachableError
 from keras_bert_zh.files.new_file import new_file
+from keras_bert_zh.messages import listing
 
 BASE = "modelscope://google-bert/bert-base-chinese"
 FORM = "modelscope://OWNER/NAME or modelscope://OWNER/NAME@REVISION, on ModelScope"
@@ -54,7 +55,7 @@ def fetch(url: str) -> Found:
         return found
     chosen = [files[name] for name in repository_files.wanted(files)]
     if not repository_files.weights(files):
-        raise ValueError(f"{url} has no weights. It holds {', '.join(sorted(files)[:20])}.")
+        raise ValueError(f"{url} has no weights. It holds {listing(sorted(files), 20)}.")
     version = hashlib.sha256(json.dumps(chosen).encode()).hexdigest()
 
     def make(folder: pathlib.Path) -> None:

@@ -5,12 +5,13 @@ from collections.abc import Iterable
 
 from keras_bert_zh.checkpoints.weight_kinds import safest
 
-SMALL = (
+BESIDE_WEIGHTS = (
     "config.json",
     "vocab.txt",
     "tokenizer.json",
     "tokenizer_config.json",
-    # How Sentence Transformers pools: a folder a module.
+    "added_tokens.json",
+    # How Sentence Transformers pools: one folder for each module.
     "modules.json",
     "sentence_bert_config.json",
     "config_sentence_transformers.json",
@@ -22,7 +23,7 @@ SMALL = (
 def wanted(names: Iterable[str]) -> list[str]:
     """Returns those of a repository's files that are downloaded: small ones, then one's weights."""
     names = sorted(names)
-    return [name for name in names if _fits(name, SMALL)] + weights(names)
+    return [name for name in names if _fits(name, BESIDE_WEIGHTS)] + weights(names)
 
 
 def weights(names: Iterable[str]) -> list[str]:

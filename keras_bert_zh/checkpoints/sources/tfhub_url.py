@@ -17,6 +17,12 @@ FORM = f"a TensorFlow Hub URL, such as {MODULE}"
 
 _SECONDS = 30
 
+# What works where that server refuses a download.
+LATER = (
+    "the same line again later: tfhub.dev leads to Kaggle now, which refuses some downloads for a "
+    "while (https://github.com/tensorflow/hub/issues/932);"
+)
+
 
 def fetch(handle: str) -> Found:
     """Returns the folder of the module in tensorflow_hub's cache, downloading it first.
@@ -79,8 +85,7 @@ def instead(handle: str) -> list[str]:
     ]
     if handle.startswith("https://tfhub.dev/"):
         lines = [
-            "the same line again later: tfhub.dev leads to Kaggle now, which refuses some "
-            "downloads for a while (https://github.com/tensorflow/hub/issues/932);",
+            LATER,
             *lines,
         ]
     if handle == MODULE:
@@ -94,7 +99,7 @@ def instead(handle: str) -> list[str]:
 
 @contextlib.contextmanager
 def _patience() -> Iterator[None]:
-    """Lets no new connection wait for ever; tensorflow_hub sets no limit of its own.
+    """Lets no new connection of this process wait without end; tensorflow_hub sets no limit.
 
     Where a firewall drops what is sent to a server, nothing else ends the wait for minutes.
     """

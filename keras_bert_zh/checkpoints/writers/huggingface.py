@@ -9,7 +9,7 @@ from keras_bert_zh.checkpoints import names
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.head import Head
 from keras_bert_zh.checkpoints.readers.huggingface import CONFIG
-from keras_bert_zh.checkpoints.schemes import huggingface
+from keras_bert_zh.checkpoints.schemes import HUGGINGFACE_CLASSES, huggingface
 from keras_bert_zh.checkpoints.weight_kinds import SAFETENSORS
 from keras_bert_zh.checkpoints.writers.model_card import CARD, model_card
 from keras_bert_zh.checkpoints.writers.parts import (
@@ -21,17 +21,12 @@ from keras_bert_zh.checkpoints.writers.parts import (
 from keras_bert_zh.checkpoints.writers.sentence_transformers import write_pooling
 from keras_bert_zh.vocabulary import is_lowercase, special_ids
 
-# Transformers' class for what stands on the encoder, beside the pooler: `BertModel` and so on.
+# The end of the name of Transformers' class, by the heads that there are: `BertModel` and so on.
 _ARCHITECTURES = {
     (): "Model",
     ("masked_lm",): "ForMaskedLM",
     ("next_sentence",): "ForNextSentencePrediction",
     ("masked_lm", "next_sentence"): "ForPreTraining",
-}
-_FINE_TUNED = {
-    "sequence_classification": "ForSequenceClassification",
-    "token_classification": "ForTokenClassification",
-    "question_answering": "ForQuestionAnswering",
 }
 
 _ACTIVATIONS = {"gelu_tanh": "gelu_new", "gelu_erf": "gelu", "relu": "relu"}
@@ -71,9 +66,7 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
 
 def _as_electra(checkpoint: Checkpoint) -> Checkpoint:
     """Returns the checkpoint without the pooler, which ElectraModel does not have."""
-    heads = [part for part in checkpoint.parts if part in ("masked_lm", "next_sentence")]
-    if checkpoint.head is not None and checkpoint.head.task == "sequence_classification":
-        heads.append("head on the pooled output")
+    heads = [part for part in checkpoint.parts if part in names.PRETRAINED[1:]]
     if heads:
         raise ValueError(
             f"Transformers' ElectraModel has no {' and no '.join(heads)}: write the checkpoint "
@@ -117,7 +110,7 @@ def _architecture(checkpoint: Checkpoint) -> str:
     if checkpoint.head is None:
         end = _ARCHITECTURES[_heads_of_its_own(checkpoint)]
     else:
-        end = _FINE_TUNED[checkpoint.head.task]
+        end = HUGGINGFACE_CLASSES[checkpoint.head.task]
     return f"{checkpoint.config.model_type.capitalize()}{end}"
 
 

@@ -42,7 +42,7 @@ def without_head(checkpoint: Checkpoint, format: str, *, stacklevel: int) -> Che
         return checkpoint
     warnings.warn(
         f"{format} has no heads of fine-tuned models: that of {head.task} is left out. "
-        'format="huggingface" keeps it.',
+        'Save it as format="huggingface" or "original" to keep it.',
         stacklevel=stacklevel,
     )
     kept = [name for name in checkpoint.weights if names.part_of(name) != head.part]

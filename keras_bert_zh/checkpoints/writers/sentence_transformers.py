@@ -40,12 +40,10 @@ def write_pooling(checkpoint: Checkpoint, pooling: Pooling, folder: pathlib.Path
         `SentenceTransformer`, `Transformer`, `Pooling`, `Dense` and `Normalize` in
         sentence-transformers.
     """
-    modules = [{"idx": 0, "name": "0", "path": "", "type": f"{_MODELS}.Transformer"}]
+    modules = [_entry(0, "", "Transformer")]
     for index, (kind, fields) in enumerate(_modules(checkpoint, pooling).items(), start=1):
         path = f"{index}_{kind}"
-        modules.append(
-            {"idx": index, "name": f"{index}", "path": path, "type": f"{_MODELS}.{kind}"}
-        )
+        modules.append(_entry(index, path, kind))
         (folder / path).mkdir()
         write_json(folder / path / "config.json", fields)
         if kind == "Dense":

@@ -20,6 +20,7 @@ SHARDS = ["model-00001-of-00001.safetensors", "model.safetensors.index.json"]
         (["onnx/model.safetensors", "training_args.bin"], []),
         (["../config.json", "/config.json", "../1_Pooling/config.json", "a/vocab.txt"], []),
         (["vocab.txt", "1_Pooling/config.json"], ["1_Pooling/config.json", "vocab.txt"]),
+        (["vocab.txt", "added_tokens.json"], ["added_tokens.json", "vocab.txt"]),
     ],
 )
 def test_which_files_are_wanted(names, taken):

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from keras_bert_zh import BertEncoder, MaskedLM, load_checkpoint, save_checkpoint
+from keras_bert_zh import (
+    BertEncoder,
+    MaskedLM,
+    TextClassifier,
+    load_checkpoint,
+    save_checkpoint,
+)
 from tests.checkpoints.writers.test_huggingface import loaded
 from tests.checkpoints.writers.variants import assert_same, variant
 from tests.conformance.cases import ELECTRA, ERNIE, INPUTS, TASKS
@@ -150,3 +156,11 @@ def test_transformers_computes_what_an_encoder_does(folder, config, architecture
     outputs = transformers_outputs(architecture, folder, inputs)
     theirs = zeroed(outputs["last_hidden_state"], inputs["input_mask"])
     assert difference(theirs, encoder(inputs)) < 1e-5
+
+
+def test_an_electra_with_a_classifier_of_one_layer_is_refused(folder):
+    encoder = BertEncoder(None, config=ELECTRA)
+    model = TextClassifier(encoder, labels=["a", "b"])
+    with pytest.raises(ValueError, match=r"has a head of two layers.* write it with model\.save"):
+        save_checkpoint(model, folder)
+    assert not folder.exists()
