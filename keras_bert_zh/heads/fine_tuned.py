@@ -4,12 +4,9 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
-import keras
-
 from keras_bert_zh.arguments import check_rate
 from keras_bert_zh.checkpoints import Checkpoint, Head
 from keras_bert_zh.checkpoints.head import check_labels, default_labels
-from keras_bert_zh.checkpoints.names import part_of
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.on_text import OnText
 from keras_bert_zh.layers.dense import Dense
@@ -73,12 +70,6 @@ class FineTuned(OnText):
     def labels(self) -> tuple[str, ...] | None:
         """The names of the outputs."""
         return self.head.labels
-
-    def named_variables(self) -> dict[str, keras.Variable]:
-        """Returns the weights in use by the names that `Checkpoint.weights` has."""
-        found = super().named_variables()
-        parts = (None, *self.heads(), *(("pooler",) if self.takes_pooled else ()))
-        return {name: variable for name, variable in found.items() if part_of(name) in parts}
 
     def checkpoint_fields(self) -> dict[str, Any]:
         if self.labels is None:

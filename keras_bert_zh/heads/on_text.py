@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_bert_zh.checkpoints import Checkpoint, open_checkpoint
 from keras_bert_zh.checkpoints.assign import ignoring_pooler, warn_of_lacking
+from keras_bert_zh.checkpoints.names import part_of
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.on_encoder import OnEncoder
 from keras_bert_zh.layers import kernels
@@ -159,6 +160,12 @@ class OnText(OnEncoder):
             input_signature = [dict_]
         super().export(filepath, format, verbose, input_signature, **kwargs)
 
+    def named_variables(self) -> dict[str, keras.Variable]:
+        """Returns the weights in use by the names that `Checkpoint.weights` has."""
+        found = super().named_variables()
+        parts = (None, *self.heads(), *(("pooler",) if self.takes_pooled else ()))
+        return {name: variable for name, variable in found.items() if part_of(name) in parts}
+
     def get_config(self) -> dict[str, Any]:
         preprocess = self.preprocess and keras.saving.serialize_keras_object(self.preprocess)
         return {**super().get_config(), "preprocess": preprocess}
@@ -185,7 +192,13 @@ def opened(source: Source) -> Checkpoint | BertEncoder:
     Raises:
         TypeError, ValueError, OSError: as `load_checkpoint` does.
     """
-    return source if isinstance(source, BertEncoder) else open_checkpoint(source)
+    if isinstance(source, BertEncoder):
+        return source
+    if not isinstance(source, str | os.PathLike | Checkpoint):
+        raise TypeError(
+            f"source must be a path, a URL, a Checkpoint or a BertEncoder, got {source!r}."
+        )
+    return open_checkpoint(source)
 
 
 def _arrays(x: Any) -> Any:

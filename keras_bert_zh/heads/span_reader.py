@@ -5,7 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_bert_zh.checkpoints import Head
+from keras_bert_zh.checkpoints import Checkpoint, Head
+from keras_bert_zh.checkpoints.assign import warn_of_lacking
 from keras_bert_zh.heads.fine_tuned import FineTuned
 from keras_bert_zh.heads.on_text import Source, opened
 from keras_bert_zh.preprocess import BertPreprocess
@@ -59,8 +60,9 @@ class SpanReader(FineTuned, keras.Model):
 
     Example:
 
-    >>> from keras_bert_zh import SpanReader
-    >>> model = SpanReader("small", max_length=32)
+    >>> from keras_bert_zh import BertEncoder, BertPreprocess, SpanReader
+    >>> preprocess = BertPreprocess("small", max_length=32)
+    >>> model = SpanReader(BertEncoder("small"), preprocess=preprocess)  # With a fresh head.
     >>> outputs = model((["谁写的？"], ["这本书是鲁迅写的。"]))
     >>> outputs["start_logits"].shape, outputs["end_logits"].shape
     (TensorShape([1, 32]), TensorShape([1, 32]))
@@ -90,6 +92,8 @@ class SpanReader(FineTuned, keras.Model):
             dropout=dropout,
             **kwargs,
         )
+        if isinstance(source, Checkpoint) and "span" not in source.parts:
+            warn_of_lacking("span", stacklevel=3)
         self.add_head(source, Head("question_answering"))
 
     def call(self, inputs, training=None):

@@ -42,9 +42,9 @@ def test_values_out_of_range(model, inputs, name, value, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda x: {}, r"takes a dict of input_ids .* got keys \[\]"),
+        (lambda x: {}, r"takes a dict of input_ids, input_mask, segment_ids, .* got keys \[\]"),
         (lambda x: {"input_mask": x["input_mask"]}, r"got keys \['input_mask'\]"),
-        (lambda x: x["input_ids"], "takes a dict of input_ids .* got"),
+        (lambda x: x["input_ids"], "takes a dict of input_ids, input_mask, segment_ids, .* got"),
         (lambda x: x | {"labels": x["input_ids"]}, r"got \['labels'\]"),
         (lambda x: x | {"input_ids": x["input_ids"] * 1.0}, "input_ids must be integers"),
         (lambda x: x | {"input_mask": x["input_mask"] * 1.0}, "input_mask must be integers"),

@@ -30,7 +30,7 @@ def test_fresh_heads(fine_tuned, cls, tiny):
         assert model.labels == ("x", "y")
         assert 0.005 < np.std(model.classifier.kernel) < 0.04
         assert not np.any(model.classifier.bias)
-        with pytest.raises(ValueError, match=r"labels is missing\. The checkpoint has (no|a) head"):
+        with pytest.raises(ValueError, match=r"labels is needed: the checkpoint has (no|a) head"):
             cls(source)
     assert SpanReader(tiny).span.kernel.shape == (32, 2)
 
@@ -91,7 +91,9 @@ def test_bad_input(tiny_block, inputs, error, message):
 
 def test_arguments_that_do_not_fit(tiny):
     encoder, preprocess = BertEncoder(tiny), BertPreprocess(None, max_length=8)
-    with pytest.raises(ValueError, match=r"labels is missing\. A BertEncoder has no head, so that"):
+    with pytest.raises(
+        ValueError, match=r"labels is needed: a BertEncoder has no head, so the model"
+    ):
         TextClassifier(encoder)
     with pytest.raises(ValueError, match="labels must be a sequence of at least one str, got 'ab'"):
         TextClassifier(encoder, "ab")
@@ -121,3 +123,14 @@ def test_arguments_that_do_not_fit(tiny):
         ValueError, match=r"has no vocabulary, neither vocab.txt nor tokenizer.json"
     ):
         TextClassifier(variant(tiny, vocabulary=None), ["a"])
+
+
+def test_a_fresh_head_of_a_reader_is_told_of(tiny_block):
+    with pytest.warns(UserWarning, match="no weights for question answering: start_logits and end"):
+        SpanReader(tiny_block, max_length=8)
+
+
+@pytest.mark.parametrize("source", [None, 3, BertPreprocess])
+def test_sources_that_are_none(source):
+    with pytest.raises(TypeError, match="source must be a path, a URL, a Checkpoint or a BertEnco"):
+        TextClassifier(source, ["a", "b"])

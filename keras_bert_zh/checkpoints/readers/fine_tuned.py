@@ -1,6 +1,7 @@
 """Tells which head of a fine-tuned model the files have, and what its outputs mean."""
 
 import pathlib
+import warnings
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
@@ -23,6 +24,10 @@ class FoundHead(NamedTuple):
     outputs: int
     own: tuple[str, ...]
     unread: tuple[str, ...]
+
+    def left_out(self) -> "FoundHead":
+        """Returns the same, with the head among what is not read."""
+        return FoundHead(None, 0, (), (*self.own, *self.unread))
 
 
 def find(
@@ -59,7 +64,7 @@ def find(
 
 def huggingface_head(
     path: pathlib.Path, fields: Mapping[str, Any], found: FoundHead, *, pooler: bool
-) -> Head | None:
+) -> tuple[Head | None, FoundHead]:
     """Returns what a `config.json` of Transformers says of the head that was found, if one was.
 
     Whether a classifier is of texts or of tokens is told by `architectures`; where that names no
@@ -71,26 +76,29 @@ def huggingface_head(
         found: what `find` returned.
         pooler: bool, whether the files have a pooler.
 
-    Raises:
-        ValueError: if labels, problem type or dropout are not what Transformers writes.
+    Returns:
+        The head, or `None` if there is none, or if it is not read, of which a warning tells; and
+        what `find` returned, of which the head is unread then.
 
     Reference:
         `PretrainedConfig` and `BertForSequenceClassification` in Hugging Face Transformers.
     """
     if found.part is None:
-        return None
+        return None, found
+    if found.part == "span":
+        return Head("question_answering"), found
     try:
-        if found.part == "span":
-            return Head("question_answering")
         guessed = "sequence_classification" if pooler else "token_classification"
-        return Head(
+        head = Head(
             next((t for t in _told(fields) if TASKS[t] == found.part), guessed),
             _labels(fields, found.outputs),
             fields.get("problem_type"),
             fields.get("classifier_dropout"),
         )
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        warnings.warn(f"{path}: {error} So this package does not read its head.", stacklevel=3)
+        return None, found.left_out()
+    return head, found
 
 
 def original_head(path: pathlib.Path, fields: Mapping[str, Any], found: FoundHead) -> Head | None:

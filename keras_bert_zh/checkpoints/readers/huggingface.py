@@ -57,7 +57,13 @@ def read(folder: pathlib.Path) -> Checkpoint:
         scheme = scheme._replace(transposed=())
     others = _of_other_layers(tensors, tied=fields.get("tie_word_embeddings", True))
     foreign = [name for name in others if not name.startswith("cls.")]
-    found = fine_tuned.find(tensors, scheme, config.hidden_size, foreign, fields)
+    pooler = scheme.names["pooler.dense.kernel"] in tensors
+    head, found = fine_tuned.huggingface_head(
+        path,
+        fields,
+        fine_tuned.find(tensors, scheme, config.hidden_size, foreign, fields),
+        pooler=pooler,
+    )
     others = [name for name in (*others, *found.unread) if name not in found.own]
     weights, leftovers = select(
         f"{file} does not hold the BERT that {CONFIG} describes.",
@@ -70,8 +76,6 @@ def read(folder: pathlib.Path) -> Checkpoint:
     vocabulary, lowercase = _tokenizer(folder, config.vocab_size)
     _check_padding(path, fields, vocabulary)
     leftovers = tuple(dict.fromkeys((*leftovers, *others)))
-    pooler = "pooler.dense.kernel" in weights
-    head = fine_tuned.huggingface_head(path, fields, found, pooler=pooler)
     model = next(iter(fine_tuned.classes(fields)), None)
     warn_of_head(file, _of_a_head(leftovers), model, fields.get("id2label"))
     warn_of_tasks(path, leftovers)

@@ -82,7 +82,7 @@ def _module(folder: pathlib.Path, entry: Any) -> tuple[str, pathlib.Path]:
             f"{folder / MODULES} must give a type and a path for each module, got {entry!r}."
         )
     # A longer path could lead out of the folder.
-    if path and (pathlib.PurePath(path).name != path or path == ".."):
+    if path not in ("", ".") and (pathlib.PurePath(path).name != path or path == ".."):
         raise ValueError(f"{folder / MODULES} names {path!r}, which is no folder in {folder}.")
     return kind.rpartition(".")[2], folder / path
 

@@ -61,6 +61,8 @@ def _stored(state: object) -> dict[str, Stored]:
     if not isinstance(state, dict):
         raise ValueError(f"it holds a {type(state).__name__}, not a state dict")
     for name, value in state.items():
+        if not name.isprintable():
+            raise ValueError(f"its state dict holds the name {name[:100]!a}, which is no text")
         if not isinstance(value, Stored):
             raise ValueError(
                 f"its state dict holds {name[:100]!r}, a {type(value).__name__} and not a tensor"

@@ -20,6 +20,7 @@ _OPEN: Mapping[str, Callable[[pathlib.Path], dict[str, Tensor]]] = {
     ".msgpack": msgpack_files.open_tensors,
     ".bin": torch_files.open_tensors,
 }
+_POINTER = b"version https://git-lfs"
 # Their kernels are [in, out] already.
 _OF_KERAS_AND_FLAX = (".h5", ".msgpack")
 
@@ -57,12 +58,24 @@ def open_weights(folder: pathlib.Path) -> WeightFiles:
         files = _shards(path)
     tensors: dict[str, Tensor] = {}
     for file in files:
+        _check_content(file)
         found = _OPEN[file.suffix](file)
         twice = sorted(tensors.keys() & found)
         if twice:
             raise ValueError(f"{file} holds {twice[0]}, which another file holds already.")
         tensors |= found
     return WeightFiles(path, tensors, path.suffix not in _OF_KERAS_AND_FLAX)
+
+
+def _check_content(file: pathlib.Path) -> None:
+    """Raises ValueError if a file is a note of Git LFS on where the real one is."""
+    if file.is_file():
+        with file.open("rb") as opened:
+            if opened.read(len(_POINTER)) == _POINTER:
+                raise ValueError(
+                    f"{file} is a pointer of Git LFS and not the file itself: run `git lfs pull` "
+                    "in its repository, or download it again."
+                )
 
 
 def _shards(index: pathlib.Path) -> list[pathlib.Path]:

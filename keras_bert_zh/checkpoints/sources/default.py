@@ -94,7 +94,10 @@ def _from_the_network() -> Found:
             )
         return found
     reasons = "".join(f"\n- {url}: {error}" for url, error in failed.items())
-    raise UnreachableError(f"no place that has it answers:{reasons}")
+    raise UnreachableError(
+        "no place that has it answers. HF_ENDPOINT or MODELSCOPE_ENDPOINT in the environment "
+        f"chooses a mirror. This is why each failed:{reasons}"
+    )
 
 
 def _check(url: str, folder: pathlib.Path) -> None:

@@ -77,6 +77,11 @@ def _as_electra(checkpoint: Checkpoint) -> Checkpoint:
             "Transformers' ElectraForSequenceClassification has a head of two layers, and this one "
             "has one on the pooled output: write it with model.save, as a file of Keras."
         )
+    if checkpoint.pooling is not None and checkpoint.pooling.mode == "pooled_output":
+        raise ValueError(
+            "Transformers' ElectraModel has no pooler, and these vectors are its output: write the "
+            "model with model.save, as a file of Keras."
+        )
     if "pooler" in checkpoint.parts:
         warnings.warn(
             "Transformers' ElectraModel has no pooler: that of this encoder is not written. What "

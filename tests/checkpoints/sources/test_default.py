@@ -96,8 +96,10 @@ def test_each_place_in_turn(server, places, inputs, golden, place):
     assert server.requests == before  # None is asked twice.
     assert [bool(asked(server, other)) for other in range(4)] == [o <= place for o in range(4)]
     said = [str(warning.message) for warning in caught if "default" in str(warning.message)]
-    others = " and ".join(url for url, _ in places[:place])
-    line = f"The default checkpoint is {places[place][0]}, since {others} did not answer."
+    others = " or ".join(url for url, _ in places[:place])
+    line = (
+        f"The default checkpoint is {places[place][0]}: it could not be downloaded from {others}."
+    )
     assert said == ([line] if place else [])
 
     assert encoder.config.hidden_act == "gelu_tanh"
@@ -214,7 +216,7 @@ def test_a_copy_may_have_weights_of_another_kind(server, places, copy, place):
     kinds = {name: (DATA / "weight_files" / name).read_bytes() for name in OTHER_KINDS}
     plain = {name: body for name, body in copy.items() if name != "model.safetensors"}
     server.routes = {FACE: huggingface, SCOPE: modelscope}[place](COPY, plain | kinds)
-    with pytest.warns(UserWarning, match="did not answer"):
+    with pytest.warns(UserWarning, match="could not be downloaded from"):
         first = resolve(DEFAULT)
     assert [name for name in OTHER_KINDS if (first.path / name).exists()] == OTHER_KINDS[:1]
     assert first.verified

@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 from keras_bert_zh import (
     BertEncoder,
     MaskedLM,
+    SentenceEncoder,
     TextClassifier,
     load_checkpoint,
     save_checkpoint,
@@ -162,5 +163,12 @@ def test_an_electra_with_a_classifier_of_one_layer_is_refused(folder):
     encoder = BertEncoder(None, config=ELECTRA)
     model = TextClassifier(encoder, labels=["a", "b"])
     with pytest.raises(ValueError, match=r"has a head of two layers.* write it with model\.save"):
+        save_checkpoint(model, folder)
+    assert not folder.exists()
+
+
+def test_vectors_of_a_pooler_that_electra_has_no_place_for(folder):
+    model = SentenceEncoder(BertEncoder(None, config=ELECTRA), "pooled_output")
+    with pytest.raises(ValueError, match="no pooler, and these vectors are its output: write the"):
         save_checkpoint(model, folder)
     assert not folder.exists()

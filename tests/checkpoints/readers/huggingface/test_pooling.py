@@ -141,8 +141,8 @@ def one_module(**fields):
     [
         (lambda f: (f / "modules.json").write_text("{}"), "modules.json must hold a JSON array"),
         (lambda f: (f / "modules.json").write_text("[1"), "modules.json is not valid JSON"),
-        (modules(lambda found: [3]), "must list a type and a path a module, got 3"),
-        (one_module(type=None), "must list a type and a path a module, got {"),
+        (modules(lambda found: [3]), "must give a type and a path for each module, got 3"),
+        (one_module(type=None), "must give a type and a path for each module, got {"),
         (one_module(path="../1_Pooling"), "names '../1_Pooling', which is no folder in"),
         (one_module(path=".."), r"names '\.\.', which is no folder in"),
         (one_module(path="4_Pooling"), r"4_Pooling/config.json is no file"),
