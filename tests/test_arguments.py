@@ -224,6 +224,7 @@ def takers(preprocess, packed, write, encoder, tiny):
     }
 
 
+@pytest.mark.filterwarnings("ignore:The checkpoint has no weights for question answering")
 def test_every_int_may_be_of_numpy_and_none_is_true(takers):
     assert sorted(takers) == sorted(int_arguments())
     for place, (take, value) in takers.items():

@@ -50,6 +50,7 @@ def test_verify_compares_every_task_type(run, tmp_path):
     assert shown(output)["sequence_output"].endswith("DIFFERENT")
 
 
+@pytest.mark.filterwarnings("ignore:.* has files of Sentence Transformers, but no modules.json")
 def test_verify_compares_how_vectors_are_made(run, tmp_path):
     places = [copy_of(kind, tmp_path / kind) for kind in ("cls", "mean")]
     status, output, _ = run("verify", *places)

@@ -32,7 +32,6 @@ def test_fresh_heads(fine_tuned, cls, tiny):
         assert not np.any(model.classifier.bias)
         with pytest.raises(ValueError, match=r"labels is needed: the checkpoint has (no|a) head"):
             cls(source)
-    assert SpanReader(tiny).span.kernel.shape == (32, 2)
 
 
 def test_a_checkpoint_without_pooler(fine_tuned):
@@ -91,9 +90,7 @@ def test_bad_input(tiny_block, inputs, error, message):
 
 def test_arguments_that_do_not_fit(tiny):
     encoder, preprocess = BertEncoder(tiny), BertPreprocess(None, max_length=8)
-    with pytest.raises(
-        ValueError, match=r"labels is needed: a BertEncoder has no head, so the model"
-    ):
+    with pytest.raises(ValueError, match="labels is needed: a BertEncoder has no head, so"):
         TextClassifier(encoder)
     with pytest.raises(ValueError, match="labels must be a sequence of at least one str, got 'ab'"):
         TextClassifier(encoder, "ab")
@@ -127,7 +124,8 @@ def test_arguments_that_do_not_fit(tiny):
 
 def test_a_fresh_head_of_a_reader_is_told_of(tiny_block):
     with pytest.warns(UserWarning, match="no weights for question answering: start_logits and end"):
-        SpanReader(tiny_block, max_length=8)
+        model = SpanReader(tiny_block, max_length=8)
+    assert model.span.kernel.shape == (32, 2)
 
 
 @pytest.mark.parametrize("source", [None, 3, BertPreprocess])
