@@ -55,7 +55,8 @@ bench-peers: .venv-peers/installed
 	$(PEERS)/python -m pip install --quiet --editable . --requirement benchmarks/peers.txt
 	touch $@
 
-# Beside the tests' own packages: what is written is read by those who wrote the formats, too.
+# Beside the tests' own packages: PyTorch, Transformers, sentence-transformers and Keras Hub read what
+# this package writes.
 peers: .venv/peers-installed
 
 # One exact release, since pip prefers its build for CPUs alone, 2.13.0+cpu, wherever it finds one

@@ -9,9 +9,10 @@ import pytest
 
 import keras_bert_zh
 from keras_bert_zh.checkpoints import DEFAULT
-from keras_bert_zh.checkpoints.sources import zip_url
+from keras_bert_zh.checkpoints.sources import nearby, zip_url
 from keras_bert_zh.checkpoints.sources.found import UnreachableError
 from keras_bert_zh.checkpoints.sources.resolve import resolve
+from keras_bert_zh.checkpoints.weight_kinds import KINDS
 
 PAGE = (pathlib.Path(__file__).parents[1] / "docs" / "checkpoints.md").read_text(encoding="utf-8")
 ROWS = [
@@ -20,8 +21,8 @@ ROWS = [
     if line.startswith("| ")
 ][1:]
 
-# The files that weights are in: those of Transformers in the order in which they are taken.
-FILES = ("model.safetensors", "tf_model.h5", "flax_model.msgpack", "pytorch_model.bin")
+# The files that weights are in.
+FILES = [kind.file for kind in KINDS]
 OTHERS = ("model.weights.h5", "bert_model.ckpt.*", "variables/variables.*")
 
 
@@ -51,6 +52,10 @@ def no_network(monkeypatch):
 def test_there_are_many_and_each_once():
     sources = [source_of(row) for row in ROWS]
     assert len(sources) == len(set(sources)) >= 25
+
+
+def test_what_is_known_by_name_has_a_line():
+    assert {f"hf://{name}" for name in nearby._REPOSITORIES} <= {source_of(row) for row in ROWS}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])

@@ -28,7 +28,8 @@ class Kind(NamedTuple):
 
 
 SAFETENSORS = Kind("model.safetensors", "model-?????-of-?????.safetensors")
-# Numbers alone, in two forms; and pickles, which other programs run when they open them.
+# All but the last hold numbers and nothing else. The last is a pickle, which other programs run
+# when they open it.
 KINDS = (
     SAFETENSORS,
     Kind("tf_model.h5"),

@@ -21,10 +21,10 @@ _NO_TOKEN = -10_000.0
 class SpanReader(FineTuned, keras.Model):
     """Tells the first and the last token of the answer to a question, in a text beside it.
 
-    Of a checkpoint that was fine-tuned for this it is that model. Of any other checkpoint it has a
-    fresh head, which `fit` trains on a dict of `start_logits` and `end_logits`, each `<int32>[B]`,
-    the positions of the two tokens; 0, that of `[CLS]`, where there is no answer. The pooler is not
-    used, not trained and not saved in checkpoints.
+    From a checkpoint that was fine-tuned for this task it is that model. From any other checkpoint
+    it has a fresh head, which `fit` trains on a dict of `start_logits` and `end_logits`, each
+    `<int32>[B]`, the positions of the two tokens; 0, that of `[CLS]`, where there is no answer. The
+    pooler is not used, not trained and not saved in checkpoints.
 
     Args:
         source: anything that `load_checkpoint` takes; or a BertEncoder, for options that are not

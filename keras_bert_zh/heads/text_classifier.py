@@ -18,9 +18,9 @@ _TASK = "sequence_classification"
 class TextClassifier(FineTuned, keras.Model):
     """Tells the label of a text: a dense layer on the pooled output.
 
-    Of a checkpoint that was fine-tuned for this it is that model, labels and all. Of any other
-    checkpoint it has a fresh head, which `fit` trains. `fit`, `evaluate` and `predict` take texts
-    as lists, arrays, string tensors and `tf.data`.
+    From a checkpoint that was fine-tuned for this task it is that model, with its labels. From any
+    other checkpoint it has a fresh head, which `fit` trains. `fit`, `evaluate` and `predict` take
+    texts as lists, arrays, string tensors and `tf.data`.
 
     Args:
         source: anything that `load_checkpoint` takes; or a BertEncoder, for options that are not

@@ -19,11 +19,11 @@ _TASK = "token_classification"
 class TokenTagger(FineTuned, keras.Model):
     """Tells the label of each token, such as those of names: a dense layer on the last states.
 
-    Of a checkpoint that was fine-tuned for this it is that model, labels and all. Of any other
-    checkpoint it has a fresh head, which `fit` trains on labels `<int32>[B, S]`. The logits have a
-    Keras mask, by which losses and metrics leave out padding. `[CLS]` and `[SEP]` count: give them
-    a label, or weights of 0 as `sample_weight` `<float>[B, S]`. The pooler is not used, not
-    trained and not saved in checkpoints.
+    From a checkpoint that was fine-tuned for this task it is that model, with its labels. From any
+    other checkpoint it has a fresh head, which `fit` trains on labels `<int32>[B, S]`. The logits
+    have a Keras mask, by which losses and metrics leave out padding. `[CLS]` and `[SEP]` count:
+    give them a label, or weights of 0 as `sample_weight` `<float>[B, S]`. The pooler is not used,
+    not trained and not saved in checkpoints.
 
     Args:
         source: anything that `load_checkpoint` takes; or a BertEncoder, for options that are not

@@ -71,9 +71,8 @@ def test_a_functional_model_of_texts(tiny_block):
     assert difference(copy(tf.constant(TEXTS)), expected) < 1e-6
 
 
-@pytest.mark.parametrize("cls", [TokenTagger])
-def test_an_exported_model_takes_texts(tiny_block, tmp_path, cls):
-    model = text_model(tiny_block, cls)
+def test_an_exported_model_takes_texts(tiny_block, tmp_path):
+    model = text_model(tiny_block, TokenTagger)
     model.export(tmp_path / "exported", verbose=False)
     exported = tf.saved_model.load(tmp_path / "exported")
     assert difference(exported.serve(tf.constant(TEXTS)), model(TEXTS)) < 1e-6

@@ -54,7 +54,7 @@ _PLAIN = {
 
 
 def is_keras_hub(folder: pathlib.Path) -> bool:
-    """Tells whether the folder holds weights as Keras saves them, and what object they are of."""
+    """Tells whether there are weights as Keras saves them, and a config.json that names a class."""
     config = folder / CONFIG
     weights = (folder / WEIGHTS).is_file()
     return weights and config.is_file() and b'"class_name"' in config.read_bytes()

@@ -10,7 +10,7 @@ CARD = "README.md"
 SIGNED = "keras_bert_zh wrote it."
 
 # What a model is for, as the Hub names it, by the end of the name of Transformers' class.
-_TASKS = {
+_PIPELINES = {
     "ForMaskedLM": "fill-mask",
     "ForPreTraining": "fill-mask",
     "ForSequenceClassification": "text-classification",
@@ -39,8 +39,8 @@ def model_card(checkpoint: Checkpoint, architecture: str, pooling: Pooling | Non
     """
     config = checkpoint.config
     library = "transformers" if pooling is None else "sentence-transformers"
-    ends = [end for end in _TASKS if architecture.endswith(end)]
-    task = _TASKS[ends[0]] if ends else "feature-extraction"
+    ends = [end for end in _PIPELINES if architecture.endswith(end)]
+    task = _PIPELINES[ends[0]] if ends else "feature-extraction"
     tags = [task]
     if pooling is not None:
         task = "sentence-similarity"
@@ -59,9 +59,9 @@ def model_card(checkpoint: Checkpoint, architecture: str, pooling: Pooling | Non
         *_of_vectors(pooling),
         *_of_labels(checkpoint.head),
         "## Use",
-        f"```python\n{_use(architecture, pooling)}\n```",
-        f"`FOLDER` is where this page is. {SIGNED} What the model was trained on, and its licence, "
-        "it does not know: say so here before you share it.",
+        f"```python\n{_use(checkpoint, architecture, pooling)}\n```",
+        f"`FOLDER` is the folder of this page. {SIGNED} It does not know what the model was "
+        "trained on, nor its licence: add both here before you share the model.",
     ]
     return "\n\n".join(paragraphs) + "\n"
 
@@ -82,16 +82,18 @@ def _of_labels(head: Head | None) -> list[str]:
     return [f"Labels: {listing(head.labels, 30)}."]
 
 
-def _use(architecture: str, pooling: Pooling | None) -> str:
-    if pooling is None:
+def _use(checkpoint: Checkpoint, architecture: str, pooling: Pooling | None) -> str:
+    if pooling is not None:
         return (
-            f"from transformers import AutoTokenizer, {architecture}\n\n"
-            'tokenizer = AutoTokenizer.from_pretrained("FOLDER")\n'
-            f'model = {architecture}.from_pretrained("FOLDER")'
+            "from sentence_transformers import SentenceTransformer\n\n"
+            'vectors = SentenceTransformer("FOLDER").encode(["今天天气很好"])'
         )
+    model = f'model = {architecture}.from_pretrained("FOLDER")'
+    if checkpoint.vocabulary is None:
+        return f"from transformers import {architecture}\n\n{model}"
     return (
-        "from sentence_transformers import SentenceTransformer\n\n"
-        'vectors = SentenceTransformer("FOLDER").encode(["今天天气很好"])'
+        f"from transformers import AutoTokenizer, {architecture}\n\n"
+        f'tokenizer = AutoTokenizer.from_pretrained("FOLDER")\n{model}'
     )
 
 

@@ -82,6 +82,15 @@ def test_chinese_only_if_its_tokens_are(tiny):
         assert "language: zh" not in front(card)
 
 
+def test_a_tokenizer_only_where_there_is_a_vocabulary(tiny):
+    cards = [
+        model_card(variant(tiny, vocabulary=vocabulary), "BertModel", None)
+        for vocabulary in (tiny.vocabulary, None)
+    ]
+    assert ["AutoTokenizer" in card for card in cards] == [True, False]
+    assert "```python\nfrom transformers import BertModel\n\nmodel = BertModel" in cards[1]
+
+
 def test_a_page_that_somebody_wrote_is_not_replaced(tiny, folder):
     save_checkpoint(tiny, folder)
     save_checkpoint(dataclasses.replace(tiny), folder, overwrite=True)
