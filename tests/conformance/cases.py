@@ -75,8 +75,8 @@ TABLE = _RNG.normal(0, 0.1, size=(3, 12)).astype("float32")
 TEXTS = np.array(["今天天气很好", "", "Keras，坏\0了 [CLS]"], dtype=object)
 
 
-def _encoder(dtype):
-    return BertEncoder(None, config=CONFIG, dropout=0.0, dtype=dtype)
+def _encoder(dtype, config=_ONE_BLOCK):
+    return BertEncoder(None, config=config, dropout=0.0, dtype=dtype)
 
 
 CASES = {
@@ -117,7 +117,7 @@ CASES = {
     Dropout: Case(lambda **kwargs: Dropout(0.0, **kwargs), (HIDDEN,)),
     Pooler: Case(lambda **kwargs: Pooler(hidden_size=12, **kwargs), (HIDDEN[:, 0],)),
     MaskedLM: Case(
-        lambda dtype=None, **kwargs: MaskedLM(_encoder(dtype), next_sentence=True, **kwargs),
+        lambda dtype=None, **kwargs: MaskedLM(_encoder(dtype, CONFIG), next_sentence=True, **kwargs),
         (INPUTS | {"mlm_positions": POSITIONS},),
     ),
     SentenceEncoder: Case(
