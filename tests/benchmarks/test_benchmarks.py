@@ -24,7 +24,8 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 QUICK = """
 from benchmarks import contest
 from benchmarks.contestants import encoder, ours, weights
-contest.METHOD, encoder._TURN, ours.Ceiling.SHAPES = "fork", 0, ((256, 256, 256),)
+contest.METHOD, contest.PAUSE = "fork", 0
+encoder._TURN, ours.Ceiling.SHAPES = 0, ((256, 256, 256),)
 """
 
 
@@ -166,7 +167,7 @@ def test_profile_lists_kinds_of_operations():
 @LINUX
 def test_finetune_reports_times_memory_and_goals():
     names = ("ours float32", "ours float32, `remat=True`")
-    report = run("finetune", "--rounds", "2", "--only", *names)
+    report = run("finetune", "--rounds", "1", "--only", *names)
     for name in names:
         assert number(row(report, name)[-1]) > 0  # The first step: a tiny one rounds to nothing.
     memory = report.partition("Memory is")[2]

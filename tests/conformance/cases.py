@@ -57,11 +57,11 @@ CONFIG = BertConfig(
     intermediate_size=17,
     max_position_embeddings=11,
 )
-_ONE_BLOCK = dataclasses.replace(CONFIG, num_hidden_layers=1)
+ONE_BLOCK = dataclasses.replace(CONFIG, num_hidden_layers=1)
 ERNIE = dataclasses.replace(
-    _ONE_BLOCK, model_type="ernie", type_vocab_size=4, task_type_vocab_size=3
+    ONE_BLOCK, model_type="ernie", type_vocab_size=4, task_type_vocab_size=3
 )
-ELECTRA = dataclasses.replace(_ONE_BLOCK, model_type="electra", embedding_size=5)
+ELECTRA = dataclasses.replace(ONE_BLOCK, model_type="electra", embedding_size=5)
 _RNG = np.random.default_rng(0)
 HIDDEN = _RNG.normal(size=(3, 7, 12)).astype("float32")
 MASK = np.array([[1] * 7, [1, 1, 1, 0, 0, 0, 0], [1, 0, 1, 1, 0, 1, 0]], "int32")
@@ -75,8 +75,8 @@ TABLE = _RNG.normal(0, 0.1, size=(3, 12)).astype("float32")
 TEXTS = np.array(["今天天气很好", "", "Keras，坏\0了 [CLS]"], dtype=object)
 
 
-def _encoder(dtype):
-    return BertEncoder(None, config=CONFIG, dropout=0.0, dtype=dtype)
+def _encoder(dtype, config=ONE_BLOCK):
+    return BertEncoder(None, config=config, dropout=0.0, dtype=dtype)
 
 
 CASES = {
@@ -117,7 +117,9 @@ CASES = {
     Dropout: Case(lambda **kwargs: Dropout(0.0, **kwargs), (HIDDEN,)),
     Pooler: Case(lambda **kwargs: Pooler(hidden_size=12, **kwargs), (HIDDEN[:, 0],)),
     MaskedLM: Case(
-        lambda dtype=None, **kwargs: MaskedLM(_encoder(dtype), next_sentence=True, **kwargs),
+        lambda dtype=None, **kwargs: MaskedLM(
+            _encoder(dtype, CONFIG), next_sentence=True, **kwargs
+        ),
         (INPUTS | {"mlm_positions": POSITIONS},),
     ),
     SentenceEncoder: Case(

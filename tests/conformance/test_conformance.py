@@ -54,8 +54,9 @@ def functional(case, layer):
     return keras.Model(tree.flatten(inputs), layer(*inputs))
 
 
-def predict(model, case):
-    return model.predict(tree.flatten(case.arguments), verbose=0)
+def call(model, case):
+    """What `predict` gives, too; it traces a graph first."""
+    return model(tree.flatten(tensors(case.arguments)))
 
 
 def test_no_layer_is_missing():
@@ -82,21 +83,22 @@ def test_graph_equals_eager(case):
 @EVERY
 def test_functional_model_equals_eager(case):
     layer = case.make()
-    assert_same(predict(functional(case, layer), case), layer(*case.arguments), 1e-6)
+    outputs = functional(case, layer).predict(tree.flatten(case.arguments), verbose=0)
+    assert_same(outputs, layer(*case.arguments), 1e-6)
 
 
 @EVERY
 def test_config_json_clone_and_pickle(case):
     layer = case.make(name="once")
     model = functional(case, layer)
-    expected = predict(model, case)
+    expected = call(model, case)
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(layer)))
     assert keras.saving.deserialize_keras_object(config).get_config() == layer.get_config()
     clones = [keras.models.clone_model(model), keras.models.model_from_json(model.to_json())]
     for clone in clones:
         clone.set_weights(model.get_weights())
     for copy in (*clones, pickle.loads(pickle.dumps(model))):
-        assert_same(predict(copy, case), expected)
+        assert_same(call(copy, case), expected)
 
 
 def test_every_layer_saved_and_exported_is_the_same_in_a_new_process(tmp_path):
@@ -106,7 +108,7 @@ def test_every_layer_saved_and_exported_is_the_same_in_a_new_process(tmp_path):
         model.save(tmp_path / f"{name}.keras")
         model.export(tmp_path / name, verbose=False)
         flat = tree.flatten(case.arguments)
-        expected[name] = [a.tolist() for a in flat], arrays(predict(model, case))
+        expected[name] = [a.tolist() for a in flat], arrays(call(model, case))
     (tmp_path / "expected.pickle").write_bytes(pickle.dumps(expected))
     run_python(
         """
@@ -143,7 +145,9 @@ for name, (arguments, values) in expected.items():
         np.array(argument, dtype=object if isinstance(argument[0], str) else i.dtype)
         for argument, i in zip(arguments, model.inputs)
     ]
-    check(name, model.predict(arrays, verbose=0), values, 0)
+    check(name, model(list(map(tf.constant, arrays))), values, 0)
+    if name == "BertPreprocess":
+        check(name, model.predict(arrays, verbose=0), values, 0)
 """,
         tmp_path,
     )

@@ -35,7 +35,7 @@ positions = np.int32([[0, 1]] * 4)
 encoder_inputs = {"input_ids": ids, "input_mask": mask}
 masked_inputs = encoder_inputs | {"mlm_positions": positions}
 
-def model_of(kind, strategy):
+def model_of(kind, strategy, **how):
     keras.utils.set_random_seed(0)
     with strategy.scope():
         encoder = BertEncoder(None, config=config, dropout=0.0)
@@ -44,7 +44,7 @@ def model_of(kind, strategy):
         else:
             model = keras.Sequential([encoder, keras.layers.Dense(2)])
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(keras.optimizers.SGD(0.1), loss, weighted_metrics=["accuracy"])
+        model.compile(keras.optimizers.SGD(0.1), loss, weighted_metrics=["accuracy"], **how)
     return model
 
 def refused(call, error, message):
@@ -55,14 +55,14 @@ def refused(call, error, message):
     else:
         raise AssertionError(message)
 
-two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+two, one = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), tf.distribute.get_strategy()
 assert two.num_replicas_in_sync == 2
 cases = (BertEncoder, encoder_inputs, np.arange(4) % 2), (MaskedLM, masked_inputs, ids[:, :2])
 for kind, inputs, labels in cases:
     options = {"batch_size": 4, "epochs": 3, "shuffle": False, "verbose": 0}
     losses, expected = (
-        model_of(kind, strategy).fit(inputs, labels, **options).history["loss"]
-        for strategy in (two, tf.distribute.get_strategy())
+        model.fit(inputs, labels, **options).history["loss"]
+        for model in (model_of(kind, two), model_of(kind, one, run_eagerly=True))
     )
     assert expected[-1] < expected[0] - 0.001, expected
     np.testing.assert_allclose(losses, expected, rtol=1e-4)
