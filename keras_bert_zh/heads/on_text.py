@@ -1,16 +1,16 @@
 """What the models share that take texts: the preprocess and the encoder below their heads."""
 
+import inspect
 import os
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_bert_zh.checkpoints import Checkpoint, open_checkpoint
 from keras_bert_zh.checkpoints.assign import ignoring_pooler, warn_of_lacking
 from keras_bert_zh.encoder import BertEncoder
+from keras_bert_zh.heads.batches import as_arrays, has_strings
 from keras_bert_zh.heads.on_encoder import OnEncoder
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.encoder_inputs import complete
@@ -97,26 +97,41 @@ class OnText(OnEncoder):
         """Returns the shape and the dtype of what the heads take."""
         return self.encoder.compute_output_spec(self._tokens(inputs), output_key=self._output_key)
 
-    def fit(self, x=None, *args, **kwargs):
-        validation = kwargs.get("validation_data")
-        if isinstance(validation, (tuple, list)):
-            kwargs["validation_data"] = (self._batches(validation[0]), *validation[1:])
-        return super().fit(self._batches(x), *args, **kwargs)
+    def fit(self, *args, **kwargs):
+        return super().fit(**self._prepared(super().fit, args, kwargs))
 
-    def evaluate(self, x=None, *args, **kwargs):
-        return super().evaluate(self._batches(x), *args, **kwargs)
+    def evaluate(self, *args, **kwargs):
+        return super().evaluate(**self._prepared(super().evaluate, args, kwargs))
 
-    def predict(self, x, *args, **kwargs):
-        return super().predict(self._batches(x), *args, **kwargs)
+    def predict(self, *args, **kwargs):
+        return super().predict(**self._prepared(super().predict, args, kwargs))
 
-    def _batches(self, x):
-        """Returns what Keras is to make batches of; it refuses lists of strings, and others late.
+    def train_on_batch(self, *args, **kwargs):
+        return super().train_on_batch(**self._prepared(super().train_on_batch, args, kwargs))
 
-        On JAX it refuses them after it has taken the weights out of the model.
+    def test_on_batch(self, *args, **kwargs):
+        return super().test_on_batch(**self._prepared(super().test_on_batch, args, kwargs))
+
+    def predict_on_batch(self, *args, **kwargs):
+        return super().predict_on_batch(**self._prepared(super().predict_on_batch, args, kwargs))
+
+    def _prepared(self, method, args, kwargs):
+        """Returns the arguments of one of Keras's methods by name, with arrays in place of lists.
+
+        Keras refuses lists of strings, and on JAX others late: after it has taken the weights out
+        of the model.
         """
-        if not kernels.ON_TENSORFLOW and _has_strings(x):
-            self._check_strings()
-        return _arrays(x)
+        arguments = inspect.signature(method).bind(*args, **kwargs).arguments
+        arguments |= arguments.pop("kwargs", {})
+        validation = arguments.get("validation_data")
+        held_out = validation[:1] if isinstance(validation, (tuple, list)) else (validation,)
+        for x in (arguments.get("x"), *held_out):
+            if not kernels.ON_TENSORFLOW and has_strings(x):
+                self._check_strings()
+        if isinstance(validation, list):
+            arguments["validation_data"] = tuple(validation)
+        names = ("x", "y", "sample_weight", "validation_data")
+        return arguments | {name: as_arrays(arguments[name]) for name in names if name in arguments}
 
     @says_it_all
     def _tokens(self, inputs):
@@ -186,26 +201,6 @@ def opened(source: Source) -> Checkpoint | BertEncoder:
         TypeError, ValueError, OSError: as `load_checkpoint` does.
     """
     return source if isinstance(source, BertEncoder) else open_checkpoint(source)
-
-
-def _arrays(x: Any) -> Any:
-    """Returns texts, or pairs of them, as Keras takes them: lists become arrays of objects."""
-    if isinstance(x, tuple):
-        return tuple(map(_arrays, x))
-    if isinstance(x, dict):
-        return {key: _arrays(value) for key, value in x.items()}
-    is_list = isinstance(x, list) and bool(x) and all(isinstance(text, str) for text in x)
-    is_array = isinstance(x, np.ndarray) and x.dtype.kind == "U"
-    return np.array(x, dtype=object) if is_list or is_array else x
-
-
-def _has_strings(x: Any) -> bool:
-    """Tells whether there are strings among what is to be batches for a model."""
-    spec = getattr(x, "element_spec", x)  # Of a dataset, in which labels come second.
-    if spec is not x and isinstance(spec, tuple):
-        spec = spec[0]
-    kinds = [str(getattr(part, "dtype", type(part).__name__)) for part in keras.tree.flatten(spec)]
-    return any(re.search("str|object|bytes|<[US]", kind) for kind in kinds)
 
 
 def _preprocess(

@@ -1,0 +1,52 @@
+"""Lists, of which Keras makes no batches."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_bert_zh import SpanReader
+from keras_bert_zh.heads.batches import as_arrays, has_strings
+from tests.encoder.common import difference
+from tests.heads.text_models import text_model
+
+LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def test_lists_become_arrays():
+    found = as_arrays((["a"], {"x": [0, 1], "y": [[0.5], [1]]}))
+    assert [array.dtype for array in (found[0], *found[1].values())] == [object, int, float]
+    assert found[1]["y"].tolist() == [[0.5], [1.0]]
+    words = as_arrays([["a", "b"], ["c"]])
+    assert words.to_list() == [[b"a", b"b"], [b"c"]]
+    for encoded in ([b"a"], np.array([b"a"])):
+        assert has_strings(encoded)
+        assert as_arrays(encoded).numpy().tolist() == [b"a"]
+    same = [np.zeros(2), np.ones(2)]
+    assert as_arrays(same) is same
+    assert as_arrays(None) is None
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_labels_and_weights_in_lists(tiny_block):
+    model = text_model(tiny_block, SpanReader)
+    model.compile("sgd", dict.fromkeys(("start_logits", "end_logits"), LOSS))
+    pairs, labels = (["a b", "c"], ["d", "a"]), {"start_logits": [0, 1], "end_logits": [1, 2]}
+    held_out = [pairs, labels]
+    history = model.fit(pairs, labels, validation_data=held_out, verbose=0).history
+    assert np.isfinite(history["val_loss"]).all()
+    model = text_model(tiny_block)
+    model.compile("sgd", LOSS)
+    given = {"x": ["a b", "c"], "y": [0, 1]}
+    losses = [model.evaluate(**given, sample_weight=w, verbose=0) for w in ([1, 0], [1, 1])]
+    assert losses[0] != losses[1]
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_one_batch(tiny_block):
+    model = text_model(tiny_block)
+    model.compile("sgd", LOSS)
+    texts = ["a b", "c"]
+    assert difference(model.predict_on_batch(texts), model(texts)) < 1e-6
+    loss = model.test_on_batch(texts, [0, 1])
+    assert model.train_on_batch(texts, [0, 1]) == pytest.approx(loss)
+    assert model.test_on_batch(texts, [0, 1]) < loss
