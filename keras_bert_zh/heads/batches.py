@@ -8,6 +8,24 @@ import keras
 import numpy as np
 
 
+def check_batch(model: Any, x: Any) -> None:
+    """Raises ValueError for a single text, and for no texts at all.
+
+    Args:
+        model: whose name the error says.
+        x: what the model is to make batches of.
+    """
+    name = type(model).__name__
+    is_pair = isinstance(x, tuple)
+    for part in x if is_pair else x.values() if isinstance(x, dict) else (x,):
+        shape = getattr(part, "shape", None)
+        if isinstance(part, (str, bytes)) or (shape is not None and len(shape) == 0):
+            one = "pair, pass ([text], [other])" if is_pair else "text, pass [text]"
+            raise ValueError(f"{name} takes a batch: of one {one}.")
+        if (isinstance(part, list) and not part) or (shape is not None and shape[0] == 0):
+            raise ValueError(f"{name} got no texts: pass at least one.")
+
+
 def as_arrays(data: Any) -> Any:
     """Returns texts, ids, labels or weights as Keras takes them: lists become arrays.
 

@@ -10,7 +10,7 @@ import keras
 from keras_bert_zh.checkpoints import Checkpoint, open_checkpoint
 from keras_bert_zh.checkpoints.assign import ignoring_pooler, warn_of_lacking
 from keras_bert_zh.encoder import BertEncoder
-from keras_bert_zh.heads.batches import as_arrays, has_strings
+from keras_bert_zh.heads.batches import as_arrays, check_batch, has_strings
 from keras_bert_zh.heads.on_encoder import OnEncoder
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.encoder_inputs import complete
@@ -126,6 +126,7 @@ class OnText(OnEncoder):
         validation = arguments.get("validation_data")
         held_out = validation[:1] if isinstance(validation, (tuple, list)) else (validation,)
         for x in (arguments.get("x"), *held_out):
+            check_batch(self, x)
             if not kernels.ON_TENSORFLOW and has_strings(x):
                 self._check_strings()
         if isinstance(validation, list):

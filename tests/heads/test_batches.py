@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_bert_zh import SpanReader
 from keras_bert_zh.heads.batches import as_arrays, has_strings
@@ -50,3 +51,28 @@ def test_one_batch(tiny_block):
     loss = model.test_on_batch(texts, [0, 1])
     assert model.train_on_batch(texts, [0, 1]) == pytest.approx(loss)
     assert model.test_on_batch(texts, [0, 1]) < loss
+
+
+@pytest.mark.parametrize(
+    ("texts", "error", "message"),
+    [
+        ("今天", ValueError, r"^TextClassifier takes a batch: of one text, pass \[text\]\.$"),
+        (tf.constant("今天"), ValueError, r"of one text, pass \[text\]\.$"),
+        (("a", "b"), ValueError, r"of one pair, pass \(\[text\], \[other\]\)\.$"),
+        ([], ValueError, r"^TextClassifier got no texts: pass at least one\.$"),
+        (([], []), ValueError, "got no texts"),
+        ([("a", "b"), ("c", "d")], TypeError, r"^texts: expected str, .* got \('a', 'b'\) \(tuple"),
+    ],
+)
+def test_what_is_no_batch_of_texts(tiny_block, texts, error, message):
+    model = text_model(tiny_block)
+    for method in (model.predict, model.predict_on_batch):
+        with pytest.raises(error, match=message):
+            method(texts)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_batches_of_bytes_and_words(tiny_block):
+    model = text_model(tiny_block)
+    for texts in ([b"a b", b"c"], np.array([b"a b", b"c"]), [["a", "b"], ["c"]]):
+        assert difference(model.predict(texts, verbose=0), model(["a b", "c"])) < 1e-6
