@@ -158,21 +158,24 @@ class OnText(OnEncoder):
                 f"The model takes that dict of {ids}."
             )
 
+    def signature(self) -> Any:
+        """Returns the `keras.InputSpec`s of what it is made for, with open batch size and length.
+
+        That is single texts, with `takes_pairs` a tuple of two, and without a preprocess the dict.
+        """
+        if self.preprocess is None:
+            keys = self.encoder.config.input_sizes
+            return {key: keras.InputSpec("int32", (None, None), name=key) for key in keys}
+        names = ("text_a", "text_b") if self.takes_pairs else ("texts",)
+        texts = tuple(keras.InputSpec("string", (None,), name=name) for name in names)
+        return texts if self.takes_pairs else texts[0]
+
     def export(
         self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs
     ):
-        """Exports the model as `keras.Model.export` does, by default for what it is made for.
-
-        That is single texts, for a SpanReader pairs of them, and without a preprocess the dict.
-        """
-        if input_signature is None and self.preprocess is not None:
-            names = ("text_a", "text_b") if self.takes_pairs else ("texts",)
-            texts = tuple(keras.InputSpec("string", (None,), name=name) for name in names)
-            input_signature = [texts] if self.takes_pairs else [*texts]
-        elif input_signature is None:
-            keys = self.encoder.config.input_sizes
-            dict_ = {key: keras.InputSpec("int32", (None, None), name=key) for key in keys}
-            input_signature = [dict_]
+        """Exports the model as `keras.Model.export` does, by default for its `signature()`."""
+        if input_signature is None:
+            input_signature = [self.signature()]
         super().export(filepath, format, verbose, input_signature, **kwargs)
 
     def get_config(self) -> dict[str, Any]:

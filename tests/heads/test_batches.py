@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_bert_zh import SpanReader
 from keras_bert_zh.heads.batches import as_arrays, has_strings
 from tests.encoder.common import difference
-from tests.heads.text_models import text_model
+from tests.heads.text_models import fresh, text_model
 
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -76,3 +76,11 @@ def test_batches_of_bytes_and_words(tiny_block):
     model = text_model(tiny_block)
     for texts in ([b"a b", b"c"], np.array([b"a b", b"c"]), [["a", "b"], ["c"]]):
         assert difference(model.predict(texts, verbose=0), model(["a b", "c"])) < 1e-6
+
+
+def test_what_a_model_is_made_for(tiny_block):
+    model = text_model(tiny_block)
+    assert (model.signature().name, model.signature().dtype) == ("texts", "string")
+    pair = text_model(tiny_block, SpanReader).signature()
+    assert [spec.name for spec in pair] == ["text_a", "text_b"]
+    assert fresh(SpanReader).signature().keys() == {"input_ids", "input_mask", "segment_ids"}
