@@ -210,8 +210,9 @@ def _mismatch(inputs: Any, takes: Any) -> str:
     if not isinstance(takes, (list, tuple, Mapping)):
         return (
             f"This FrozenModel takes single texts: str, a list or an array of str; got {given}. "
-            "For pairs of texts, call the Sequential on a pair before you freeze it. Words that "
-            "are split already are not taken."
+            "For pairs of texts, call the Sequential on a pair before you freeze it; of a model "
+            "such as TextClassifier, set takes_pairs = True before. Words that are split already "
+            "are not taken."
         )
     texts = all(part.dtype == "string" for part in keras.tree.flatten(takes))
     advice = " Pass a pair as a tuple of two texts, or of two lists or arrays of str."

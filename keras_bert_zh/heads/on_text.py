@@ -46,7 +46,8 @@ class OnText(OnEncoder):
         preprocess: BertPreprocess, or `None`.
         encoder: BertEncoder.
         takes_pooled: bool, whether `output_key` is `"pooled_output"`.
-        takes_pairs: bool, whether it is made for pairs of texts.
+        takes_pairs: bool, whether `export` and FrozenModel make it for pairs of texts; set it. Calls
+            take both.
 
     Raises:
         TypeError: if `source` or `preprocess` is something else.
@@ -180,14 +181,19 @@ class OnText(OnEncoder):
 
     def get_config(self) -> dict[str, Any]:
         preprocess = self.preprocess and keras.saving.serialize_keras_object(self.preprocess)
-        return {**super().get_config(), "preprocess": preprocess}
+        own = {"preprocess": preprocess, "takes_pairs": self.takes_pairs}
+        return {**super().get_config(), **own}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects=None) -> "OnText":
         preprocess = config.get("preprocess")
         if preprocess is not None:
             preprocess = keras.saving.deserialize_keras_object(preprocess, custom_objects)
-        return super().from_config({**config, "preprocess": preprocess}, custom_objects)
+        config = {**config, "preprocess": preprocess}
+        takes_pairs = config.pop("takes_pairs", cls.takes_pairs)
+        model = super().from_config(config, custom_objects)
+        model.takes_pairs = takes_pairs
+        return model
 
 
 def are_ids(inputs: Any) -> bool:
