@@ -46,8 +46,8 @@ class OnText(OnEncoder):
         preprocess: BertPreprocess, or `None`.
         encoder: BertEncoder.
         takes_pooled: bool, whether `output_key` is `"pooled_output"`.
-        takes_pairs: bool, whether `export` and FrozenModel make it for pairs of texts; set it. Calls
-            take both.
+        takes_pairs: bool, whether `export` and FrozenModel make it for pairs of texts. It may be
+            set; calls take both anyway.
 
     Raises:
         TypeError: if `source` or `preprocess` is something else.
@@ -95,7 +95,17 @@ class OnText(OnEncoder):
         return hidden, complete(tokens, ("input_mask",))["input_mask"]
 
     def encoded_spec(self, inputs: Any) -> keras.KerasTensor:
-        """Returns the shape and the dtype of what the heads take."""
+        """Returns the shape and the dtype of what the heads take.
+
+        Raises:
+            NotImplementedError: for a single input of the dtype of the logits. A Sequential makes
+                one for its first layer, whatever it is called on, and at this error does without.
+        """
+        if not are_ids(inputs) and getattr(inputs, "dtype", None) == self.compute_dtype:
+            raise NotImplementedError(
+                f"{type(self).__name__} takes texts, got an input of dtype {inputs.dtype}: pass "
+                'keras.Input((), dtype="string").'
+            )
         return self.encoder.compute_output_spec(self._tokens(inputs), output_key=self._output_key)
 
     def fit(self, *args, **kwargs):

@@ -84,3 +84,22 @@ def test_what_a_model_is_made_for(tiny_block):
     pair = text_model(tiny_block, SpanReader).signature()
     assert [spec.name for spec in pair] == ["text_a", "text_b"]
     assert fresh(SpanReader).signature().keys() == {"input_ids", "input_mask", "segment_ids"}
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_sequential_that_begins_with_a_model_of_texts(tiny_block, tmp_path):
+    first = text_model(tiny_block)
+    model = keras.Sequential([first, keras.layers.Dense(1)])
+    texts = tf.constant(["a b", "c"])
+    expected = model(texts)
+    assert difference(expected, model.layers[1](first(texts))) < 1e-6
+    model.compile("sgd", "mse")
+    model.evaluate(texts, np.zeros((2, 1)), verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert difference(loaded.predict(texts, verbose=0), expected) < 1e-6
+    assert model((texts, texts)).shape == (2, 1)
+    with pytest.raises(TypeError, match="got a tensor of dtype float32"):
+        model(tf.zeros((2, 1)))
+    with pytest.raises(NotImplementedError, match=r'pass keras.Input\(\(\), dtype="string"\)'):
+        first(keras.Input(()))
