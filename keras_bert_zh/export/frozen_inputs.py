@@ -30,12 +30,16 @@ def signature(model: Any) -> Any:
     import tensorflow as tf
 
     first = first_layer(model)
-    if isinstance(first, BertPreprocess) or (isinstance(first, OnText) and not takes_ids(first)):
-        if first.takes_pairs if isinstance(first, OnText) else _takes_pairs(model):
+    if isinstance(first, OnText):
+        return keras.tree.map_structure(
+            lambda spec: tf.TensorSpec(spec.shape, spec.dtype, name=spec.name), first.signature()
+        )
+    if isinstance(first, BertPreprocess):
+        if _takes_pairs(model):
             return tuple(tf.TensorSpec([None], tf.string, name=key) for key in ("text_a", "text_b"))
         return tf.TensorSpec([None], tf.string, name="texts")
     if takes_ids(first):
-        encoder = first if isinstance(first, BertEncoder) else first.encoder
+        encoder = first.encoder if isinstance(first, MaskedLM) else first
         positions = ("mlm_positions",) if isinstance(first, MaskedLM) else ()
         names = (*encoder.config.input_sizes, *positions)
         return {name: tf.TensorSpec([None, None], tf.int32, name=name) for name in names}
@@ -206,8 +210,9 @@ def _mismatch(inputs: Any, takes: Any) -> str:
     if not isinstance(takes, (list, tuple, Mapping)):
         return (
             f"This FrozenModel takes single texts: str, a list or an array of str; got {given}. "
-            "For pairs of texts, call the Sequential on a pair before you freeze it. Words that "
-            "are split already are not taken."
+            "For pairs of texts, call the Sequential on a pair before you freeze it; of a model "
+            "such as TextClassifier, set takes_pairs = True before. Words that are split already "
+            "are not taken."
         )
     texts = all(part.dtype == "string" for part in keras.tree.flatten(takes))
     advice = " Pass a pair as a tuple of two texts, or of two lists or arrays of str."

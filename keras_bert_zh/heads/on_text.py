@@ -1,17 +1,17 @@
 """What the models share that take texts: the preprocess and the encoder below their heads."""
 
+import inspect
 import os
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_bert_zh.checkpoints import Checkpoint, open_checkpoint
 from keras_bert_zh.checkpoints.assign import ignoring_pooler, warn_of_lacking
 from keras_bert_zh.checkpoints.names import part_of
 from keras_bert_zh.encoder import BertEncoder
+from keras_bert_zh.heads.batches import as_arrays, check_batch, has_strings
 from keras_bert_zh.heads.on_encoder import OnEncoder
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.encoder_inputs import complete
@@ -47,7 +47,8 @@ class OnText(OnEncoder):
         preprocess: BertPreprocess, or `None`.
         encoder: BertEncoder.
         takes_pooled: bool, whether `output_key` is `"pooled_output"`.
-        takes_pairs: bool, whether it is made for pairs of texts.
+        takes_pairs: bool, whether `export` and FrozenModel make it for pairs of texts. It may be
+            set; calls take both anyway.
 
     Raises:
         TypeError: if `source` or `preprocess` is something else.
@@ -95,29 +96,55 @@ class OnText(OnEncoder):
         return hidden, complete(tokens, ("input_mask",))["input_mask"]
 
     def encoded_spec(self, inputs: Any) -> keras.KerasTensor:
-        """Returns the shape and the dtype of what the heads take."""
+        """Returns the shape and the dtype of what the heads take.
+
+        Raises:
+            NotImplementedError: for a single input of the dtype of the logits. A Sequential makes
+                one for its first layer, whatever it is called on, and at this error does without.
+        """
+        if not are_ids(inputs) and getattr(inputs, "dtype", None) == self.compute_dtype:
+            raise NotImplementedError(
+                f"{type(self).__name__} takes texts, got an input of dtype {inputs.dtype}: pass "
+                'keras.Input((), dtype="string").'
+            )
         return self.encoder.compute_output_spec(self._tokens(inputs), output_key=self._output_key)
 
-    def fit(self, x=None, *args, **kwargs):
-        validation = kwargs.get("validation_data")
-        if isinstance(validation, (tuple, list)):
-            kwargs["validation_data"] = (self._batches(validation[0]), *validation[1:])
-        return super().fit(self._batches(x), *args, **kwargs)
+    def fit(self, *args, **kwargs):
+        return super().fit(**self._prepared(super().fit, args, kwargs))
 
-    def evaluate(self, x=None, *args, **kwargs):
-        return super().evaluate(self._batches(x), *args, **kwargs)
+    def evaluate(self, *args, **kwargs):
+        return super().evaluate(**self._prepared(super().evaluate, args, kwargs))
 
-    def predict(self, x, *args, **kwargs):
-        return super().predict(self._batches(x), *args, **kwargs)
+    def predict(self, *args, **kwargs):
+        return super().predict(**self._prepared(super().predict, args, kwargs))
 
-    def _batches(self, x):
-        """Returns what Keras is to make batches of; it refuses lists of strings, and others late.
+    def train_on_batch(self, *args, **kwargs):
+        return super().train_on_batch(**self._prepared(super().train_on_batch, args, kwargs))
 
-        On JAX it refuses them after it has taken the weights out of the model.
+    def test_on_batch(self, *args, **kwargs):
+        return super().test_on_batch(**self._prepared(super().test_on_batch, args, kwargs))
+
+    def predict_on_batch(self, *args, **kwargs):
+        return super().predict_on_batch(**self._prepared(super().predict_on_batch, args, kwargs))
+
+    def _prepared(self, method, args, kwargs):
+        """Returns the arguments of one of Keras's methods by name, with arrays in place of lists.
+
+        Keras refuses lists of strings, and on JAX others late: after it has taken the weights out
+        of the model.
         """
-        if not kernels.ON_TENSORFLOW and _has_strings(x):
-            self._check_strings()
-        return _arrays(x)
+        arguments = inspect.signature(method).bind(*args, **kwargs).arguments
+        arguments |= arguments.pop("kwargs", {})
+        validation = arguments.get("validation_data")
+        held_out = validation[:1] if isinstance(validation, (tuple, list)) else (validation,)
+        for x in (arguments.get("x"), *held_out):
+            check_batch(self, x)
+            if not kernels.ON_TENSORFLOW and has_strings(x):
+                self._check_strings()
+        if isinstance(validation, list):
+            arguments["validation_data"] = tuple(validation)
+        names = ("x", "y", "sample_weight", "validation_data")
+        return arguments | {name: as_arrays(arguments[name]) for name in names if name in arguments}
 
     @says_it_all
     def _tokens(self, inputs):
@@ -143,21 +170,24 @@ class OnText(OnEncoder):
                 f"The model takes that dict of {ids}."
             )
 
+    def signature(self) -> Any:
+        """Returns the `keras.InputSpec`s of what it is made for, with open batch size and length.
+
+        That is single texts, with `takes_pairs` a tuple of two, and without a preprocess the dict.
+        """
+        if self.preprocess is None:
+            keys = self.encoder.config.input_sizes
+            return {key: keras.InputSpec("int32", (None, None), name=key) for key in keys}
+        names = ("text_a", "text_b") if self.takes_pairs else ("texts",)
+        texts = tuple(keras.InputSpec("string", (None,), name=name) for name in names)
+        return texts if self.takes_pairs else texts[0]
+
     def export(
         self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs
     ):
-        """Exports the model as `keras.Model.export` does, by default for what it is made for.
-
-        That is single texts, for a SpanReader pairs of them, and without a preprocess the dict.
-        """
-        if input_signature is None and self.preprocess is not None:
-            names = ("text_a", "text_b") if self.takes_pairs else ("texts",)
-            texts = tuple(keras.InputSpec("string", (None,), name=name) for name in names)
-            input_signature = [texts] if self.takes_pairs else [*texts]
-        elif input_signature is None:
-            keys = self.encoder.config.input_sizes
-            dict_ = {key: keras.InputSpec("int32", (None, None), name=key) for key in keys}
-            input_signature = [dict_]
+        """Exports the model as `keras.Model.export` does, by default for its `signature()`."""
+        if input_signature is None:
+            input_signature = [self.signature()]
         super().export(filepath, format, verbose, input_signature, **kwargs)
 
     def named_variables(self) -> dict[str, keras.Variable]:
@@ -168,14 +198,19 @@ class OnText(OnEncoder):
 
     def get_config(self) -> dict[str, Any]:
         preprocess = self.preprocess and keras.saving.serialize_keras_object(self.preprocess)
-        return {**super().get_config(), "preprocess": preprocess}
+        own = {"preprocess": preprocess, "takes_pairs": self.takes_pairs}
+        return {**super().get_config(), **own}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects=None) -> "OnText":
         preprocess = config.get("preprocess")
         if preprocess is not None:
             preprocess = keras.saving.deserialize_keras_object(preprocess, custom_objects)
-        return super().from_config({**config, "preprocess": preprocess}, custom_objects)
+        config = {**config, "preprocess": preprocess}
+        takes_pairs = config.pop("takes_pairs", cls.takes_pairs)
+        model = super().from_config(config, custom_objects)
+        model.takes_pairs = takes_pairs
+        return model
 
 
 def are_ids(inputs: Any) -> bool:
@@ -199,26 +234,6 @@ def opened(source: Source) -> Checkpoint | BertEncoder:
             f"source must be a path, a URL, a Checkpoint or a BertEncoder, got {source!r}."
         )
     return open_checkpoint(source)
-
-
-def _arrays(x: Any) -> Any:
-    """Returns texts, or pairs of them, as Keras takes them: lists become arrays of objects."""
-    if isinstance(x, tuple):
-        return tuple(map(_arrays, x))
-    if isinstance(x, dict):
-        return {key: _arrays(value) for key, value in x.items()}
-    is_list = isinstance(x, list) and bool(x) and all(isinstance(text, str) for text in x)
-    is_array = isinstance(x, np.ndarray) and x.dtype.kind == "U"
-    return np.array(x, dtype=object) if is_list or is_array else x
-
-
-def _has_strings(x: Any) -> bool:
-    """Tells whether there are strings among what is to be batches for a model."""
-    spec = getattr(x, "element_spec", x)  # Of a dataset, in which labels come second.
-    if spec is not x and isinstance(spec, tuple):
-        spec = spec[0]
-    kinds = [str(getattr(part, "dtype", type(part).__name__)) for part in keras.tree.flatten(spec)]
-    return any(re.search("str|object|bytes|<[US]", kind) for kind in kinds)
 
 
 def _preprocess(

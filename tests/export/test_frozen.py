@@ -14,6 +14,7 @@ from keras_bert_zh import (
 from tests.conformance.cases import CONFIG, INPUTS, POSITIONS
 from tests.encoder.common import difference, randomized
 from tests.export.models import TEXTS, classifier, encoder_of
+from tests.heads.text_models import text_model
 from tests.process import run_python
 
 
@@ -106,6 +107,18 @@ def test_nested_models_that_take_pairs(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     nested = keras.Sequential([loaded, keras.layers.Softmax()])
     assert difference(FrozenModel(nested)(pair), expected) < 1e-5
+
+
+def test_models_of_texts_that_take_pairs(tiny_block):
+    model = text_model(tiny_block)
+    pair = TEXTS, TEXTS[::-1]
+    expected = model(pair)
+    with pytest.raises(TypeError, match=r"such as TextClassifier, set takes_pairs = True before"):
+        FrozenModel(model)(pair)
+    model.takes_pairs = True
+    assert difference(FrozenModel(model)(pair), expected) < 1e-5
+    assert type(model).from_config(model.get_config()).takes_pairs
+    assert difference(FrozenModel(keras.Sequential([model]))(pair), expected) < 1e-5
 
 
 @pytest.mark.parametrize("kind", ["loaded", "functional", "twice"])

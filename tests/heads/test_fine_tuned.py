@@ -63,7 +63,7 @@ def test_texts_are_as_their_ids(fine_tuned, task):
 @pytest.mark.usefixtures("eagerly")
 def test_keras_takes_texts(tiny_block):
     model = text_model(tiny_block)
-    texts, others, labels = ["a b", "c"], ["d", "a"], np.array([0, 1])
+    texts, others, labels = ["a b", "c"], ["d", "a"], [0, 1]
     expected = model(texts)
     dataset = tf.data.Dataset.from_tensor_slices(texts).batch(2)
     for batch in (texts, np.array(texts), np.array(texts, object), tf.constant(texts), dataset):

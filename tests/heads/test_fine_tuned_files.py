@@ -20,7 +20,7 @@ from keras_bert_zh import (
     save_checkpoint,
 )
 from keras_bert_zh.checkpoints import Head
-from keras_bert_zh.heads.on_text import _has_strings
+from keras_bert_zh.heads.batches import has_strings
 from keras_bert_zh.layers import kernels
 from tests.conformance.cases import INPUTS
 from tests.encoder.common import difference
@@ -119,8 +119,8 @@ def test_strings_on_jax(tiny_block, monkeypatch, route):
     for texts in (*inputs, {"text_a": TEXTS}, *([] if route == "call" else [dataset])):
         with pytest.raises(ValueError, match=r"takes no strings: .*map\(model.preprocess\), or"):
             getattr(model, "__call__" if route == "call" else route)(texts)
-    assert not _has_strings(model.preprocess(TEXTS))
-    assert not _has_strings(dataset.map(lambda text, label: (model.preprocess(text), label)))
+    assert not has_strings(model.preprocess(TEXTS))
+    assert not has_strings(dataset.map(lambda text, label: (model.preprocess(text), label)))
 
 
 def test_jax_backend(fine_tuned, tmp_path):
