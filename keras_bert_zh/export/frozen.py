@@ -43,8 +43,9 @@ class FrozenModel:
     Args:
         model: BertEncoder, MaskedLM, a model of texts such as TextClassifier, functional
             `keras.Model`, or `keras.Sequential` that begins with one of these, BertPreprocess or
-            `keras.Input`, in Sequentials of its own too. One that was called on pairs of texts
-            before takes pairs, and so does SpanReader; any other takes single texts.
+            `keras.Input`, in Sequentials of its own too. One that begins with BertPreprocess and
+            was called on pairs of texts before takes pairs, and so does a model of texts whose
+            `takes_pairs` is set, as it is in SpanReader; any other takes single texts.
 
     Call arguments:
         inputs: what the model takes: for BertPreprocess a list, tuple, array or tensor of single

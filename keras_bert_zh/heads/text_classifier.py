@@ -54,6 +54,8 @@ class TextClassifier(FineTuned, keras.Model):
         labels: tuple of K str.
         preprocess: BertPreprocess, or `None`.
         encoder: BertEncoder.
+        takes_pairs: bool, whether `export` and FrozenModel make it for pairs of texts. Set it; the
+            model itself takes both.
 
     Raises:
         ValueError: if labels are needed and missing, or not those of the checkpoint's head,
