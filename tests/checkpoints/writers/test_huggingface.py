@@ -29,12 +29,6 @@ def full(data):
     return load_checkpoint(data / "tiny_original")
 
 
-@pytest.fixture
-def transformers():
-    pytest.importorskip("torch", reason="Transformers runs on PyTorch here")
-    return pytest.importorskip("transformers", reason="what is written is for Transformers")
-
-
 def read_json(path):
     return json.loads(path.read_text(encoding="utf-8"))
 

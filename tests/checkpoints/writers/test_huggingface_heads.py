@@ -12,6 +12,7 @@ from keras_bert_zh import (
     load_checkpoint,
     save_checkpoint,
 )
+from tests.checkpoints.writers.test_huggingface import computed, loaded
 from tests.conformance.cases import CONFIG, INPUTS
 from tests.encoder.common import difference, randomized
 from tests.heads.text_models import TASKS, golden_of
@@ -23,36 +24,10 @@ AUTO = {
 }
 
 
-@pytest.fixture
-def transformers():
-    pytest.importorskip("torch", reason="Transformers runs on PyTorch here")
-    return pytest.importorskip("transformers", reason="what is written is for Transformers")
-
-
-def loaded(transformers, task, folder):
-    """The model, of which nothing is missing and nothing is left over."""
-    auto = getattr(transformers, AUTO[task])
-    model, report = auto.from_pretrained(folder, output_loading_info=True)
-    assert {key: value for key, value in report.items() if value} == {}
-    return model.eval()
-
-
-def computed(model, arrays):
-    import torch
-
-    with torch.no_grad():
-        outputs = model(
-            input_ids=torch.tensor(arrays["input_ids"]).long(),
-            attention_mask=torch.tensor(arrays["input_mask"]).long(),
-            token_type_ids=torch.tensor(arrays["segment_ids"]).long(),
-        )
-    return {name: value.numpy() for name, value in outputs.items()}
-
-
 @TASKS
 def test_the_logits_are_the_same(transformers, fine_tuned, tmp_path, task):
     checkpoint = load_checkpoint(fine_tuned[task])
-    model = loaded(transformers, task, save_checkpoint(checkpoint, tmp_path / "new"))
+    model = loaded(transformers, AUTO[task], save_checkpoint(checkpoint, tmp_path / "new"))
     inputs, golden = golden_of(task)
     outputs = computed(model, inputs)
     for key, expected in golden.items():
@@ -81,7 +56,7 @@ def test_a_model_of_this_package(transformers, tmp_path, labels, problem_type):
     )
     randomized(model, scale=0.1)
     folder = save_checkpoint(model, tmp_path / "new")
-    theirs = loaded(transformers, "sequence_classification", folder)
+    theirs = loaded(transformers, AUTO["sequence_classification"], folder)
     assert difference(computed(theirs, INPUTS)["logits"], model(INPUTS)) < 1e-5
     assert list(theirs.config.id2label.values()) == labels
     assert theirs.config.label2id == {label: index for index, label in enumerate(labels)}
