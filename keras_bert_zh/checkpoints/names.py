@@ -59,6 +59,12 @@ SHAPES = {
     "span.bias": (2,),
 }
 
+# Which field of the configuration says that there are such weights.
+_ONLY_WITH = {
+    "embeddings.task.": "task_type_vocab_size",
+    "embeddings.projection.": "embedding_size",
+}
+
 # The axes whose lengths the weights of a BERT tell.
 _SIZES = tuple(
     dict.fromkeys(
@@ -160,11 +166,11 @@ def _numbered(layers: int, parts: tuple[str, ...]) -> list[tuple[str, int]]:
 
 def _is_in(config: Any, name: str) -> bool:
     """Tells whether a model of that configuration has the weight of this name."""
-    if name.startswith("embeddings.task."):
-        return bool(getattr(config, "task_type_vocab_size", 0))
-    if name.startswith("embeddings.projection."):
-        return getattr(config, "embedding_size", None) is not None
-    return True
+    return all(
+        getattr(config, field, None)
+        for start, field in _ONLY_WITH.items()
+        if name.startswith(start)
+    )
 
 
 def _length(config: Any, axis: str | int | None) -> int | None:

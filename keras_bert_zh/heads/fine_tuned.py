@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
+from keras import ops
+
 from keras_bert_zh.arguments import check_rate
 from keras_bert_zh.checkpoints import Checkpoint, Head
 from keras_bert_zh.checkpoints.head import check_labels, default_labels
@@ -65,6 +67,12 @@ class FineTuned(OnText):
         # Encoder and preprocess have configs of their own.
         layers = self._flatten_layers(include_self=False, recursive=False)
         return [layer for layer in layers if layer not in (self.encoder, self.preprocess)]
+
+    def logits(self, hidden, training):
+        """Returns what the head makes of the encoder's output, behind its dropout if it has one."""
+        if self.labels is not None:
+            hidden = self.dropout(hidden, training=training)
+        return ops.cast(getattr(self, self.head.part)(hidden), self.compute_dtype)
 
     @property
     def labels(self) -> tuple[str, ...] | None:

@@ -14,7 +14,7 @@ from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.batches import as_arrays, check_batch, has_strings
 from keras_bert_zh.heads.on_encoder import OnEncoder
 from keras_bert_zh.layers import kernels
-from keras_bert_zh.layers.encoder_inputs import complete
+from keras_bert_zh.layers.encoder_inputs import mask_of
 from keras_bert_zh.messages import says_it_all
 from keras_bert_zh.preprocess import BertPreprocess
 
@@ -93,7 +93,7 @@ class OnText(OnEncoder):
         """Returns what the heads take of texts or their ids, and the mask `<int32>[B, S]`."""
         tokens = self._tokens(inputs)
         hidden = self.encoder(tokens, output_key=self._output_key, training=training)
-        return hidden, complete(tokens, ("input_mask",))["input_mask"]
+        return hidden, mask_of(tokens)
 
     def encoded_spec(self, inputs: Any) -> keras.KerasTensor:
         """Returns the shape and the dtype of what the heads take.

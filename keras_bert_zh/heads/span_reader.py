@@ -98,8 +98,7 @@ class SpanReader(FineTuned, keras.Model):
 
     def call(self, inputs, training=None):
         hidden, mask = self.encoded(inputs, training)
-        logits = ops.cast(self.span(hidden), self.compute_dtype)
-        found = ops.unstack(logits, 2, axis=-1)
+        found = ops.unstack(self.logits(hidden, training), 2, axis=-1)
         return {
             key: ops.where(ops.cast(mask, "bool"), scores, _NO_TOKEN)
             for key, scores in zip(_KEYS, found, strict=True)

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.fine_tuned import FineTuned, head_of
@@ -101,9 +100,7 @@ class TextClassifier(FineTuned, keras.Model):
 
     def call(self, inputs, training=None):
         hidden, _ = self.encoded(inputs, training)
-        return ops.cast(
-            self.classifier(self.dropout(hidden, training=training)), self.compute_dtype
-        )
+        return self.logits(hidden, training)
 
     def compute_output_spec(self, inputs, training=None):
         batch, _ = self.encoded_spec(inputs).shape

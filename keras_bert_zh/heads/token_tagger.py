@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.fine_tuned import FineTuned, head_of
@@ -99,10 +98,7 @@ class TokenTagger(FineTuned, keras.Model):
 
     def call(self, inputs, training=None):
         hidden, mask = self.encoded(inputs, training)
-        logits = ops.cast(
-            self.classifier(self.dropout(hidden, training=training)), self.compute_dtype
-        )
-        return self.with_mask((logits, mask))
+        return self.with_mask((self.logits(hidden, training), mask))
 
     def compute_output_spec(self, inputs, training=None):
         batch, length, _ = self.encoded_spec(inputs).shape

@@ -70,12 +70,14 @@ def check_integers(name: str, tensor: Any, axes: str) -> None:
 
 def complete(inputs: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
     """Returns all inputs of these keys: a missing mask is ones, all else that is missing zeros."""
-    ids = inputs["input_ids"]
-    mask = inputs.get("input_mask", ops.ones_like(ids))
-    if _dtype(mask) == "bool":
-        mask = ops.cast(mask, "int32")
-    others = {key: inputs[key] if key in inputs else ops.zeros_like(ids) for key in keys}
-    return {**others, "input_ids": ids, "input_mask": mask}
+    given = {**inputs, "input_mask": mask_of(inputs)}
+    return {key: given[key] if key in given else ops.zeros_like(given["input_ids"]) for key in keys}
+
+
+def mask_of(inputs: Mapping[str, Any]) -> Any:
+    """Returns the mask as integers: ones if it is missing."""
+    mask = inputs["input_mask"] if "input_mask" in inputs else ops.ones_like(inputs["input_ids"])
+    return ops.cast(mask, "int32") if _dtype(mask) == "bool" else mask
 
 
 @says_it_all

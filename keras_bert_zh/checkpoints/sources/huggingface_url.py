@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from keras_bert_zh.checkpoints.sources import digests
 from keras_bert_zh.checkpoints.sources.found import Found, UnreachableError
-from keras_bert_zh.checkpoints.sources.repository_files import BESIDE_WEIGHTS
+from keras_bert_zh.checkpoints.sources.repository_files import BESIDE_WEIGHTS, parsed
 from keras_bert_zh.checkpoints.weight_kinds import KINDS, Kind, safest
 from keras_bert_zh.messages import listing
 
@@ -27,7 +27,7 @@ def fetch(url: str) -> Found:
         ValueError: if the URL has another form, the repository has no weights that are read, or
             a file is not what its digest says.
     """
-    repository, revision = _parsed(url)
+    repository, revision = parsed(url, BASE)
     download = _downloader(url)
     kind, *others = KINDS
     try:
@@ -46,7 +46,7 @@ def fetch(url: str) -> Found:
 
 def cached(url: str) -> Found | None:
     """Returns what huggingface_hub has in its cache, without the network."""
-    repository, revision = _parsed(url)
+    repository, revision = parsed(url, BASE)
     needed = ["config.json", "vocab.txt"]
     try:
         folder = pathlib.Path(
@@ -71,13 +71,6 @@ def instead(url: str) -> list[str]:
         "in place of the URL;",
         "a cache folder that was filled elsewhere: HF_HOME chooses it;",
     ]
-
-
-def _parsed(url: str) -> tuple[str, str | None]:
-    match = re.fullmatch(r"hf://([\w.-]+/[\w.-]+)(?:@(.+))?", url)
-    if not match:
-        raise ValueError(f"{url} must look like {BASE}, or {BASE}@REVISION.")
-    return match[1], match[2]
 
 
 def _downloader(url: str) -> Callable[..., str]:

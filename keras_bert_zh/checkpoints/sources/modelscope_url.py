@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import pathlib
-import re
 import urllib.error
 import urllib.parse
 from typing import NamedTuple
@@ -45,7 +44,7 @@ def fetch(url: str) -> Found:
         ValueError: if the URL has another form, the repository has no weights, or a file is not
             what its digest says. Nothing of that version is kept then.
     """
-    repository, revision = _parsed(url)
+    repository, revision = repository_files.parsed(url, BASE)
     try:
         files = _listing(repository, revision)
     except UnreachableError:
@@ -73,7 +72,7 @@ def fetch(url: str) -> Found:
 
 def cached(url: str) -> Found | None:
     """Returns what the cache holds of the repository, without the network."""
-    repository, revision = _parsed(url)
+    repository, revision = repository_files.parsed(url, BASE)
     latest = _latest(repository, revision)
     if not latest.is_file():
         return None
@@ -90,13 +89,6 @@ def instead(url: str) -> list[str]:
         "the path of a folder with the repository's config.json, weights and vocab.txt, in place "
         "of the URL: ModelScope's own library keeps such folders in ~/.cache/modelscope;",
     ]
-
-
-def _parsed(url: str) -> tuple[str, str | None]:
-    match = re.fullmatch(r"modelscope://([\w.-]+/[\w.-]+)(?:@(.+))?", url)
-    if not match:
-        raise ValueError(f"{url} must look like {BASE}, or {BASE}@REVISION.")
-    return match[1], match[2]
 
 
 def _folder(repository: str) -> pathlib.Path:

@@ -1,6 +1,7 @@
-"""Which files of a model repository are downloaded: what a checkpoint needs, and no more."""
+"""What a URL of a model repository names, and which of its files a checkpoint needs."""
 
 import fnmatch
+import re
 from collections.abc import Iterable
 
 from keras_bert_zh.checkpoints.weight_kinds import safest
@@ -18,6 +19,23 @@ BESIDE_WEIGHTS = (
     "[0-9]*_*/config.json",
     "[0-9]*_Dense/model.safetensors",
 )
+
+
+def parsed(url: str, example: str) -> tuple[str, str | None]:
+    """Returns the repository, as OWNER/NAME, and the revision that a URL names, if it names one.
+
+    Args:
+        url: the URL.
+        example: one of the same scheme, for the error message.
+
+    Raises:
+        ValueError: if the URL has another form.
+    """
+    scheme = example.partition("://")[0]
+    match = re.fullmatch(rf"{scheme}://([\w.-]+/[\w.-]+)(?:@(.+))?", url)
+    if not match:
+        raise ValueError(f"{url} must look like {example}, or {example}@REVISION.")
+    return match[1], match[2]
 
 
 def wanted(names: Iterable[str]) -> list[str]:
