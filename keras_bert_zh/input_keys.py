@@ -2,3 +2,5 @@
 
 INPUT_KEYS = ("input_ids", "input_mask", "segment_ids")
 TASK_KEY = "task_type_ids"
+# What `BertPreprocess` can put beside them, which an encoder leaves alone.
+BESIDE_KEYS = ("starts", "ends", "word_ids")

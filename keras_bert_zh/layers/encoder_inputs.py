@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_bert_zh.input_keys import TASK_KEY
+from keras_bert_zh.input_keys import BESIDE_KEYS, TASK_KEY
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.messages import says_it_all
 
@@ -14,6 +14,8 @@ from keras_bert_zh.messages import says_it_all
 @says_it_all
 def check_signature(inputs: Any, keys: Collection[str], max_length: int) -> None:
     """Checks keys, dtypes and shapes; works on symbolic tensors too.
+
+    What the preprocessing has put beside the inputs, `BESIDE_KEYS`, is left alone.
 
     Args:
         inputs: what the encoder is called with.
@@ -29,6 +31,7 @@ def check_signature(inputs: Any, keys: Collection[str], max_length: int) -> None
             f"The encoder takes a dict of {', '.join(keys)}, of which input_ids is needed, each "
             f"int32 [batch, sequence]; got {given}."
         )
+    inputs = {name: value for name, value in inputs.items() if name not in BESIDE_KEYS}
     unknown = sorted(set(inputs) - set(keys))
     if unknown:
         raise ValueError(

@@ -4,7 +4,23 @@ Reference: `convert_single_example` and `_truncate_seq_pair` in google-research/
 `run_classifier.py`.
 """
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import tensorflow as tf
+
+
+class Beside(NamedTuple):
+    """A value for each token, which `pack` lays out as it lays out the tokens.
+
+    Attributes:
+        first, second: ragged `<int32>[B, (tokens)]`, with the rows of the tokens.
+        fill: int, what special tokens and padding have.
+    """
+
+    first: tf.RaggedTensor
+    second: tf.RaggedTensor | None
+    fill: int
 
 
 def pack(
@@ -15,6 +31,7 @@ def pack(
     cls_id: int,
     sep_id: int,
     pad_id: int,
+    beside: Mapping[str, Beside] | None = None,
 ) -> dict[str, tf.Tensor]:
     """Packs `[CLS] first [SEP]` or `[CLS] first [SEP] second [SEP]`, cut and padded.
 
@@ -22,30 +39,39 @@ def pack(
         first, second: ragged `<int32>[B, (tokens)]`. A row whose `second` is empty, or is cut to
             nothing, is laid out as a single text.
         max_length: int, S, at least 3.
+        beside: further values of each token, by the name that they have in the result.
 
     Returns:
-        dict of `input_ids`, `input_mask` and `segment_ids`, each `<int32>[B, S]`.
+        dict of `input_ids`, `input_mask`, `segment_ids` and the names of `beside`, each
+        `<int32>[B, S]`.
     """
-    values = [first.values, [pad_id]]  # Never an empty gather.
     first_kept, second_kept = _kept(first, second, max_length)
     first_end = first_kept[:, None] + 2
     end = first_end + tf.where(second_kept > 0, second_kept + 1, 0)[:, None]
     position = tf.range(max_length)[None]
     source = tf.cast(first.row_starts(), tf.int32)[:, None] + position - 1
     if second is not None:
-        values.insert(1, second.values)
         second_start = tf.cast(second.row_starts(), tf.int32) + tf.size(first.values)
         source = tf.where(
             position < first_end, source, second_start[:, None] + position - first_end
         )
-    tokens = tf.concat(values, 0)
-    ids = tf.gather(tokens, tf.clip_by_value(source, 0, tf.size(tokens) - 1))
-    ids = tf.where((position == first_end - 1) | (position == end - 1), sep_id, ids)
-    ids = tf.where(position == 0, cls_id, tf.where(position < end, ids, pad_id))
+
+    def lay_out(first, second, fill):
+        # With the fill at the end, for padding, there is never an empty gather.
+        values = tf.concat([first.values, *([] if second is None else [second.values]), [fill]], 0)
+        return tf.gather(values, tf.clip_by_value(source, 0, tf.size(values) - 1))
+
+    is_sep = (position == first_end - 1) | (position == end - 1)
+    is_token = (position > 0) & (position < end) & ~is_sep
+    ids = tf.where(is_sep, sep_id, tf.where(is_token, lay_out(first, second, pad_id), pad_id))
     return {
-        "input_ids": ids,
+        "input_ids": tf.where(position == 0, cls_id, ids),
         "input_mask": tf.cast(position < end, tf.int32),
         "segment_ids": tf.cast((position >= first_end) & (position < end), tf.int32),
+        **{
+            name: tf.where(is_token, lay_out(*column), column.fill)
+            for name, column in (beside or {}).items()
+        },
     }
 
 

@@ -21,7 +21,7 @@ class TextPipeline:
             self._tokenizer = BertTokenizer(vocabulary, lowercase)
             self._detokenizer = Detokenizer(vocabulary)
         ids = special_ids(vocabulary)
-        self._packing = {
+        self._packing: dict[str, Any] = {
             "cls_id": ids["[CLS]"],
             "sep_id": ids["[SEP]"],
             "pad_id": ids["[PAD]"],

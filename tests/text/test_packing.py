@@ -1,7 +1,7 @@
 import pytest
 import tensorflow as tf
 
-from keras_bert_zh.text.packing import are_cut, pack
+from keras_bert_zh.text.packing import Beside, are_cut, pack
 
 IDS = {"cls_id": 101, "sep_id": 102, "pad_id": 0}
 
@@ -43,6 +43,25 @@ def test_all_pairs_of_lengths(max_length):
         original(a, b, max_length) for a, b in zip(first, second, strict=True)
     ]
     assert packed_rows(first, None, max_length) == [original(a, [], max_length) for a in first]
+
+
+@pytest.mark.parametrize("max_length", [3, 4, 7, 13])
+def test_values_beside_the_tokens_are_laid_out_with_them(max_length):
+    lengths = [(a, b) for a in range(max_length + 3) for b in range(max_length + 3)]
+    first, second = (
+        tf.RaggedTensor.from_row_lengths(tf.range(1000, 1000 + sum(column)), column)
+        for column in zip(*lengths, strict=True)
+    )
+    for one, two in ((first, second), (first, None)):
+        beside = {
+            "same": Beside(one, two, -1),
+            "negative": Beside(-one, None if two is None else -two, 7),
+        }
+        packed = pack(one, two, max_length=max_length, **IDS, beside=beside)
+        same, negative = packed["same"], packed["negative"]
+        is_token = packed["input_ids"] >= 1000
+        tf.debugging.assert_equal(same, tf.where(is_token, packed["input_ids"], -1))
+        tf.debugging.assert_equal(negative, tf.where(is_token, -packed["input_ids"], 7))
 
 
 @pytest.mark.parametrize("max_length", [3, 4, 5, 8])
