@@ -1,15 +1,13 @@
 """The optimiser that BERT is trained with."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 from keras.optimizers.schedules import CosineDecay, LearningRateSchedule
 
 from keras_bert_zh.arguments import check_int, check_number, check_share
-
-# Keras searches this in `bias`, or under TensorFlow in `layer/bias:0`: anchored, since else a layer
-# whose name holds one of these words would not decay there.
-_NOT_DECAYED = r"(^|[/_])(bias|gamma|beta)(:\d+)?$"
+from keras_bert_zh.training.layerwise import LayerwiseAdamW
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
@@ -48,6 +46,8 @@ def adamw(
     weight_decay: float = 0.01,
     clipnorm: float | None = 1.0,
     gradient_accumulation_steps: int | None = None,
+    layer_decay: float = 1.0,
+    rates: Mapping[str, float] | None = None,
     **options: Any,
 ) -> keras.optimizers.AdamW:
     """Returns AdamW that warms up, then decays to nothing, with no weight decay for biases.
@@ -55,8 +55,7 @@ def adamw(
     The learning rate rises in a straight line to `learning_rate`, and falls along half a cosine to
     0 at `steps`; the original falls in a straight line. Biases and the scales and offsets of
     normalisations are left out of weight decay, told by their names: `bias`, `gamma`, `beta`, or
-    something that ends in `_bias` and so on. Keras does not save that: a model that is read back
-    and trained on has to be compiled with a new optimiser, else these decay, too.
+    something that ends in `_bias` and so on. All of it is saved with a compiled model.
 
     Args:
         learning_rate: float, the highest one; or a `LearningRateSchedule` of your own, which is
@@ -71,6 +70,12 @@ def adamw(
         gradient_accumulation_steps: int, from how many batches the mean of the gradients is taken
             for one update, which saves memory: 4 batches of 8 are one of 32, if the loss is a mean
             over texts. `None` updates after every batch. `steps` counts batches all the same.
+        layer_decay: float in (0, 1], by what the learning rate is multiplied from each layer to the
+            one below. Heads and the pooler learn at the full rate, block i of L, counted from 0, at
+            `layer_decay ** (L - i)` of it, and the embeddings at `layer_decay ** (L + 1)`.
+        rates: dict of str to float, factors of the learning rate for parts of the model, named as
+            in the paths of their variables: `{"crf": 10.0, "block_5/attention": 0.5}`. They are
+            multiplied with each other and with that of `layer_decay`, and weight decay with them.
         **options: further arguments of `keras.optimizers.AdamW`, such as `beta_2` and `epsilon`.
 
     Returns:
@@ -78,8 +83,9 @@ def adamw(
 
     Raises:
         ValueError: if `steps` is no positive int, `warmup` not in [0, 1], another number negative
-            or none, or `gradient_accumulation_steps` is less than 2 or more than `steps`; and
-            for `steps` or `warmup` beside a schedule.
+            or none, `layer_decay` not in (0, 1], or `gradient_accumulation_steps` is less than 2
+            or more than `steps`; for `steps` or `warmup` beside a schedule; and, when training
+            begins, for a `layer_decay` without an encoder or a name in `rates` that fits nothing.
 
     Example:
 
@@ -97,7 +103,9 @@ def adamw(
     Reference:
         Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2017
         (https://arxiv.org/abs/1711.05101); `create_optimizer` in google-research/bert
-        `optimization.py`.
+        `optimization.py`. For `layer_decay` Howard and Ruder, ULMFiT, 2018
+        (https://arxiv.org/abs/1801.06146), and google-research/electra `model/optimization.py`,
+        where the heads are one more step above the last block.
     """
     batches = _check_accumulation(gradient_accumulation_steps)
     if isinstance(learning_rate, LearningRateSchedule):
@@ -105,15 +113,15 @@ def adamw(
         schedule = learning_rate
     else:
         schedule = _warm_up_and_decay(learning_rate, steps, warmup, batches)
-    optimizer = keras.optimizers.AdamW(
+    return LayerwiseAdamW(
         PerUpdate(schedule, batches) if batches > 1 else schedule,
         weight_decay=check_number("weight_decay", weight_decay, 0),
         clipnorm=None if clipnorm is None else check_number("clipnorm", clipnorm, 0),
         gradient_accumulation_steps=None if batches == 1 else batches,
+        layer_decay=check_share("layer_decay", layer_decay, above_zero=True),
+        rates={k: check_number(f"rates[{k!r}]", rate, 0) for k, rate in (rates or {}).items()},
         **options,
     )
-    optimizer.exclude_from_weight_decay(var_names=[_NOT_DECAYED])
-    return optimizer
 
 
 def _warm_up_and_decay(

@@ -1,0 +1,128 @@
+"""AdamW with a learning rate for each layer."""
+
+import collections
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+# Keras searches this in `bias`, or under TensorFlow in `layer/bias:0`: anchored, since else a layer
+# whose name holds one of these words would not decay there.
+_NOT_DECAYED = r"(^|[/_])(bias|gamma|beta)(:\d+)?$"
+
+_BLOCK = re.compile(r"(.*?)(?:^|/)block_(\d+)/")
+
+
+@keras.saving.register_keras_serializable("keras_bert_zh")
+class LayerwiseAdamW(keras.optimizers.AdamW):
+    """AdamW that multiplies the learning rate by a factor for each variable; see `adamw`.
+
+    Weight decay, which AdamW multiplies by the learning rate, is multiplied by the factor too.
+    Biases and the scales and offsets of normalisations have none.
+
+    Args:
+        *args: arguments of `keras.optimizers.AdamW`.
+        layer_decay: float, see `adamw`.
+        rates: dict of str to float, see `adamw`.
+        **kwargs: arguments of `keras.optimizers.AdamW`.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        layer_decay: float = 1.0,
+        rates: Mapping[str, float] | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(*args, **kwargs)
+        self.layer_decay = layer_decay
+        self.rates = dict(rates or {})
+        self._factors: tuple[float, ...] = ()
+        self.exclude_from_weight_decay(var_names=[_NOT_DECAYED])
+
+    def build(self, var_list):
+        if not self.built:
+            # Before anything is made, since it may refuse.
+            paths = [getattr(variable, "path", variable.name) for variable in var_list]
+            self._factors = tuple(factors(paths, self.layer_decay, self.rates))
+        super().build(var_list)
+
+    def update_step(self, gradient, variable, learning_rate):
+        factor = self._factor(variable)
+        rate = learning_rate if factor == 1 else learning_rate * factor
+        super().update_step(gradient, variable, rate)
+
+    def _apply_weight_decay(self, variables):
+        groups = collections.defaultdict(list)
+        for variable in variables:
+            groups[self._factor(variable)].append(variable)
+        weight_decay = self.weight_decay
+        try:
+            for factor, group in groups.items():
+                self.weight_decay = weight_decay * factor
+                super()._apply_weight_decay(group)
+        finally:
+            self.weight_decay = weight_decay
+
+    def _factor(self, variable) -> float:
+        return self._factors[self._get_variable_index(variable)]
+
+    def get_config(self):
+        return {**super().get_config(), "layer_decay": self.layer_decay, "rates": dict(self.rates)}
+
+
+def factors(paths: list[str], layer_decay: float, rates: Mapping[str, float]) -> list[float]:
+    """Returns the factor of the learning rate of each variable.
+
+    Args:
+        paths: the paths of the variables, such as `bert_encoder/block_0/attention/query/kernel`.
+        layer_decay: float, see `adamw`.
+        rates: dict of str to float, see `adamw`.
+
+    Raises:
+        ValueError: if no path has a block of an encoder and `layer_decay` is not 1, or none has a
+            part that `rates` names.
+    """
+    # An encoder is told by what is before `block_` in a path.
+    blocks: dict[str, int] = {}
+    for match in filter(None, map(_BLOCK.match, paths)):
+        encoder, index = match[1], int(match[2])
+        blocks[encoder] = max(blocks.get(encoder, 0), index + 1)
+    if layer_decay != 1 and not blocks:
+        raise ValueError(
+            f"layer_decay={layer_decay} is for the blocks of a BertEncoder, and none is trained "
+            f"here. Leave it out, or unfreeze the encoder; trained are {_shown(paths)}."
+        )
+    for name in rates:
+        if not any(_names(name, path) for path in paths):
+            raise ValueError(
+                f"rates names {name!r}, and no variable that is trained has that in its path. Name "
+                f"layers as their paths do; trained are {_shown(paths)}."
+            )
+    found = []
+    for path in paths:
+        factor = layer_decay ** _steps_below_the_heads(path, blocks)
+        for name, rate in rates.items():
+            factor *= rate if _names(name, path) else 1
+        found.append(factor)
+    return found
+
+
+def _steps_below_the_heads(path: str, blocks: Mapping[str, int]) -> int:
+    match = _BLOCK.match(path)
+    if match:
+        return blocks[match[1]] - int(match[2])
+    below, embeddings, _ = f"/{path}".partition("/embeddings/")
+    encoder = below.removeprefix("/")
+    return blocks[encoder] + 1 if embeddings and encoder in blocks else 0
+
+
+def _names(name: str, path: str) -> bool:
+    """Tells whether a path has these parts, each of them whole."""
+    return f"/{name.strip('/')}/" in f"/{path}/"
+
+
+def _shown(paths: list[str]) -> str:
+    layers = list(dict.fromkeys(path.rpartition("/")[0] or path for path in paths))
+    return ", ".join(layers[:3]) + (f" and {len(layers) - 3} more" if len(layers) > 3 else "")
