@@ -25,9 +25,11 @@ ALLOWED = {
     "data": {"input_keys", "arguments", "files", "preprocess", "text"},
     "encoder": {"arguments", "config", "layers", "checkpoints"},
     "heads": {
+        "input_keys",
         "arguments",
         "checkpoints",
         "encoder",
+        "files",
         "layers",
         "messages",
         "preprocess",
@@ -76,6 +78,7 @@ TENSORFLOW = (
     "checkpoints/readers/tf1_graph.py",
     "checkpoints/readers/tf2_graph.py",
     "export/hub_module.py",
+    "heads/saved_model.py",
     "layers/tensorflow",
     "data/word_choice.py",
 )

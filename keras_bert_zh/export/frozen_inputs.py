@@ -37,7 +37,7 @@ def signature(model: Any) -> Any:
     if isinstance(first, BertPreprocess):
         if _takes_pairs(model):
             return tuple(tf.TensorSpec([None], tf.string, name=key) for key in ("text_a", "text_b"))
-        return tf.TensorSpec([None], tf.string, name="texts")
+        return tf.TensorSpec([None], tf.string, name="text")
     if takes_ids(first):
         encoder = first.encoder if isinstance(first, MaskedLM) else first
         positions = ("mlm_positions",) if isinstance(first, MaskedLM) else ()

@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -57,6 +57,7 @@ class OnText(OnEncoder):
     """
 
     takes_pairs = False
+    output_name = "logits"  # In a SavedModel, where there is one output.
 
     def __init__(
         self,
@@ -178,14 +179,40 @@ class OnText(OnEncoder):
         if self.preprocess is None:
             keys = self.encoder.config.input_sizes
             return {key: keras.InputSpec("int32", (None, None), name=key) for key in keys}
-        names = ("text_a", "text_b") if self.takes_pairs else ("texts",)
+        names = ("text_a", "text_b") if self.takes_pairs else ("text",)
         texts = tuple(keras.InputSpec("string", (None,), name=name) for name in names)
         return texts if self.takes_pairs else texts[0]
+
+    def served(self, of_ids: Callable) -> Callable:
+        """Returns what makes outputs of texts, from what makes them of ids."""
+        return lambda texts: of_ids(self._tokens(texts))
+
+    def endpoints(self, call: Callable) -> dict[str, Callable]:
+        """Returns what a SavedModel of this offers beside its plain outputs, by name.
+
+        Args:
+            call: the model for its `signature()`, or the dict of ids.
+
+        Returns:
+            dict of functions of what `signature()` says, which return dicts of tensors.
+        """
+        return {}
 
     def export(
         self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs
     ):
-        """Exports the model as `keras.Model.export` does, by default for its `signature()`."""
+        """Exports the model as `keras.Model.export` does, by default for its `signature()`.
+
+        A SavedModel has more then, as `saved_model.write` says.
+        """
+        by_default = input_signature is None and not kwargs
+        if by_default and format == "tf_saved_model" and kernels.ON_TENSORFLOW:
+            from keras_bert_zh.heads.saved_model import write  # It imports TensorFlow.
+
+            names = write(self, filepath)
+            if verbose or verbose is None:
+                print(f"Saved a SavedModel in {filepath}, with the signatures {', '.join(names)}.")
+            return
         if input_signature is None:
             input_signature = [self.signature()]
         super().export(filepath, format, verbose, input_signature, **kwargs)

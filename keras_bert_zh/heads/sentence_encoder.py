@@ -81,6 +81,8 @@ class SentenceEncoder(OnText, keras.Model):
         `SentenceTransformer` in sentence-transformers.
     """
 
+    output_name = "vectors"
+
     def __init__(
         self,
         source: Source,
@@ -165,6 +167,10 @@ class SentenceEncoder(OnText, keras.Model):
                 mask = mask * ops.cast(ops.arange(ops.shape(mask)[1]) >= left_out, mask.dtype)
             vectors = pooled(hidden, mask, self.pooling.mode)
         return normalized(vectors) if self.pooling.normalize else vectors
+
+    def served(self, of_ids):
+        # Ids do not tell what of them is a prompt.
+        return lambda texts: self(texts, training=False)
 
     def compute_output_spec(self, inputs, training=None):
         hidden = self.encoded_spec(inputs)

@@ -5,9 +5,11 @@ from typing import Any
 
 import keras
 
+from keras_bert_zh.arguments import check_share
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.fine_tuned import FineTuned, head_of
 from keras_bert_zh.heads.on_text import Source, opened
+from keras_bert_zh.layers import kernels
 from keras_bert_zh.preprocess import BertPreprocess
 
 _TASK = "sequence_classification"
@@ -97,6 +99,49 @@ class TextClassifier(FineTuned, keras.Model):
             **kwargs,
         )
         self.add_head(source, head, dropout)
+
+    def classify(self, texts: Any, *, threshold: float = 0.5) -> dict[str, Any]:
+        """Returns what the texts are, by the names of the labels, and how sure that is.
+
+        Which of these depends on `problem_type`. Where nobody said it, a model of one output is
+        a regression, and any other one has a single label for each text, as in Transformers. A
+        model that `export` wrote has this too. TensorFlow backend only.
+
+        Args:
+            texts: what the model is called with.
+            threshold: float from 0 to 1, for several labels: how probable those are that count.
+
+        Returns:
+            dict of `logits <float>[B, K]` and, for a single label, `label <string>[B]`,
+            `score <float32>[B]`, its probability, and `probabilities <float32>[B, K]`, of all
+            labels. For several: the same, with ragged `label` and `score`, `[B, (labels)]`. For a
+            regression: `value <float32>[B]`, with several outputs `[B, K]`.
+
+        Example:
+
+        >>> from keras_bert_zh import TextClassifier
+        >>> model = TextClassifier("small", labels=["差评", "好评"], max_length=16)
+        >>> found = model.classify(["房间很干净", "电池不行"])
+        >>> found["label"].shape, found["probabilities"].shape
+        (TensorShape([2]), TensorShape([2, 2]))
+        """
+        kernels.require_tensorflow("classify")
+        return self._classes(self(texts, training=False), check_share("threshold", threshold))
+
+    def _classes(self, logits, threshold=0.5):
+        from keras_bert_zh.text.classes import to_label, to_labels, to_value  # TensorFlow.
+
+        problem = self.head.problem_type
+        if problem == "regression" or (problem is None and self.head.outputs == 1):
+            found = to_value(logits)
+        elif problem == "multi_label_classification":
+            found = to_labels(logits, self.labels, threshold)
+        else:
+            found = to_label(logits, self.labels)
+        return {"logits": logits, **found}
+
+    def endpoints(self, call):
+        return {"classify": lambda inputs: self._classes(call(inputs))}
 
     def call(self, inputs, training=None):
         hidden, _ = self.encoded(inputs, training)

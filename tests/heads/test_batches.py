@@ -80,7 +80,7 @@ def test_batches_of_bytes_and_words(tiny_block):
 
 def test_what_a_model_is_made_for(tiny_block):
     model = text_model(tiny_block)
-    assert (model.signature().name, model.signature().dtype) == ("texts", "string")
+    assert (model.signature().name, model.signature().dtype) == ("text", "string")
     pair = text_model(tiny_block, SpanReader).signature()
     assert [spec.name for spec in pair] == ["text_a", "text_b"]
     assert fresh(SpanReader).signature().keys() == {"input_ids", "input_mask", "segment_ids"}

@@ -71,13 +71,6 @@ def test_a_functional_model_of_texts(tiny_block):
     assert difference(copy(tf.constant(TEXTS)), expected) < 1e-6
 
 
-def test_an_exported_model_takes_texts(tiny_block, tmp_path):
-    model = text_model(tiny_block, TokenTagger)
-    model.export(tmp_path / "exported", verbose=False)
-    exported = tf.saved_model.load(tmp_path / "exported")
-    assert difference(exported.serve(tf.constant(TEXTS)), model(TEXTS)) < 1e-6
-
-
 @TASKS
 def test_a_checkpoint_of_a_model(fine_tuned, tmp_path, task):
     source = load_checkpoint(fine_tuned[task])
@@ -157,16 +150,6 @@ assert "tensorflow" not in sys.modules
         tmp_path,
         KERAS_BACKEND="jax",
     )
-
-
-def test_an_exported_reader_takes_pairs(tiny_block, tmp_path):
-    model = text_model(tiny_block, SpanReader)
-    pair = TEXTS, TEXTS[::-1]
-    model.export(tmp_path / "exported", verbose=False)
-    exported = tf.saved_model.load(tmp_path / "exported")
-    found = exported.serve(tuple(map(tf.constant, pair)))
-    for key, expected in model(pair).items():
-        assert difference(found[key], expected) < 1e-6
 
 
 def test_frozen_models_take_what_the_models_take(tiny_block):
