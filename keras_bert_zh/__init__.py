@@ -23,6 +23,7 @@ __all__ = [
     "adamw",
     "batch_by_length",
     "load_checkpoint",
+    "read_table",
     "save_checkpoint",
 ]
 
@@ -37,6 +38,7 @@ if not quiet.is_command_line():
     from keras_bert_zh.data.batching import batch_by_length
     from keras_bert_zh.data.masking import MaskTokens
     from keras_bert_zh.data.packed_text import PackedText
+    from keras_bert_zh.data.table import read_table
     from keras_bert_zh.encoder import BertEncoder
     from keras_bert_zh.export.checkpoint import save_checkpoint
     from keras_bert_zh.export.frozen import FrozenModel

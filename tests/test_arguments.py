@@ -23,6 +23,7 @@ from keras_bert_zh import (
     TrainingState,
     adamw,
     batch_by_length,
+    read_table,
     save_checkpoint,
 )
 from keras_bert_zh.arguments import check_flag, check_flag_or_none
@@ -176,6 +177,17 @@ def int_arguments():
 
 
 @pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    file = tmp_path_factory.mktemp("table") / "table.tsv"
+    file.write_text("a\tb\n")
+    return {
+        "read_table text": (lambda v: read_table(file, v), 1),
+        "read_table label": (lambda v: read_table(file, 0, v), 1),
+        "read_table text_b": (lambda v: read_table(file, 0, text_b=v), 1),
+    }
+
+
+@pytest.fixture(scope="module")
 def takers(preprocess, packed, write, encoder, tiny):
     """What takes an int, and an int that it takes, by class or function and argument."""
 
@@ -225,7 +237,8 @@ def takers(preprocess, packed, write, encoder, tiny):
 
 
 @pytest.mark.filterwarnings("ignore:The checkpoint has no weights for question answering")
-def test_every_int_may_be_of_numpy_and_none_is_true(takers):
+def test_every_int_may_be_of_numpy_and_none_is_true(takers, table):
+    takers = takers | table
     assert sorted(takers) == sorted(int_arguments())
     for place, (take, value) in takers.items():
         take(np.int64(value))

@@ -1,0 +1,158 @@
+"""Rows of TSV, CSV and JSON Lines files, and the lines where they begin."""
+
+import csv
+import io
+import json
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from keras_bert_zh.arguments import is_int
+from keras_bert_zh.files.utf8 import read_utf8
+
+FORMATS = (".tsv", ".txt", ".csv", ".jsonl", ".json")
+
+# A column: its name, or its number in a file without a header.
+Column = str | int
+
+
+def rows_of(file: pathlib.Path, columns: dict[str, Column]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields the line where a row begins, and its cells by what they are for.
+
+    Args:
+        file: the file, whose format is told from the end of its name.
+        columns: the columns that are read, by what they are for.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is not UTF-8 or of another format, or lacks a column.
+    """
+    suffix = file.suffix.lower()
+    if suffix not in FORMATS:
+        raise ValueError(
+            f"{file}: expected the name of a file that ends in {', '.join(FORMATS)}. Convert it."
+        )
+    content = read_utf8(file)
+    rows = _json_rows if suffix.startswith(".json") else _cell_rows
+    yield from rows(file, content, columns)
+
+
+def checked_columns(**given: Column | None) -> dict[str, Column]:
+    """Returns the columns that are given, by what they are for.
+
+    Raises:
+        ValueError: if one is neither a name nor a number, or there are both.
+    """
+    columns: dict[str, Column] = {}
+    for name, column in given.items():
+        if column is None:
+            continue
+        if not isinstance(column, str) and (not is_int(column) or column < 0):
+            raise ValueError(
+                f"{name} must be the name of a column, or its number counted from 0, got "
+                f"{column!r}."
+            )
+        columns[name] = column if isinstance(column, str) else int(column)
+    if len({type(column) for column in columns.values()}) > 1:
+        raise ValueError(
+            "Columns must all be given by name, for a file with a header, or all by number, for "
+            f"one without; got {', '.join(f'{name}={value!r}' for name, value in columns.items())}."
+        )
+    return columns
+
+
+def _cell_rows(
+    file: pathlib.Path, content: str, columns: dict[str, Column]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yields the line where a row begins, and its cells by what they are for."""
+    rows = _csv(file, content) if file.suffix.lower() == ".csv" else _tsv(content)
+    places: dict[str, int] | None = None
+    width = 0
+    for line, cells in rows:
+        if places is None:
+            width = len(cells)
+            has_header = any(isinstance(column, str) for column in columns.values())
+            places = _places(file, columns, cells if has_header else range(width))
+            if has_header:
+                continue
+        if len(cells) != width:
+            hint = (
+                ""
+                if file.suffix.lower() == ".csv"
+                else (" In TSV a cell holds no tabs and no line breaks: save such texts as CSV.")
+            )
+            raise ValueError(
+                f"{file}, line {line}: expected {width} columns as in the first line, got "
+                f"{len(cells)}.{hint} Correct the line, or take it out."
+            )
+        yield line, {name: cells[place] for name, place in places.items()}
+
+
+def _tsv(content: str) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate(content.split("\n"), 1):
+        if line.strip():
+            yield number, line.removesuffix("\r").split("\t")
+
+
+def _csv(file: pathlib.Path, content: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(content, newline=""), strict=True)
+    line = 1
+    try:
+        for cells in reader:
+            if cells:
+                yield line, cells
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise ValueError(
+            f"{file}, line {line}: expected a row of CSV, and it is none: {error}. Double the "
+            'quotes inside of cells in quotes (""), and close them.'
+        ) from error
+
+
+def _places(
+    file: pathlib.Path, columns: dict[str, Column], header: Sequence[Column]
+) -> dict[str, int]:
+    missing = [column for column in columns.values() if column not in header]
+    if missing:
+        there = (
+            f"{len(header)}, counted from 0"
+            if isinstance(header, range)
+            else (", ".join(map(repr, header)))
+        )
+        hint = (
+            ""
+            if isinstance(header, range)
+            else (" Columns of a file without a header are given by number, the first one as 0.")
+        )
+        raise ValueError(
+            f"{file}, line 1: expected the columns {', '.join(map(repr, missing))}, and there are "
+            f"{there}. Name columns that are there.{hint}"
+        )
+    return {name: list(header).index(column) for name, column in columns.items()}
+
+
+def _json_rows(
+    file: pathlib.Path, content: str, columns: dict[str, Column]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(content.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ValueError(
+                f"{file}, line {number}: expected a JSON object on one line, and it is no JSON: "
+                f"{error}. Write each row on a line of its own."
+            ) from error
+        if not isinstance(row, dict):
+            raise ValueError(
+                f"{file}, line {number}: expected a JSON object, such as "
+                f'{{"text": "...", "label": "..."}}, got {line[:60]}. Write each row as one.'
+            )
+        missing = [column for column in columns.values() if column not in row]
+        if missing:
+            raise ValueError(
+                f"{file}, line {number}: expected the keys {', '.join(map(repr, missing))}, and "
+                f"there are {', '.join(map(repr, row))}. Name keys that every line has."
+            )
+        yield number, {name: row[column] for name, column in columns.items()}

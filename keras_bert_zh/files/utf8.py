@@ -1,0 +1,47 @@
+"""Files of text in UTF-8. Of another encoding, the error says which one, and what to do."""
+
+import codecs
+import os
+import pathlib
+
+
+def read_utf8(file: str | os.PathLike) -> str:
+    """Returns the text of a file, without a byte order mark before it.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        IsADirectoryError: if it is a folder.
+        ValueError: if it is not UTF-8; says in which line.
+    """
+    file = pathlib.Path(file)
+    if file.is_dir():
+        raise IsADirectoryError(f"{file} is a folder, and a file of text is read. Name the file.")
+    if not file.exists():
+        raise FileNotFoundError(f"There is no file {file}.")
+    data = file.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        byte = error.start - data.rfind(b"\n", 0, error.start)
+        raise ValueError(
+            f"{file}, line {line}: expected UTF-8, and byte {byte} of the line is none. "
+            f"{_what_to_do(file, data)}"
+        ) from error
+
+
+def _what_to_do(file: pathlib.Path, data: bytes) -> str:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return f"The file is UTF-16. Convert it: {_command(file, 'UTF-16')}"
+    try:
+        data.decode("gb18030")
+    except UnicodeDecodeError:
+        return (
+            "It is no GBK either. Find out its encoding, or leave out what is broken: "
+            f"iconv -f UTF-8 -t UTF-8 -c {file} > NEW_FILE"
+        )
+    return f"It reads as GBK. Convert it: {_command(file, 'GB18030')}"
+
+
+def _command(file: pathlib.Path, encoding: str) -> str:
+    return f"iconv -f {encoding} -t UTF-8 {file} > NEW_FILE"
