@@ -13,15 +13,13 @@ from keras_bert_zh.checkpoints.names import part_of
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.batches import as_arrays, check_batch, has_strings
 from keras_bert_zh.heads.on_encoder import OnEncoder
+from keras_bert_zh.heads.own_preprocess import own_preprocess
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.encoder_inputs import mask_of
 from keras_bert_zh.messages import says_it_all
 from keras_bert_zh.preprocess import BertPreprocess
 
 Source = str | os.PathLike | Checkpoint | BertEncoder
-
-# How long texts are by default: as in BertPreprocess, but no longer than the encoder takes.
-_LENGTH = 128
 
 
 class OnText(OnEncoder):
@@ -70,7 +68,7 @@ class OnText(OnEncoder):
         dtype: Any = None,
         **kwargs: Any,
     ):
-        preprocess = _preprocess(source, preprocess, max_length)
+        preprocess = own_preprocess(source, preprocess, max_length)
         if not isinstance(source, BertEncoder):
             with ignoring_pooler():
                 encoder = BertEncoder(source, output_key=output_key, dropout=dropout, dtype=dtype)
@@ -261,36 +259,3 @@ def opened(source: Source) -> Checkpoint | BertEncoder:
             f"source must be a path, a URL, a Checkpoint or a BertEncoder, got {source!r}."
         )
     return open_checkpoint(source)
-
-
-def _preprocess(
-    source: Checkpoint | BertEncoder, preprocess: BertPreprocess | None, max_length: int | None
-) -> BertPreprocess | None:
-    """Returns the preprocess of a model, which is checked against its encoder's sizes."""
-    is_given = preprocess is not None or isinstance(source, BertEncoder)
-    positions = source.config.max_position_embeddings
-    if not is_given:
-        length = min(_LENGTH, positions) if max_length is None else max_length
-        preprocess = BertPreprocess(source, max_length=length)
-    elif max_length is not None:
-        raise ValueError(
-            "max_length is for the preprocess that is made from a checkpoint: pass "
-            f"preprocess=BertPreprocess(..., max_length={max_length!r})."
-        )
-    if preprocess is None:
-        return None
-    if not isinstance(preprocess, BertPreprocess):
-        raise TypeError(f"preprocess must be a BertPreprocess, got {preprocess!r}.")
-    limits = {
-        "tokens": (len(preprocess.vocabulary), source.config.vocab_size),
-        "positions": (preprocess.max_length, positions),
-    }
-    for what, (given, most) in limits.items():
-        if given > most:
-            raise ValueError(
-                f"The preprocess has {given} {what} and the encoder has {most}: make both from the "
-                f"same checkpoint, with a max_length of at most {positions}."
-            )
-    # Elsewhere no string gets into a model, whose rest is to be compiled.
-    preprocess.supports_jit = preprocess.supports_jit or not kernels.ON_TENSORFLOW
-    return preprocess
