@@ -25,6 +25,7 @@ __all__ = [
     "load_checkpoint",
     "read_table",
     "save_checkpoint",
+    "shuffled_batches",
 ]
 
 if quiet.is_command_line():
@@ -36,6 +37,7 @@ if not quiet.is_command_line():
     from keras_bert_zh.checkpoints import Checkpoint, load_checkpoint
     from keras_bert_zh.config import BertConfig
     from keras_bert_zh.data.batching import batch_by_length
+    from keras_bert_zh.data.epochs import shuffled_batches
     from keras_bert_zh.data.masking import MaskTokens
     from keras_bert_zh.data.packed_text import PackedText
     from keras_bert_zh.data.table import read_table

@@ -25,6 +25,7 @@ from keras_bert_zh import (
     batch_by_length,
     read_table,
     save_checkpoint,
+    shuffled_batches,
 )
 from keras_bert_zh.arguments import check_flag, check_flag_or_none
 
@@ -228,6 +229,13 @@ def takers(preprocess, packed, write, encoder, tiny):
             lambda v: adamw(1e-3, 10, gradient_accumulation_steps=v),
             2,
         ),
+        **{
+            f"shuffled_batches {name}": (
+                lambda v, name=name: shuffled_batches([1, 2], **{"batch_size": 2} | {name: v}),
+                1,
+            )
+            for name in ("batch_size", "seed", "start")
+        },
         "batch_by_length batch_size": (lambda v: batch_by_length(TEXTS, preprocess, v), 1),
         "batch_by_length lengths": (
             lambda v: batch_by_length(TEXTS, preprocess, 1, lengths=[v, 16]),

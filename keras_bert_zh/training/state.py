@@ -77,7 +77,6 @@ class TrainingState(keras.callbacks.Callback):
         self._saved_at = 0.0
         self._batches = 0
         self._batches_a_call = 1
-        self._saved_batches = 0
 
     def restore(self, model: keras.Model) -> int:
         """Puts the saved state into a compiled model; without a file, leaves it as it is.
@@ -94,13 +93,13 @@ class TrainingState(keras.callbacks.Callback):
         """
         variables = _variables(model)
         if not self.file.exists():
-            self._batches = self._saved_batches = 0
+            self._batches = 0
             return 0
         _check_fits(self.file, variables)
         arrays = _read(self.file)
         for name, variable in variables.items():
             variable.assign(arrays[name])
-        self._batches = self._saved_batches = int(arrays[_BATCHES])
+        self._batches = int(arrays[_BATCHES])
         return self._batches
 
     def save(self) -> None:
@@ -131,7 +130,6 @@ class TrainingState(keras.callbacks.Callback):
         arrays[_BATCHES] = np.array(self._batches, np.int64)
         _write(self.file, arrays, lambda file: _check_fits(file, variables))
         self._saved_at = time.monotonic()
-        self._saved_batches = self._batches
 
     def on_train_begin(self, logs: Any = None) -> None:
         together = self.model.steps_per_execution
@@ -154,8 +152,8 @@ class TrainingState(keras.callbacks.Callback):
             self.save()
 
     def on_train_end(self, logs: Any = None) -> None:
-        if self._saved_batches != self._batches:
-            self.save()
+        # Also what was saved after the last batch: with `use_ema`, Keras has changed the weights.
+        self.save()
 
 
 def _variables(model: keras.Model) -> dict[str, keras.Variable]:
