@@ -1,0 +1,176 @@
+"""Labels of entities: what "B-LOC" means, which label may follow which, and the spans they mark.
+
+Names are a prefix, "-" or "_", and a kind: "B-LOC", or the prefix alone. In BIO, B begins a span
+and I is inside it; BIOES has E for the end of a span and S for a span of one token as well. M is
+read as I, L as E and U as S, so that BMES and BILOU are forms of BIOES.
+"""
+
+import itertools
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+SCHEMES = ("BIO", "BIOES")
+
+_PATTERN = re.compile(r"([BIESMLU])(?:[-_](.+))?")
+_OTHER_LETTERS = {"M": "I", "L": "E", "U": "S"}
+
+
+class Label(NamedTuple):
+    """What the name of a label says: `prefix` is "O", "B", "I", "E" or "S"; O has no `kind`."""
+
+    prefix: str
+    kind: str
+
+
+class Span(NamedTuple):
+    """An entity: its kind, where it begins and where it ends, after its last token."""
+
+    kind: str
+    start: int
+    end: int
+
+
+OUTSIDE = Label("O", "")
+
+
+def parse(name: str) -> Label | None:
+    """Returns what the name of a label says; `None` if it is no name of BIO or BIOES."""
+    if name == "O":
+        return OUTSIDE
+    match = _PATTERN.fullmatch(name)
+    if match is None:
+        return None
+    prefix, kind = match.groups(default="")
+    return Label(_OTHER_LETTERS.get(prefix, prefix), kind)
+
+
+def find_scheme(names: Sequence[str]) -> str | None:
+    """Returns the scheme of a list of labels, `"BIO"` or `"BIOES"`.
+
+    `None` if there is a name that is in neither, or labels are missing without which no span of
+    their kind can be marked: I without B, or, where there are E or S, B without E.
+    """
+    labels = [parse(name) for name in names]
+    if any(label is None for label in labels):
+        return None
+    prefixes: dict[str, set[str]] = {}
+    for label in filter(None, labels):
+        prefixes.setdefault(label.kind, set()).add(label.prefix)
+    found = set().union(*prefixes.values()) - {"O"}
+    if not found:
+        return None
+    scheme = "BIOES" if found & {"E", "S"} else "BIO"
+    ends = {"B", "E"} if scheme == "BIOES" else {"B"}
+    for of_kind in prefixes.values():
+        if of_kind & {"B", "I", "E"} and not ends <= of_kind:
+            return None
+    return scheme
+
+
+def may_follow(scheme: str, before: Label | None, after: Label | None) -> bool:
+    """Tells whether a label may follow another in a sequence without faults.
+
+    Args:
+        scheme: `"BIO"` or `"BIOES"`.
+        before: `None` stands for the start of the sequence.
+        after: `None` stands for its end.
+    """
+    if continues(before, after):
+        return True
+    if after is not None and after.prefix in "IE":
+        return False
+    return scheme == "BIO" or before is None or before.prefix not in "BI"
+
+
+def continues(before: Label | None, after: Label | None) -> bool:
+    """Tells whether the label belongs to the same span as the one before it."""
+    if before is None or after is None:
+        return False
+    return before.prefix in "BI" and after.prefix in "IE" and before.kind == after.kind
+
+
+def find_fault(names: Sequence[str], scheme: str) -> int | None:
+    """Returns the index of the first label that may not be where it is; `None` if all may.
+
+    It is the length of the sequence where a span has no end.
+    """
+    labels = [None, *map(_parsed, names), None]
+    for index, (before, after) in enumerate(itertools.pairwise(labels)):
+        if not may_follow(scheme, before, after):
+            return index
+    return None
+
+
+def to_spans(names: Sequence[str], scheme: str | None = None) -> list[Span]:
+    """Returns the spans that a sequence of labels marks, in their order.
+
+    Args:
+        names: the labels of a text.
+        scheme: `None` takes a label that continues no span for the start of one, whatever its
+            prefix, as conlleval and seqeval do by default. `"BIO"` and `"BIOES"` leave out spans
+            that are not whole in that scheme, as seqeval's strict mode does.
+
+    Raises:
+        ValueError: if a label is in neither scheme.
+    """
+    labels = [*map(_parsed, names), OUTSIDE]
+    spans, start = [], None
+    for index, label in enumerate(labels):
+        before = labels[index - 1] if index else None
+        if continues(before, label):
+            continue
+        if start is not None and before is not None and _is_whole(scheme, labels[start], before):
+            spans.append(Span(before.kind, start, index))
+        start = None if label == OUTSIDE else index
+    return spans
+
+
+def to_labels(spans: Sequence[Span], length: int, scheme: str = "BIO") -> list[str]:
+    """Returns the labels that mark the spans in a text of that many tokens.
+
+    Raises:
+        ValueError: if a span is empty or not within the text, or two of them overlap.
+    """
+    labels = ["O"] * length
+    last = Span("", 0, 0)
+    for span in sorted(Span(*span) for span in spans):
+        if not 0 <= span.start < span.end <= length:
+            raise ValueError(f"{span} is no span of a text of {length} tokens.")
+    for span in sorted((Span(*span) for span in spans), key=lambda span: span.start):
+        if span.start < last.end:
+            raise ValueError(f"{last} and {span} overlap; a token has one label.")
+        size = span.end - span.start
+        for index, prefix in enumerate(prefixes_of_pieces("S" if scheme == "BIOES" else "B", size)):
+            labels[span.start + index] = f"{prefix}-{span.kind}" if span.kind else prefix
+        last = span
+    return labels
+
+
+def prefixes_of_pieces(prefix: str, pieces: int) -> str:
+    """Returns the prefix of each piece, where something that has one label is in pieces.
+
+    Its span begins with the first piece and ends with the last one: "S" in three pieces is "BIE".
+    """
+    if pieces == 1:
+        return prefix
+    inside = "O" if prefix == "O" else "I"
+    first = "B" if prefix in "BS" else inside
+    last = "E" if prefix in "ES" else inside
+    return first + inside * (pieces - 2) + last
+
+
+def _parsed(name: str) -> Label:
+    label = parse(name)
+    if label is None:
+        raise ValueError(
+            f"{name!r} is no label of entities: expected 'O', or B, I, E or S with a kind, as in "
+            "'B-LOC'."
+        )
+    return label
+
+
+def _is_whole(scheme: str | None, first: Label, last: Label) -> bool:
+    if scheme is None:
+        return True
+    return first.prefix in "BS" and (scheme == "BIO" or last.prefix in "ES")
