@@ -2,5 +2,6 @@
 
 INPUT_KEYS = ("input_ids", "input_mask", "segment_ids")
 TASK_KEY = "task_type_ids"
+OFFSET_KEYS = ("starts", "ends")
 # What `BertPreprocess` can put beside them, which an encoder leaves alone.
-BESIDE_KEYS = ("starts", "ends", "word_ids")
+BESIDE_KEYS = (*OFFSET_KEYS, "word_ids")

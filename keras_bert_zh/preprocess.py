@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 
-from keras_bert_zh.arguments import check_flag_or_none, check_int
+from keras_bert_zh.arguments import check_choice, check_flag, check_flag_or_none, check_int
 from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, open_checkpoint
-from keras_bert_zh.input_keys import INPUT_KEYS
+from keras_bert_zh.input_keys import INPUT_KEYS, OFFSET_KEYS
 from keras_bert_zh.vocabulary import (
     check_vocabulary,
     chinese_vocabulary,
@@ -37,6 +37,8 @@ class BertPreprocess(keras.layers.Layer):
         lowercase: bool, whether to fold case and strip accents. `None`: as the checkpoint says;
             where it does not, `True` unless the vocabulary holds capital letters.
         max_length: int, S, at least 3.
+        offsets: whether to return the place of each token in its text too: `True` or
+            `"characters"`, or `"bytes"`.
         **kwargs: `name`, as for every Keras layer.
 
     Call arguments:
@@ -46,7 +48,10 @@ class BertPreprocess(keras.layers.Layer):
 
     Returns:
         dict of `input_ids`, `input_mask` (1 for tokens, 0 for padding) and `segment_ids` (1 for
-        the second text and its `[SEP]`), each `<int32>[B, S]`; `<int32>[S]` for a scalar.
+        the second text and its `[SEP]`), each `<int32>[B, S]`; `<int32>[S]` for a scalar. With
+        `offsets` also `starts` and `ends`: a token is `text[start:end]`, of the first or of the
+        second text, or of the word where words are split already; `[CLS]`, `[SEP]` and padding
+        have 0 and 0. An encoder leaves them alone. See `tokenize` for what a token reaches over.
 
     Raises:
         ValueError: if `max_length < 3`, the vocabulary is empty or lacks a special token, a
@@ -61,6 +66,10 @@ class BertPreprocess(keras.layers.Layer):
     [[101, 791, 1921, 1921, 3698, 2523, 1962, 102]]
     >>> preprocess(("好", "不好"))["segment_ids"].numpy().tolist()
     [0, 0, 0, 1, 1, 1, 0, 0]
+    >>> preprocess = BertPreprocess(checkpoint=None, max_length=8, offsets=True)
+    >>> outputs = preprocess("Ｋeras  很好")
+    >>> outputs["starts"].numpy().tolist(), outputs["ends"].numpy().tolist()
+    ([0, 0, 1, 4, 7, 8, 0, 0], [0, 1, 4, 5, 8, 9, 0, 0])
 
     Reference:
         `FullTokenizer` in google-research/bert `tokenization.py`, `convert_single_example` in its
@@ -74,6 +83,7 @@ class BertPreprocess(keras.layers.Layer):
         vocabulary: Sequence[str] | str | os.PathLike | None = None,
         lowercase: bool | None = None,
         max_length: int = 128,
+        offsets: bool | str = False,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -83,6 +93,7 @@ class BertPreprocess(keras.layers.Layer):
         self.supports_jit = False
         self.built = True
         self.max_length = check_int("max_length", max_length, 3)
+        self.offsets = _unit("offsets", offsets) or False
         lowercase = check_flag_or_none("lowercase", lowercase)
         tokens, found = _find_vocabulary(checkpoint, vocabulary)
         known = (value for value in (lowercase, found) if value is not None)
@@ -106,14 +117,22 @@ class BertPreprocess(keras.layers.Layer):
         """The ids of `[PAD]`, `[UNK]`, `[CLS]`, `[SEP]` and `[MASK]`."""
         return special_ids(self._pipeline.vocabulary)
 
-    def tokenize(self, texts: Any):
+    def tokenize(self, texts: Any, offsets: bool | str = False):
         """Returns the ids of single texts, without `[CLS]` and `[SEP]`, as they are.
 
         Args:
             texts: as for calling the layer, without pairs.
+            offsets: whether to return the place of each token too, in its text, or in its word
+                where words are split already: `True` or `"characters"`, or `"bytes"`.
 
         Returns:
-            `tf.RaggedTensor` `<int32>[B, (tokens)]`; `<int32>[tokens]` for a scalar.
+            `tf.RaggedTensor` `<int32>[B, (tokens)]`; `<int32>[tokens]` for a scalar. With
+            `offsets` a tuple of three of them, the ids, the starts and the ends. A token reaches
+            from the first to the last of the characters that its letters came from, and an
+            `[UNK]` over its word. Characters that are dropped, such as accents and control
+            characters, are in it only between two others. Characters are counted as Python
+            counts them, in `text.decode("utf-8", "ignore")` where the text is no valid UTF-8;
+            bytes are those of the text as it is.
 
         Example:
 
@@ -126,8 +145,15 @@ class BertPreprocess(keras.layers.Layer):
         >>> words = ["我", "用", "\\u200b", "Keras"]
         >>> BertPreprocess(None).tokenize(words).row_lengths().numpy().tolist()
         [1, 1, 0, 3]
+
+        Where each token is in the text:
+
+        >>> text = "Café\u200b 很好"
+        >>> _, starts, ends = BertPreprocess(None).tokenize(text, offsets=True)
+        >>> [text[start:end] for start, end in zip(starts.numpy(), ends.numpy())]
+        ['Café', '很', '好']
         """
-        return self._pipeline.tokenize(texts)
+        return self._pipeline.tokenize(texts, _unit("offsets", offsets))
 
     def count_truncated(self, texts: Any) -> int:
         """Returns how many of the texts, or pairs, have more tokens than `max_length` leaves room.
@@ -168,7 +194,7 @@ class BertPreprocess(keras.layers.Layer):
         return self._pipeline.detokenize(ids)
 
     def call(self, inputs):
-        return self._pipeline.pack(inputs, self.max_length)
+        return self._pipeline.pack(inputs, self.max_length, self.offsets or None)
 
     def compute_output_spec(self, inputs):
         from keras_bert_zh.text.inputs import check_symbolic, split_pair
@@ -177,7 +203,8 @@ class BertPreprocess(keras.layers.Layer):
         for name, part in parts:
             check_symbolic(name, part)
         shape = (*parts[0][1].shape[:1], self.max_length)
-        return {key: keras.KerasTensor(shape, "int32", name=key) for key in INPUT_KEYS}
+        keys = (*INPUT_KEYS, *(OFFSET_KEYS if self.offsets else ()))
+        return {key: keras.KerasTensor(shape, "int32", name=key) for key in keys}
 
     def get_config(self) -> dict[str, Any]:
         # The tokens themselves: a saved model needs no file beside it. Packed, because Keras prints
@@ -187,6 +214,7 @@ class BertPreprocess(keras.layers.Layer):
             "vocabulary": encode_vocabulary(self._pipeline.vocabulary),
             "lowercase": self.lowercase,
             "max_length": self.max_length,
+            "offsets": self.offsets,
         }
 
     @classmethod
@@ -198,6 +226,13 @@ class BertPreprocess(keras.layers.Layer):
         if not isinstance(vocabulary, list):  # Older files have all tokens.
             vocabulary = decode_vocabulary(vocabulary)
         return cls(None, **{**config, "vocabulary": vocabulary})
+
+
+def _unit(name: str, offsets: bool | str) -> str | None:
+    """Returns what offsets are counted in, None for no offsets."""
+    if isinstance(offsets, str):
+        return check_choice(name, offsets, ("characters", "bytes"))
+    return "characters" if check_flag(name, offsets) else None
 
 
 def _find_vocabulary(checkpoint, vocabulary) -> tuple[tuple[str, ...], bool | None]:

@@ -6,9 +6,16 @@ import tensorflow as tf
 
 from keras_bert_zh.text.detokenize import Detokenizer
 from keras_bert_zh.text.inputs import Texts, to_texts
-from keras_bert_zh.text.packing import are_cut, pack
+from keras_bert_zh.text.offsets import OffsetTokenizer
+from keras_bert_zh.text.packing import Beside, are_cut, pack
 from keras_bert_zh.text.tokenizer import BertTokenizer
 from keras_bert_zh.vocabulary import special_ids
+
+# The ids of tokens, and what is known of each of them, by name: ragged `<int32>[B, (tokens)]`.
+Columns = dict[str, tf.RaggedTensor]
+
+# What special tokens and padding have.
+_FILLS = {"starts": 0, "ends": 0}
 
 
 class TextPipeline:
@@ -19,6 +26,7 @@ class TextPipeline:
         # Its constants must outlive the graph that may be traced around this call.
         with tf.init_scope(), tf.device("CPU"):
             self._tokenizer = BertTokenizer(vocabulary, lowercase)
+            self._offsets = OffsetTokenizer(self._tokenizer, vocabulary)
             self._detokenizer = Detokenizer(vocabulary)
         ids = special_ids(vocabulary)
         self._packing: dict[str, Any] = {
@@ -27,21 +35,33 @@ class TextPipeline:
             "pad_id": ids["[PAD]"],
         }
 
-    def tokenize(self, inputs: Any) -> tf.RaggedTensor | tf.Tensor:
-        """See `BertPreprocess.tokenize`."""
+    def tokenize(self, inputs: Any, unit: str | None = None) -> Any:
+        """See `BertPreprocess.tokenize`; the unit is that of the offsets."""
         texts = to_texts(inputs)
         if texts.second is not None:
             raise ValueError("tokenize takes single texts; call the layer for pairs.")
         with tf.device("CPU"):
-            tokens = self._tokenize(texts.first)
-        return tokens[0] if texts.is_scalar else tokens
+            tokens = self._tokenize(texts.first, unit)
+        found = tuple(column[0] if texts.is_scalar else column for column in tokens.values())
+        return found if unit else found[0]
 
-    def pack(self, inputs: Any, max_length: int) -> dict[str, tf.Tensor]:
-        """See the call of `BertPreprocess`."""
+    def pack(self, inputs: Any, max_length: int, unit: str | None = None) -> dict[str, tf.Tensor]:
+        """See the call of `BertPreprocess`; the unit is that of the offsets."""
         with tf.device("CPU"):
             texts = to_texts(inputs)
-            first, second = self._tokenize_both(texts)
-            packed = pack(first, second, max_length=max_length, **self._packing)
+            first, second = self._tokenize_both(texts, unit)
+            beside = {
+                name: Beside(first[name], second.get(name), fill)
+                for name, fill in _FILLS.items()
+                if name in first
+            }
+            packed = pack(
+                first["ids"],
+                second.get("ids"),
+                max_length=max_length,
+                beside=beside,
+                **self._packing,
+            )
             if texts.is_scalar:
                 packed = {key: value[0] for key, value in packed.items()}
         return packed
@@ -49,8 +69,9 @@ class TextPipeline:
     def count_truncated(self, inputs: Any, max_length: int) -> tf.Tensor:
         """See `BertPreprocess.count_truncated`."""
         with tf.device("CPU"):
-            tokens = self._tokenize_both(to_texts(inputs))
-            return tf.math.count_nonzero(are_cut(*tokens, max_length=max_length))
+            first, second = self._tokenize_both(to_texts(inputs))
+            cut = are_cut(first["ids"], second.get("ids"), max_length=max_length)
+            return tf.math.count_nonzero(cut)
 
     def detokenize(self, ids: Any) -> tf.Tensor:
         """See `BertPreprocess.detokenize`."""
@@ -67,12 +88,18 @@ class TextPipeline:
             text = self._detokenizer.detokenize(ids)
         return text[0] if rank == 1 else text
 
-    def _tokenize_both(self, texts: Texts) -> tuple[tf.RaggedTensor, tf.RaggedTensor | None]:
-        second = None if texts.second is None else self._tokenize(texts.second)
-        return self._tokenize(texts.first), second
+    def _tokenize_both(self, texts: Texts, unit: str | None = None) -> tuple[Columns, Columns]:
+        """Returns the tokens of the first texts, and of the second ones, if there are any."""
+        second = {} if texts.second is None else self._tokenize(texts.second, unit)
+        return self._tokenize(texts.first, unit), second
 
-    def _tokenize(self, texts: tf.Tensor | tf.RaggedTensor) -> tf.RaggedTensor:
+    def _tokenize(self, texts: tf.Tensor | tf.RaggedTensor, unit: str | None) -> Columns:
         if isinstance(texts, tf.RaggedTensor):
-            words = texts.with_values(self._tokenizer.tokenize(texts.values))
-            return words.merge_dims(1, 2)
-        return self._tokenizer.tokenize(texts)
+            of_words = self._tokenize(texts.values, unit)
+            return {
+                name: texts.with_values(column).merge_dims(1, 2)
+                for name, column in of_words.items()
+            }
+        if unit is None:
+            return {"ids": self._tokenizer.tokenize(texts)}
+        return self._offsets.tokenize(texts, unit)._asdict()

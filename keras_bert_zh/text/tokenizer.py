@@ -35,6 +35,9 @@ class BertTokenizer:
         vocabulary: tuple of str; the last of equal tokens counts, as in the original.
         lowercase: bool, whether to fold case and strip accents.
 
+    Attributes:
+        normalizer, wordpiece: the two kernels.
+
     Reference:
         `FullTokenizer` in google-research/bert `tokenization.py`.
     """
@@ -53,8 +56,8 @@ class BertTokenizer:
             replacements |= substitutes
             pieces = [piece.translate(substitutes) for piece in pieces]
         replacements |= {code: f" {chr(code)} " for code in _kernel_difference()[1]}
-        self._normalizer = build_normalizer(replacements)
-        self._wordpiece = tf_text.FastWordpieceTokenizer(
+        self.normalizer = build_normalizer(replacements)
+        self.wordpiece = tf_text.FastWordpieceTokenizer(
             pieces,
             token_out_type=tf.int32,
             unknown_token="[UNK]",
@@ -65,19 +68,28 @@ class BertTokenizer:
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """`<string>[B]` -> ragged `<int32>[B, (tokens)]`."""
-        special = tf.where(~tf.strings.regex_full_match(texts, self._plain))
+        special = self.special_rows(texts)
         # No tf.cond: where there is nothing to do again, the slow path sees an empty batch.
         again = self._normalize_any(tf.gather(texts, special[:, 0]))
-        normalized = self._normalizer.normalize(texts)
-        return self._wordpiece.tokenize(tf.tensor_scatter_nd_update(normalized, special, again))
+        normalized = self.normalizer.normalize(texts)
+        return self.wordpiece.tokenize(tf.tensor_scatter_nd_update(normalized, special, again))
 
-    def _normalize_any(self, texts: tf.Tensor) -> tf.Tensor:
+    def special_rows(self, texts: tf.Tensor) -> tf.Tensor:
+        """Returns the rows that may concern more than the kernels know of, `<int64>[K, 1]`."""
+        return tf.where(~tf.strings.regex_full_match(texts, self._plain))
+
+    def clean(self, texts: tf.Tensor) -> tf.Tensor:
+        """Returns valid UTF-8, with the final sigma in its place; each character stays as long."""
         texts = tf.strings.unicode_transcode(
             texts, "UTF-8", "UTF-8", errors="ignore", replace_control_characters=False
         )
         if self._lowercase:
             texts = tf.strings.regex_replace(texts, _final_sigma(), r"\1ς\2")
-        texts = tf.strings.regex_replace(self._normalizer.normalize(texts), _separator(), r" \0 ")
+        return texts
+
+    def _normalize_any(self, texts: tf.Tensor) -> tf.Tensor:
+        texts = self.normalizer.normalize(self.clean(texts))
+        texts = tf.strings.regex_replace(texts, _separator(), r" \0 ")
         too_long = f"[^ ]{{{MAX_WORD_CHARACTERS + 1},}}"
         return tf.strings.regex_replace(texts, too_long, self._unknown)
 

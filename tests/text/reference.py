@@ -40,8 +40,14 @@ class ReferenceTokenizer:
                 rows[-1].extend(self._pieces(word))
         return rows
 
+    def pieces(self, word: str) -> list[str]:
+        return self._wordpiece.tokenize(word)
+
+    def id_of(self, piece: str) -> int:
+        return self._ids[piece]
+
     def _pieces(self, word: str) -> list[int]:
-        return [self._ids[piece] for piece in self._wordpiece.tokenize(word)]
+        return [self._ids[piece] for piece in self.pieces(word)]
 
 
 @functools.cache

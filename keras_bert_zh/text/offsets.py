@@ -1,0 +1,125 @@
+"""Where in its text each token stands, inside the graph.
+
+The normaliser and the word piece kernel say which bytes they read, so that a token's place in the
+normalised text leads to its place in the text. The kernel has no limit of 200 characters a word:
+what it makes of a longer word becomes one [UNK] here.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from keras_bert_zh.text.tokenizer import MAX_WORD_CHARACTERS, BertTokenizer
+
+
+class Located(NamedTuple):
+    """Tokens with their places in the text, each ragged `<int32>[B, (tokens)]`."""
+
+    ids: tf.RaggedTensor
+    starts: tf.RaggedTensor
+    ends: tf.RaggedTensor
+
+
+class OffsetTokenizer:
+    """Splits strings into the ids of word pieces, and says where in the text each of them is.
+
+    A token reaches from the first to the last of the characters that its letters came from. What
+    is dropped from the text, such as accents and control characters, is in a token only where it
+    is between two such characters. Characters are those of `text.decode("utf-8", "ignore")`,
+    bytes those of the text as it is.
+
+    Args:
+        tokenizer: BertTokenizer, which gives the same ids.
+        vocabulary: tuple of str, the vocabulary of `tokenizer`.
+    """
+
+    def __init__(self, tokenizer: BertTokenizer, vocabulary: tuple[str, ...]):
+        self._tokenizer = tokenizer
+        self._unknown_id = len(vocabulary) - 1 - vocabulary[::-1].index("[UNK]")
+        goes_on = [token.startswith("##") and len(token) > 2 for token in vocabulary]
+        sizes = [len(token) - 2 * more for token, more in zip(vocabulary, goes_on, strict=True)]
+        self._goes_on = tf.constant(goes_on)
+        self._sizes = tf.constant(sizes, tf.int32)
+
+    def tokenize(self, texts: tf.Tensor, unit: str) -> Located:
+        """`<string>[B]` -> ids, starts and ends, in characters or in bytes."""
+        special = self._tokenizer.special_rows(texts)
+        clean = self._tokenizer.clean(tf.gather(texts, special[:, 0]))
+        clean = tf.tensor_scatter_nd_update(texts, special, clean)
+        normalized, sources = self._tokenizer.normalizer.normalize_with_offsets(clean)
+        tokens = Located(*self._tokenizer.wordpiece.tokenize_with_offsets(normalized))
+        tokens = tf.cond(
+            tf.size(special) > 0, lambda: self._without_long_words(tokens), lambda: tokens
+        )
+        rows = _rows_of(tokens.ids)
+        base = tf.gather(sources.row_starts(), rows)
+        numbers, byte_bases = _numbered(clean)
+        first_bytes = tf.gather(byte_bases, rows)
+        first_numbers = tf.gather(tf.gather(numbers, byte_bases), rows)
+
+        def number_of(places):
+            """Counts the characters of a row up to the one that a normalised byte came from."""
+            return (
+                tf.gather(numbers, first_bytes + tf.gather(sources.values, base + places) + 1)
+                - first_numbers
+            )
+
+        starts = number_of(tokens.starts.values) - 1
+        ends = number_of(tokens.ends.values - 1)
+        if unit == "bytes":
+            starts, ends = _in_bytes(texts, rows, starts, ends - 1)
+        return Located(tokens.ids, tokens.ids.with_values(starts), tokens.ids.with_values(ends))
+
+    def _without_long_words(self, tokens: Located) -> Located:
+        """Makes one [UNK] of the tokens of each word that is too long."""
+        ids, ends = tokens.ids.values, tokens.ends.values
+        begins = ~tf.gather(self._goes_on, ids)
+        word = tf.cumsum(tf.cast(begins, tf.int32)) - 1
+        # A word that is not in the vocabulary is one [UNK] already, however long it is.
+        sizes = tf.math.segment_sum(tf.gather(self._sizes, ids), word)
+        is_long = tf.gather(sizes > MAX_WORD_CHARACTERS, word)
+        ids = tf.where(is_long, self._unknown_id, ids)
+        ends = tf.where(is_long, tf.gather(tf.math.segment_max(ends, word), word), ends)
+        kept = tokens.ids.with_values(begins | ~is_long)
+        columns = (ids, tokens.starts.values, ends)
+        return Located(
+            *(tf.ragged.boolean_mask(kept.with_values(column), kept) for column in columns)
+        )
+
+
+def _rows_of(tokens: tf.RaggedTensor) -> tf.Tensor:
+    """Returns the row of each token; many times faster than `value_rowids`."""
+    ends = tokens.row_limits()[:, None]
+    size = tf.size(tokens.values, tf.int64)
+    return tf.cumsum(tf.scatter_nd(ends, tf.ones_like(ends[:, 0]), [size + 1]))[:-1]
+
+
+def _numbered(texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the numbers of characters, to be subtracted, and the byte where each text begins.
+
+    A character's number is at the place behind each of its bytes in the texts, all in one.
+
+    Args:
+        texts: `<string>[B]`, valid UTF-8.
+
+    Returns:
+        `<int32>[bytes + 1]` and `<int64>[B]`.
+    """
+    # One more byte before them all.
+    raw = tf.io.decode_raw(" " + tf.strings.reduce_join(texts), tf.int8)
+    lengths = tf.cast(tf.strings.length(texts), tf.int64)
+    # The bytes 0x80 to 0xBF go on with a character.
+    return tf.cumsum(tf.cast(raw >= -64, tf.int32)), tf.cumsum(lengths, exclusive=True)
+
+
+def _in_bytes(
+    texts: tf.Tensor, rows: tf.Tensor, starts: tf.Tensor, lasts: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns where in the texts as they are characters begin, and others end, in bytes."""
+    codes, places = tf.strings.unicode_decode_with_offsets(texts, "UTF-8", errors="ignore")
+    base = tf.gather(codes.row_starts(), rows)
+    lasts = base + tf.cast(lasts, tf.int64)
+    code = tf.gather(codes.values, lasts)
+    width = 1 + tf.searchsorted([0x80, 0x800, 0x10000], code, side="right")
+    starts = tf.gather(places.values, base + tf.cast(starts, tf.int64))
+    return tf.cast(starts, tf.int32), tf.cast(tf.gather(places.values, lasts), tf.int32) + width
