@@ -39,6 +39,8 @@ class BertPreprocess(keras.layers.Layer):
         max_length: int, S, at least 3.
         offsets: whether to return the place of each token in its text too: `True` or
             `"characters"`, or `"bytes"`.
+        word_ids: bool, whether to return which word each token is a piece of. The texts must be
+            split into words, as those of CoNLL files are: see `align_labels`.
         **kwargs: `name`, as for every Keras layer.
 
     Call arguments:
@@ -51,11 +53,14 @@ class BertPreprocess(keras.layers.Layer):
         the second text and its `[SEP]`), each `<int32>[B, S]`; `<int32>[S]` for a scalar. With
         `offsets` also `starts` and `ends`: a token is `text[start:end]`, of the first or of the
         second text, or of the word where words are split already; `[CLS]`, `[SEP]` and padding
-        have 0 and 0. An encoder leaves them alone. See `tokenize` for what a token reaches over.
+        have 0 and 0. See `tokenize` for what a token reaches over. With `word_ids` also `word_ids`,
+        the index of each token's word in its own text, -1 for `[CLS]`, `[SEP]` and padding; words
+        without tokens, such as a zero-width space, count. An encoder leaves all these alone.
 
     Raises:
         ValueError: if `max_length < 3`, the vocabulary is empty or lacks a special token, a
-            tensor has another rank, or the two texts of a pair differ in batch size.
+            tensor has another rank, the two texts of a pair differ in batch size, or texts are not
+            split with `word_ids=True`.
         TypeError: if anything but text stands among the texts.
 
     Example:
@@ -70,6 +75,9 @@ class BertPreprocess(keras.layers.Layer):
     >>> outputs = preprocess("Ｋeras  很好")
     >>> outputs["starts"].numpy().tolist(), outputs["ends"].numpy().tolist()
     ([0, 0, 1, 4, 7, 8, 0, 0], [0, 1, 4, 5, 8, 9, 0, 0])
+    >>> preprocess = BertPreprocess(checkpoint=None, max_length=8, word_ids=True)
+    >>> preprocess([["用", "Keras", "好"]])["word_ids"].numpy().tolist()
+    [[-1, 0, 1, 1, 1, 2, -1, -1]]
 
     Reference:
         `FullTokenizer` in google-research/bert `tokenization.py`, `convert_single_example` in its
@@ -84,6 +92,7 @@ class BertPreprocess(keras.layers.Layer):
         lowercase: bool | None = None,
         max_length: int = 128,
         offsets: bool | str = False,
+        word_ids: bool = False,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -94,6 +103,7 @@ class BertPreprocess(keras.layers.Layer):
         self.built = True
         self.max_length = check_int("max_length", max_length, 3)
         self.offsets = _unit("offsets", offsets) or False
+        self.word_ids = check_flag("word_ids", word_ids)
         lowercase = check_flag_or_none("lowercase", lowercase)
         tokens, found = _find_vocabulary(checkpoint, vocabulary)
         known = (value for value in (lowercase, found) if value is not None)
@@ -194,16 +204,17 @@ class BertPreprocess(keras.layers.Layer):
         return self._pipeline.detokenize(ids)
 
     def call(self, inputs):
-        return self._pipeline.pack(inputs, self.max_length, self.offsets or None)
+        return self._pipeline.pack(inputs, self.max_length, self.offsets or None, self.word_ids)
 
     def compute_output_spec(self, inputs):
         from keras_bert_zh.text.inputs import check_symbolic, split_pair
 
         parts = split_pair(inputs)
         for name, part in parts:
-            check_symbolic(name, part)
+            check_symbolic(name, part, split=self.word_ids)
         shape = (*parts[0][1].shape[:1], self.max_length)
-        keys = (*INPUT_KEYS, *(OFFSET_KEYS if self.offsets else ()))
+        keys = [*INPUT_KEYS, *(OFFSET_KEYS if self.offsets else ())]
+        keys += ["word_ids"] if self.word_ids else []
         return {key: keras.KerasTensor(shape, "int32", name=key) for key in keys}
 
     def get_config(self) -> dict[str, Any]:
@@ -215,6 +226,7 @@ class BertPreprocess(keras.layers.Layer):
             "lowercase": self.lowercase,
             "max_length": self.max_length,
             "offsets": self.offsets,
+            "word_ids": self.word_ids,
         }
 
     @classmethod

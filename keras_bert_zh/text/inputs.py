@@ -13,6 +13,10 @@ PAIR_KEYS = ("text_a", "text_b")
 _RANK = "expected strings of shape [], [batch] or [batch, 1]"
 _ADVICE = "Pass a pair of texts as a tuple, pre-split words as a ragged tensor."
 _UNEQUAL = "A pair needs as many first as second texts"
+_NOT_SPLIT = (
+    "with word_ids=True each text must be split into words: a list of words in the list of texts, "
+    'such as [["今天", "很", "好"]], or a ragged tensor [batch, (words)]; got'
+)
 _EXPECTED = "str, a list of str, a string tensor of shape [batch] or [batch, 1], or ragged words"
 
 
@@ -54,14 +58,20 @@ def split_pair(inputs: Any) -> list[tuple[str, Any]]:
 
 
 @says_it_all
-def to_texts(inputs: Any) -> Texts:
+def to_texts(inputs: Any, *, split: bool = False) -> Texts:
     """Converts everything that `BertPreprocess` accepts.
+
+    Args:
+        inputs: the texts.
+        split: whether they must be split into words.
 
     Raises:
         TypeError: for anything but text.
-        ValueError: for tensors of another rank, and pairs that differ in batch size.
+        ValueError: for tensors of another rank, texts that are not split and must be, and pairs
+            that differ in batch size.
     """
-    parts = [_to_tensor(name, value) for name, value in split_pair(inputs)]
+    to_tensor = _to_words if split else _to_tensor
+    parts = [to_tensor(name, value) for name, value in split_pair(inputs)]
     scalars = [part.shape.rank == 0 for part in parts]
     if any(scalars) and not all(scalars):
         raise ValueError("The two texts of a pair must both be scalar or both be batches.")
@@ -74,10 +84,13 @@ def to_texts(inputs: Any) -> Texts:
 
 
 @says_it_all
-def check_symbolic(name: str, tensor: keras.KerasTensor) -> None:
-    """Raises unless the tensor may turn out to hold texts."""
+def check_symbolic(name: str, tensor: keras.KerasTensor, *, split: bool = False) -> None:
+    """Raises unless the tensor may turn out to hold texts, split into words if they must be."""
     _check_dtype(name, tensor.dtype)
-    _check_rank(name, tensor.shape)
+    if not split:
+        _check_rank(name, tensor.shape)
+    elif len(tensor.shape) != 2:
+        raise ValueError(f"{name}: {_NOT_SPLIT} shape {list(tensor.shape)}.")
 
 
 def _check_rank(name: str, shape: tuple[int | None, ...]) -> None:
@@ -115,6 +128,20 @@ def _to_tensor(name: str, value: Any) -> tf.Tensor | tf.RaggedTensor:
         raise ValueError(f"{name}: the rank of the string tensor must be known, got {value}.")
     _check_rank(name, tuple(value.shape))
     return _only_column(name, value) if value.shape.rank == 2 else value
+
+
+def _to_words(name: str, value: Any) -> tf.RaggedTensor:
+    if isinstance(value, list) and not value:
+        return tf.RaggedTensor.from_row_lengths(tf.constant([], tf.string), [])
+    if hasattr(value, "shape") and len(value.shape) == 2 and not isinstance(value, tf.RaggedTensor):
+        # As many words in each text; also what Sequential makes of ragged words in its graph.
+        value = tf.convert_to_tensor(value)
+        _check_dtype(name, value.dtype.name)
+        return tf.RaggedTensor.from_tensor(value)
+    words = _to_tensor(name, value)
+    if not isinstance(words, tf.RaggedTensor):
+        raise ValueError(f"{name}: {_NOT_SPLIT} {_describe(value)}.")
+    return words
 
 
 def _only_column(name: str, value: tf.Tensor) -> tf.Tensor:

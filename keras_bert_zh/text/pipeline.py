@@ -15,7 +15,7 @@ from keras_bert_zh.vocabulary import special_ids
 Columns = dict[str, tf.RaggedTensor]
 
 # What special tokens and padding have.
-_FILLS = {"starts": 0, "ends": 0}
+_FILLS = {"starts": 0, "ends": 0, "word_ids": -1}
 
 
 class TextPipeline:
@@ -45,11 +45,13 @@ class TextPipeline:
         found = tuple(column[0] if texts.is_scalar else column for column in tokens.values())
         return found if unit else found[0]
 
-    def pack(self, inputs: Any, max_length: int, unit: str | None = None) -> dict[str, tf.Tensor]:
+    def pack(
+        self, inputs: Any, max_length: int, unit: str | None = None, word_ids: bool = False
+    ) -> dict[str, tf.Tensor]:
         """See the call of `BertPreprocess`; the unit is that of the offsets."""
         with tf.device("CPU"):
-            texts = to_texts(inputs)
-            first, second = self._tokenize_both(texts, unit)
+            texts = to_texts(inputs, split=word_ids)
+            first, second = self._tokenize_both(texts, unit, word_ids)
             beside = {
                 name: Beside(first[name], second.get(name), fill)
                 for name, fill in _FILLS.items()
@@ -88,14 +90,23 @@ class TextPipeline:
             text = self._detokenizer.detokenize(ids)
         return text[0] if rank == 1 else text
 
-    def _tokenize_both(self, texts: Texts, unit: str | None = None) -> tuple[Columns, Columns]:
+    def _tokenize_both(
+        self, texts: Texts, unit: str | None = None, word_ids: bool = False
+    ) -> tuple[Columns, Columns]:
         """Returns the tokens of the first texts, and of the second ones, if there are any."""
-        second = {} if texts.second is None else self._tokenize(texts.second, unit)
-        return self._tokenize(texts.first, unit), second
+        second = {} if texts.second is None else self._tokenize(texts.second, unit, word_ids)
+        return self._tokenize(texts.first, unit, word_ids), second
 
-    def _tokenize(self, texts: tf.Tensor | tf.RaggedTensor, unit: str | None) -> Columns:
+    def _tokenize(
+        self, texts: tf.Tensor | tf.RaggedTensor, unit: str | None, word_ids: bool = False
+    ) -> Columns:
         if isinstance(texts, tf.RaggedTensor):
             of_words = self._tokenize(texts.values, unit)
+            if word_ids:
+                tokens = of_words["ids"]
+                places = tf.ragged.range(tf.cast(texts.row_lengths(), tf.int32)).values
+                places = tf.repeat(places, tokens.row_lengths())
+                of_words["word_ids"] = tokens.with_values(places)
             return {
                 name: texts.with_values(column).merge_dims(1, 2)
                 for name, column in of_words.items()
