@@ -7,16 +7,16 @@ from typing import Any
 
 import keras
 
-from keras_bert_zh.arguments import check_flag, check_flag_or_none, is_int
+from keras_bert_zh.arguments import check_flag, check_flag_or_none
 from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, assign_parts, open_architecture
 from keras_bert_zh.checkpoints.variables import named_variables
 from keras_bert_zh.config import BertConfig
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.composite import Composite, with_frozen
-from keras_bert_zh.layers.computing import check_computing
+from keras_bert_zh.layers.computing import check_blocks, check_computing
 from keras_bert_zh.layers.embeddings import BertEmbeddings
 from keras_bert_zh.layers.encoder_inputs import check_signature, check_values, complete
-from keras_bert_zh.layers.encoder_outputs import asked_for, check_key, output_specs
+from keras_bert_zh.layers.encoder_outputs import asked_for, check_key, of_tokens, output_specs
 from keras_bert_zh.layers.pooler import Pooler
 from keras_bert_zh.layers.transformer_block import TransformerBlock
 from keras_bert_zh.layers.with_mask import WithMask
@@ -61,13 +61,16 @@ class BertEncoder(Composite, keras.layers.Layer):
         as_dict: bool, whether to return the dict whatever `output_key` says.
         all_layers: bool, whether the dict holds `encoder_outputs` too.
         output_key: str, the output to return in place of the encoder's own.
+        attention: bool, whether the dict holds `attention` too. It takes time and memory.
         training: bool, whether dropout is active.
 
     Returns:
         The output that `output_key` names, or a dict of them, in the compute dtype:
         `pooled_output` `<float>[B, D]`, tanh of a dense layer on the first token;
         `sequence_output` `<float>[B, S, D]`, the last hidden states, with `input_mask` as Keras
-        mask; `encoder_outputs`, a list with the `<float>[B, S, D]` of each block.
+        mask; `encoder_outputs`, a list with the `<float>[B, S, D]` of each block; `attention`, a
+        list with the `<float>[B, N, S, S]` of each block: how much each token, by row, looks at
+        each, by column, in each head, before dropout; zeros for padding.
 
     Raises:
         ValueError: if `config` and another checkpoint than the default are given, or neither,
@@ -171,63 +174,73 @@ class BertEncoder(Composite, keras.layers.Layer):
     def _in_order(self) -> list[keras.layers.Layer]:
         return [self.embeddings, *self.blocks, self.pooler]
 
-    def call(self, inputs, as_dict=False, all_layers=False, output_key=None, training=None):
+    def call(
+        self,
+        inputs,
+        as_dict=False,
+        all_layers=False,
+        output_key=None,
+        *,
+        attention=False,
+        training=None,
+    ):
         # On JAX, Keras builds the optimiser by a call outside of training.
         trains = training or not kernels.ON_TENSORFLOW
-        key = self._asked_for(inputs, as_dict, all_layers, output_key, trains)
+        given = as_dict, all_layers, output_key, attention
+        asked = self._asked_for(inputs, *given, trains=trains)
         inputs = self.complete_inputs(inputs)
         encode = self._compiled if self.jit_compile else self._encode
-        outputs = encode(inputs, key, all_layers, bool(training))
-        rows, mask = {**outputs}, inputs["input_mask"]
-        rows.pop("pooled_output", None)
-        outputs |= keras.tree.map_structure(lambda row: self.with_mask((row, mask)), rows)
-        return outputs if key is None else outputs[key]
+        outputs = encode(inputs, asked, bool(training))
+        mask = inputs["input_mask"]
+        return asked.of(of_tokens(outputs, lambda rows: self.with_mask((rows, mask))))
 
-    def _asked_for(self, inputs, as_dict, all_layers, output_key, trains):
-        key = asked_for(self.output_key, as_dict, all_layers, output_key)
+    def _asked_for(
+        self, inputs, as_dict=False, all_layers=False, output_key=None, attention=False, *, trains
+    ):
+        asked = asked_for(self.output_key, as_dict, all_layers, output_key, attention)
         check_signature(inputs, self.config.input_sizes, self.config.max_position_embeddings)
-        if trains and key != "sequence_output":
+        if trains and asked.key != "sequence_output":
             self.train_pooler()
-        return key
+        return asked
 
     def complete_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Returns all inputs as int32, with their values checked."""
         sizes = self.config.input_sizes
         return check_values(complete(inputs, sizes), sizes, self.config.max_position_embeddings)
 
-    def _encode(self, inputs, key, all_layers, training):
+    def _encode(self, inputs, asked, training):
         mask, num_heads = inputs["input_mask"], self.config.num_attention_heads
         layout = kernels.layout_of(mask, num_heads, self.padding_free)
         first = layout.first_tokens()
         keys = [key for key in self.config.input_sizes if key != "input_mask"]
         ids, segments, *tasks = (layout.gather(inputs[key]) for key in keys)
         hidden = self.embeddings(ids, segments, layout.positions, *tasks, training=training)
-        encoder_outputs = []
+        outputs = {"encoder_outputs": [], "attention": []}
         for block in self.blocks:
+            if asked.attention:
+                outputs["attention"].append(block.attention.probabilities(hidden, layout))
             # Of the last block, the pooler sees the first tokens and nothing else.
-            queries = first if key == "pooled_output" and block is self.blocks[-1] else None
+            queries = first if asked.key == "pooled_output" and block is self.blocks[-1] else None
             hidden = block(hidden, layout=layout, queries=queries, training=training)
-            encoder_outputs.append(hidden)
-        if key == "pooled_output":
-            return {key: self.pooler(hidden)}
-        pooled = {"pooled_output": self.pooler(first.pick(hidden))} if key is None else {}
-        outputs = {**pooled, "sequence_output": layout.scatter(hidden)}
-        if all_layers:
-            outputs["encoder_outputs"] = [layout.scatter(hidden) for hidden in encoder_outputs]
-        return outputs
+            if asked.all_layers:
+                outputs["encoder_outputs"].append(layout.scatter(hidden))
+        outputs = {name: of_blocks for name, of_blocks in outputs.items() if of_blocks}
+        if asked.key == "pooled_output":
+            return {asked.key: self.pooler(hidden)}
+        if asked.key is None:
+            outputs["pooled_output"] = self.pooler(first.pick(hidden))
+        return outputs | {"sequence_output": layout.scatter(hidden)}
 
     @functools.cached_property
     def _compiled(self):
         # A cached property, since Keras and SavedModel would track a plain attribute.
         return kernels.compiled(self._encode, self)
 
-    def compute_output_spec(
-        self, inputs, as_dict=False, all_layers=False, output_key=None, training=None
-    ):
-        key = self._asked_for(inputs, as_dict, all_layers, output_key, trains=True)
-        shape = (*inputs["input_ids"].shape, self.config.hidden_size)
-        outputs = output_specs(shape, self.compute_dtype, len(self.blocks) if all_layers else None)
-        return outputs if key is None else outputs[key]
+    def compute_output_spec(self, inputs, *args, training=None, **kwargs):
+        asked = self._asked_for(inputs, *args, **kwargs, trains=True)
+        size, heads = self.config.hidden_size, self.config.num_attention_heads
+        shape = (*inputs["input_ids"].shape, size)
+        return output_specs(asked, shape, self.compute_dtype, len(self.blocks), heads)
 
     def train_pooler(self, trains: bool = True) -> None:
         """Puts the pooler into training, or takes it out: no loss may depend on `pooled_output`.
@@ -247,11 +260,7 @@ class BertEncoder(Composite, keras.layers.Layer):
         Raises:
             ValueError: if `count` is more than there are blocks, negative or no int.
         """
-        if count is not None and not (is_int(count) and 0 <= count <= len(self.blocks)):
-            raise ValueError(
-                f"freeze_layers takes a number of blocks from 0 to {len(self.blocks)}, or None to "
-                f"freeze nothing; got {count!r}."
-            )
+        check_blocks(count, len(self.blocks))
         self.trainable = True
         frozen = 0 if count is None else 1 + count
         for index, layer in enumerate(self._in_order()):

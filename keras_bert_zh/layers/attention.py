@@ -1,6 +1,7 @@
 """Every token looks at every other."""
 
 import math
+from typing import Any
 
 import keras
 
@@ -72,10 +73,7 @@ class SelfAttention(Composite, keras.layers.Layer):
         layout = as_layout(layout, self.num_heads)
         queries = layout if queries is None else queries
         drop = self.dropout.draw(training) if drop is None else drop
-        query = self.query(queries.pick(hidden))
-        # Scaled before the product, which might overflow in float16; and before heads are split:
-        # TensorFlow 2.21 fuses a scale next to the product, and may mix up the groups.
-        query = queries.split(query * (1 / math.sqrt(self.hidden_size // self.num_heads)))
+        query = self._scaled_query(hidden, queries)
         key, value = layout.split(self.key(hidden)), layout.split(self.value(hidden))
         groups = zip(query, key, value, layout.penalties(self.compute_dtype), strict=True)
         contexts = [
@@ -83,6 +81,26 @@ class SelfAttention(Composite, keras.layers.Layer):
             for index, group in enumerate(groups)
         ]
         return self.projection(queries.merge(contexts))
+
+    def _scaled_query(self, hidden, queries):
+        query = self.query(queries.pick(hidden))
+        # Scaled before the product, which might overflow in float16; and before heads are split:
+        # TensorFlow 2.21 fuses a scale next to the product, and may mix up the groups.
+        return queries.split(query * (1 / math.sqrt(self.hidden_size // self.num_heads)))
+
+    def probabilities(self, hidden: Any, layout: Any) -> Any:
+        """Returns how much tokens look at each other, `<float>[B, N, S, S]`, before dropout.
+
+        They are computed again, beside those of a call, which are not kept.
+
+        Args:
+            hidden: as for a call.
+            layout: as for a call.
+        """
+        layout = as_layout(layout, self.num_heads)
+        query, key = self._scaled_query(hidden, layout), layout.split(self.key(hidden))
+        groups = zip(query, key, layout.penalties(self.compute_dtype), strict=True)
+        return layout.scatter_pairs([kernels.probabilities(*group) for group in groups])
 
     def compute_output_spec(self, hidden, layout, queries=None, drop=None, training=None):
         shape = hidden.shape if queries is None else (hidden.shape[0], hidden.shape[-1])

@@ -1,5 +1,6 @@
-"""Which ways of computing an encoder go together."""
+"""What arguments of an encoder must be."""
 
+from keras_bert_zh.arguments import is_int
 from keras_bert_zh.layers import kernels
 
 
@@ -16,3 +17,12 @@ def check_computing(jit_compile: bool, padding_free: bool | None) -> None:
                 f"{name}=True is for the TensorFlow backend; on the {kernels.BACKEND} backend "
                 "Keras compiles the whole model, with padding: model.compile(jit_compile=True)."
             )
+
+
+def check_blocks(count: int | None, blocks: int) -> None:
+    """Raises ValueError unless this is a number of blocks that can be frozen, or None."""
+    if count is not None and not (is_int(count) and 0 <= count <= blocks):
+        raise ValueError(
+            f"freeze_layers takes a number of blocks from 0 to {blocks}, or None to freeze "
+            f"nothing; got {count!r}."
+        )

@@ -1,5 +1,8 @@
 """Which outputs an encoder is asked for."""
 
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
 import keras
 
 from keras_bert_zh.arguments import check_choice
@@ -14,41 +17,76 @@ def check_key(output_key: str | None) -> None:
         check_choice("output_key", output_key, OUTPUT_KEYS)
 
 
+class Asked(NamedTuple):
+    """What a call asks an encoder for.
+
+    Attributes:
+        key: the key of the one output; `None` for the dict.
+        all_layers: whether the dict has `encoder_outputs`.
+        attention: whether the dict has `attention`.
+    """
+
+    key: str | None
+    all_layers: bool
+    attention: bool
+
+    def of(self, outputs: dict[str, Any]) -> Any:
+        """Returns the one output that is asked for, or the dict."""
+        return outputs if self.key is None else outputs[self.key]
+
+
 @says_it_all
-def asked_for(own: str | None, as_dict: bool, all_layers: bool, output_key: str | None):
-    """Returns the key of the one output that a call asks for, or None for the dict.
+def asked_for(
+    own: str | None, as_dict: bool, all_layers: bool, output_key: str | None, attention: bool
+) -> Asked:
+    """Returns what a call asks for.
 
     Args:
         own: the `output_key` that the encoder was made with.
-        as_dict, all_layers, output_key: the arguments of the call.
+        as_dict, all_layers, output_key, attention: the arguments of the call.
 
     Raises:
-        ValueError: if `output_key` is not known, or `all_layers` is set for one output.
+        ValueError: if `output_key` is not known, or `all_layers` or `attention` is set for one
+            output.
     """
     check_key(output_key)
     key = None if as_dict else output_key or own
-    if all_layers and key is not None:
-        raise ValueError(
-            "all_layers=True adds encoder_outputs to the dict of outputs: pass as_dict=True too, "
-            f"or build the encoder with output_key=None, not {key!r}."
-        )
-    return key
+    more = {"all_layers": "encoder_outputs", "attention": "attention"}
+    given = {"all_layers": all_layers, "attention": attention}
+    for name, added in more.items():
+        if given[name] and key is not None:
+            raise ValueError(
+                f"{name}=True adds {added} to the dict of outputs: pass as_dict=True too, or build "
+                f"the encoder with output_key=None, not {key!r}."
+            )
+    return Asked(key, bool(all_layers), bool(attention))
 
 
-def output_specs(shape: tuple, dtype: str, num_blocks: int | None) -> dict[str, keras.KerasTensor]:
-    """Returns what the dict of outputs will hold.
+def of_tokens(outputs: dict[str, Any], function: Callable[[Any], Any]) -> dict[str, Any]:
+    """Returns the dict of outputs with a function of each that has a row for each token."""
+    names = {"sequence_output", "encoder_outputs"} & outputs.keys()
+    changed = {name: outputs[name] for name in sorted(names)}
+    return outputs | keras.tree.map_structure(function, changed)
+
+
+def output_specs(asked: Asked, shape: tuple, dtype: str, num_blocks: int, num_heads: int) -> Any:
+    """Returns the shapes of what a call returns.
 
     Args:
+        asked: what `asked_for` returned.
         shape: `[B, S, D]`.
         dtype: str.
-        num_blocks: int, how many `encoder_outputs` there are; `None` for no such entry.
+        num_blocks: int.
+        num_heads: int, N.
     """
-    batch, _, size = shape
-    outputs = {
+    batch, length, size = shape
+    outputs: dict[str, Any] = {
         "pooled_output": keras.KerasTensor((batch, size), dtype),
         "sequence_output": keras.KerasTensor(shape, dtype),
     }
-    if num_blocks is not None:
-        blocks = range(num_blocks)
-        outputs["encoder_outputs"] = [keras.KerasTensor(shape, dtype) for _ in blocks]
-    return outputs
+    more = {"encoder_outputs": shape} if asked.all_layers else {}
+    if asked.attention:
+        more["attention"] = (batch, num_heads, length, length)
+    for name, each in more.items():
+        outputs[name] = [keras.KerasTensor(each, dtype) for _ in range(num_blocks)]
+    return asked.of(outputs)

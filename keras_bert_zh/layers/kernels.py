@@ -7,6 +7,8 @@ function gives.
 
 import keras
 
+from keras_bert_zh.layers.portable import probabilities
+
 BACKEND = keras.backend.backend()
 ON_TENSORFLOW = BACKEND == "tensorflow"
 
@@ -24,6 +26,7 @@ __all__ = [
     "gelu_tanh",
     "layer_norm",
     "layout_of",
+    "probabilities",
     "require_tensorflow",
     "rows",
     "unwritten",

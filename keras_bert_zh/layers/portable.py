@@ -26,9 +26,13 @@ def attention(
     Returns:
         `<float>[B, N, Q, H]`.
     """
+    return ops.matmul(drop(probabilities(query, key, penalty)), value)
+
+
+def probabilities(query: Any, key: Any, penalty: Any) -> Any:
+    """How much each query looks at each key, `<float>[B, N, Q, S]`; see `attention`."""
     scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
-    probabilities = ops.softmax(ops.cast(scores, penalty.dtype) + penalty, axis=-1)
-    return ops.matmul(drop(ops.cast(probabilities, value.dtype)), value)
+    return ops.cast(ops.softmax(ops.cast(scores, penalty.dtype) + penalty, axis=-1), query.dtype)
 
 
 def gelu_tanh(x: Any) -> Any:

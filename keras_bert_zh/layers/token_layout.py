@@ -50,6 +50,13 @@ class TokenLayout(Tokens):
         """Returns hidden states as `[B, S, D]`."""
 
     @abc.abstractmethod
+    def scatter_pairs(self, groups: list[Any]) -> Any:
+        """Returns what each group has for pairs of tokens, `[Bg, N, Sg, Sg]`, as `[B, N, S, S]`.
+
+        Pairs with padding get zeros.
+        """
+
+    @abc.abstractmethod
     def first_tokens(self) -> Tokens:
         """Returns the first token of each row, whose hidden states are `[B, D]`."""
 
@@ -80,6 +87,12 @@ class PaddedLayout(TokenLayout):
         if self._keep_padding:
             return hidden
         return ops.where(ops.expand_dims(self._mask > 0, -1), hidden, ops.zeros((), hidden.dtype))
+
+    def scatter_pairs(self, groups):
+        (pairs,) = groups
+        mask = self._mask > 0
+        real = ops.expand_dims(mask, (1, 2)) & ops.expand_dims(mask, (1, 3))
+        return ops.where(real, pairs, ops.zeros((), pairs.dtype))
 
     def split(self, hidden):
         batch, length, size = ops.shape(hidden)

@@ -3,6 +3,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_bert_zh import BertEncoder, BertPreprocess
+from keras_bert_zh.layers.encoder_outputs import Asked
 from tests.encoder.common import as_tensors, difference, report
 
 
@@ -33,7 +34,7 @@ def test_jit_compile_argument(tiny, inputs, golden):
     encoder(inputs, as_dict=True)
     compiled = encoder._compiled.current
     assert compiled.experimental_get_tracing_count() == 2  # One for each value of training.
-    ir = compiled.experimental_get_compiler_ir(as_tensors(inputs), False, False, False)
+    ir = compiled.experimental_get_compiler_ir(as_tensors(inputs), Asked(None, False, False), False)
     assert "HloModule" in ir("hlo")
 
 

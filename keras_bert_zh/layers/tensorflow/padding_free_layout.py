@@ -26,7 +26,7 @@ class PaddingFreeLayout(TokenLayout):
     def __init__(self, mask: tf.Tensor, num_heads: int):
         self._mask = mask > 0
         self._num_heads = num_heads
-        kept = self._mask | (tf.range(tf.shape(mask)[1]) == 0)
+        self._kept = kept = self._mask | (tf.range(tf.shape(mask)[1]) == 0)
         lengths = tf.reduce_sum(tf.cast(kept, tf.int32), 1)
         self._order = tf.argsort(lengths, direction="DESCENDING", stable=True)
         rows_and_columns = tf.cast(tf.where(tf.gather(kept, self._order)), tf.int32)
@@ -55,6 +55,21 @@ class PaddingFreeLayout(TokenLayout):
             tf.scatter_nd(self._places, hidden, shape), (*self._mask.shape, hidden.shape[1])
         )
         return tf.where(self._mask[:, :, None], padded, tf.zeros([], hidden.dtype))
+
+    def scatter_pairs(self, groups):
+        """As `TokenLayout.scatter_pairs`."""
+        length = tf.shape(self._mask)[1]
+        rows = []
+        for group in groups:
+            missing = [0, length - tf.shape(group)[-1]]
+            rows.append(tf.pad(group, [[0, 0], [0, 0], missing, missing]))
+        pairs = tf.gather(tf.concat(rows, 0), self._rank)
+        # Groups have no gaps where a mask has some.
+        place = tf.maximum(tf.cumsum(tf.cast(self._kept, tf.int32), 1) - 1, 0)
+        for axis in (2, 3):
+            pairs = tf.gather(pairs, place, axis=axis, batch_dims=1)
+        real = self._mask[:, None, :, None] & self._mask[:, None, None, :]
+        return tf.where(real, pairs, tf.zeros([], pairs.dtype))
 
     def split(self, hidden):
         return _inverse_gradient(self._split, self._merge)(hidden)
