@@ -16,25 +16,22 @@ import sys
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
 
-LABELS = ("negative", "positive")  # by label, 0 and 1
+LABELS = ("negative 差评", "positive 好评")  # by label, 0 and 1
 PARTS = ("train", "validation", "held_out")
 
 
-class Reviews(NamedTuple):
+class Part(NamedTuple):
     """Texts and their labels, row by row."""
 
-    texts: np.ndarray  # of str, as `fit` takes them
-    labels: np.ndarray  # of 0 and 1
+    texts: np.ndarray  # of str
+    labels: np.ndarray  # <int>[rows], or <float>[rows, labels] of 0 and 1 where there are several
 
-    def first(self, count: int | None) -> "Reviews":
-        return Reviews(self.texts[:count], self.labels[:count])
+    def first(self, count: int | None) -> "Part":
+        return Part(self.texts[:count], self.labels[:count])
 
 
-def load_reviews() -> dict[str, Reviews]:
+def load_reviews() -> dict[str, Part]:
     """Returns the reviews of each part, in an order that is random and never changes.
 
     Copies are dropped, and so are the 47 texts that stand among both the positive and the
@@ -46,7 +43,7 @@ def load_reviews() -> dict[str, Reviews]:
     for text in sorted(labels, key=_hash):
         texts[part_of(text)].append(text)
     return {
-        part: Reviews(np.array(held, dtype=object), np.array([labels[text] for text in held]))
+        part: Part(np.array(held, dtype=object), np.array([labels[text] for text in held]))
         for part, held in texts.items()
     }
 
@@ -55,12 +52,6 @@ def part_of(text: str) -> str:
     """Returns the part that a review belongs to: 14 in 20 train, 2 validate, 4 are held out."""
     bucket = _hash(text) % 20
     return "held_out" if bucket < 4 else "validation" if bucket < 6 else "train"
-
-
-def fit_baseline(train: Reviews) -> Pipeline:
-    """Returns what a neural network has to beat: runs of up to four characters, weighed, summed."""
-    weigh = TfidfVectorizer(analyzer="char", ngram_range=(1, 4), min_df=2)
-    return make_pipeline(weigh, LogisticRegression(C=10, max_iter=1000)).fit(*train)
 
 
 def installed_file(package: str, *path: str) -> pathlib.Path:

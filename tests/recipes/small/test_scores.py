@@ -41,8 +41,9 @@ def test_too_little_was_held_out(scores, checkpoint, tmp_path):
 
 @pytest.mark.usefixtures("eagerly")
 def test_scores_of_fine_tuning(scores, checkpoint, monkeypatch, capsys):
-    parts = {part: held.first(64) for part, held in scores.load_reviews().items()}
-    monkeypatch.setattr(scores, "load_reviews", lambda: parts)
+    example = scores.classify_reviews
+    parts = {part: held.first(64) for part, held in example.load_reviews().items()}
+    monkeypatch.setattr(example, "load_reviews", lambda: parts)
     arguments = ["scores", "--checkpoint", str(checkpoint), "--rows", "32", "--seeds", "2"]
     monkeypatch.setattr(sys, "argv", arguments)
     scores.main()

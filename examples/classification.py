@@ -1,0 +1,149 @@
+"""Texts, or pairs of them, and one label or several: what the scripts share that classify."""
+
+import argparse
+import sys
+from typing import Any, NamedTuple
+
+import task
+
+# isort: split
+import keras
+import numpy as np
+import outputs
+from reviews import Part
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, f1_score
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from keras_bert_zh import Checkpoint, TextClassifier, read_table
+from keras_bert_zh.data.table import Table
+
+
+class Data(NamedTuple):
+    """What a classifier learns from and is measured on."""
+
+    names: tuple[str, ...]  # of the labels
+    train: Part
+    validation: Part
+    test: Part
+
+    @property
+    def several(self) -> bool:
+        return self.train.labels.ndim == 2
+
+
+def read(options: argparse.Namespace, *, several: bool = False) -> Data:
+    """Reads the user's files; one in ten rows of --train is for validation."""
+    kind = "several" if several else "one"
+    train, test = (
+        read_table(file, options.text, options.label, label_kind=kind)
+        for file in (options.train, options.test)
+    )
+    names = train.label_names()
+    part, held_out = _part(train, names), np.array(list(map(task.is_validation, train.texts)))
+    if held_out.all():
+        held_out[:] = False  # A row or two.
+    return Data(
+        names,
+        Part(part.texts[~held_out], part.labels[~held_out]),
+        Part(part.texts[held_out], part.labels[held_out]),
+        _part(test, names),
+    )
+
+
+def _part(table: Table, names: tuple[str, ...]) -> Part:
+    return Part(np.array(table.texts, object), table.label_ids(names))
+
+
+def build(
+    checkpoint: Checkpoint, data: Data, options: argparse.Namespace, **arguments: Any
+) -> TextClassifier:
+    """Returns a classifier that is compiled to learn from the data."""
+    kind = "multi_label" if data.several else "single_label"
+    with task.errors_end_it():  # A checkpoint that is a classifier has labels of its own.
+        model = TextClassifier(
+            checkpoint,
+            data.names,
+            problem_type=f"{kind}_classification",
+            max_length=options.max_length,
+            dtype=task.dtype(options),
+            name=options.task,
+            **arguments,
+        )
+    if data.several:
+        loss = keras.losses.BinaryCrossentropy(from_logits=True)
+        metric = keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)  # Of logits.
+    else:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        metric = keras.metrics.SparseCategoricalAccuracy("accuracy")
+    optimizer = task.optimizer(options, len(data.train.texts))
+    model.compile(optimizer=optimizer, loss=loss, metrics=[metric])
+    return model
+
+
+def probabilities(model: TextClassifier, texts: np.ndarray) -> np.ndarray:
+    """Returns `<float>[rows, labels]`."""
+    logits = model.predict(texts, batch_size=64, verbose=0)
+    several = model.head.problem_type == "multi_label_classification"
+    function = keras.ops.sigmoid if several else keras.ops.softmax
+    return keras.ops.convert_to_numpy(function(logits))
+
+
+def scores(data: Data, found: np.ndarray) -> dict[str, float]:
+    """Returns how well the model and the baseline do on the test set.
+
+    Args:
+        data: the data.
+        found: probabilities of the model on the test set.
+    """
+    if data.several:
+        name, score, answers = "micro_f1", micro_f1, found > 0.5
+    else:
+        name, score, answers = "accuracy", accuracy_score, found.argmax(axis=-1)
+    baseline = fit_baseline(data.train).predict(data.test.texts)
+    return {
+        name: float(score(data.test.labels, answers)),
+        f"baseline_{name}": float(score(data.test.labels, baseline)),
+    }
+
+
+def micro_f1(labels: np.ndarray, answers: np.ndarray) -> float:
+    return f1_score(labels, answers, average="micro", zero_division=0)
+
+
+def fit_baseline(train: Part) -> Pipeline:
+    """Returns what a neural network has to beat: runs of up to four characters, weighed, summed."""
+    weigh = TfidfVectorizer(analyzer="char", ngram_range=(1, 4), min_df=min(2, len(train.texts)))
+    learner = LogisticRegression(C=10, max_iter=1000)
+    if train.labels.ndim == 2:
+        learner = OneVsRestClassifier(learner)
+    return make_pipeline(weigh, learner).fit(*train)
+
+
+def predict(options: argparse.Namespace) -> None:
+    """Prints the texts of `--predict` with their labels, by the model in `--output`."""
+    model = outputs.saved_model(options)
+    with task.errors_end_it():
+        texts = task.lines_to_label(options)
+    found = probabilities(model, np.array(texts, object))
+    if model.head.problem_type == "multi_label_classification":
+        chosen = [np.flatnonzero(row > 0.5) for row in found]
+    else:
+        chosen = [[row.argmax()] for row in found]
+    task.print_rows(
+        ("text", "label", "probability"),
+        (
+            (
+                text,
+                ",".join(model.labels[place] for place in places),
+                ",".join(f"{row[place]:.4f}" for place in places),
+            )
+            for text, row, places in zip(texts, found, chosen, strict=True)
+        ),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(f"{__doc__}\nNothing to run: see classify_reviews.py, which uses it.")

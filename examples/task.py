@@ -1,0 +1,233 @@
+"""What the scripts share that fine-tune for a task. In `main`, one after the other:
+
+    options = task.parse(task.parser(__doc__, TASK), arguments)   the options that all have
+    if options.predict: ...             outputs.saved_model, task.lines_to_label, task.print_rows
+    checkpoint = task.begin(options)    checks the output folder, seeds, fills in the recipe
+    model = ...                         a model of the package with name=options.task
+    model.compile(task.optimizer(options, rows), ...)
+    history = task.fit(model, (texts, labels), validation, options)
+    outputs.save(model, options)        whole or not at all, to `model.keras`
+    task.finish(options, {"accuracy": 0.86, "baseline_accuracy": 0.83})
+
+`parser` takes the columns of the user's files, such as `("text", "text_b", "label")`, and adds an
+option for each. A script adds options of its own to what it returns. `is_validation` says which
+rows of a user's training file are kept for validation. Errors of users' files (ValueError and
+OSError) end the run with their message: `with task.errors_end_it():`.
+"""
+
+import argparse
+import contextlib
+import os
+import pathlib
+import sys
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # None of TensorFlow's notes on CPUs and GPUs.
+
+from keras_bert_zh import (
+    Checkpoint,
+    TrainingState,
+    adamw,
+    load_checkpoint,
+    read_table,
+    shuffled_batches,
+)
+
+# isort: split
+import keras
+import outputs
+import precision
+from defaults import NARROW, RECIPES, recipe_of
+
+DEFAULT = "(default: %(default)s)"
+SAVE_MINUTES = 5
+
+
+def parser(
+    doc: str, task: str, columns: Sequence[str] = ("text", "label")
+) -> argparse.ArgumentParser:
+    """Returns a parser of the options that all scripts have.
+
+    Args:
+        doc: `__doc__` of the script, whose first line is its description.
+        task: its name, a key of `defaults.RECIPES`.
+        columns: what the columns of users' files are called by default. None: no such options.
+    """
+    made = argparse.ArgumentParser(description=doc.partition("\n")[0])
+    made.set_defaults(task=task)
+    add = made.add_argument
+    data = "(default: the data at hand)"
+    add("--train", type=pathlib.Path, metavar="FILE", help=f"your data to learn from {data}")
+    add("--test", type=pathlib.Path, metavar="FILE", help=f"your data to be measured on {data}")
+    for name in columns:
+        flag, meaning = f"--{name.replace('_', '-')}", f"the column of your files for {name}"
+        meaning += ": its name, or its number from 0 where there is no header"
+        add(flag, type=column, default=name, help=f"{meaning} {DEFAULT}")
+    add("--checkpoint", default="small", help=f"weights to start from {DEFAULT}")
+    narrow, wide = RECIPES[task]
+    for name, meaning in (
+        ("max_length", "tokens that are read of a text"),
+        ("epochs", "how often each row is seen"),
+        ("learning_rate", "the highest one"),
+        ("batch_size", "rows in a batch"),
+    ):
+        one, other = getattr(narrow, name), getattr(wide, name)
+        chosen = one if one == other else f"{one} up to {NARROW} wide, {other} for wider models"
+        flag = f"--{name.replace('_', '-')}"
+        add(flag, type=type(one), help=f"{meaning} (default: {chosen})")
+    precision.add_option(made)
+    add("--seed", type=int, default=0, help=f"of the random numbers {DEFAULT}")
+    add("--resume", action="store_true", help="go on where a run stopped (default: begin anew)")
+    add("--output", type=pathlib.Path, default=f"out/{task}", help=f"the folder {DEFAULT}")
+    add(
+        "--predict",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="a file to be answered by the model in --output, as TSV (default: train a model)",
+    )
+    return made
+
+
+def column(text: str) -> str | int:
+    return int(text) if text.isdecimal() else text
+
+
+def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Returns the options, checked."""
+    options = parser.parse_args(arguments)
+    options.started = time.perf_counter()
+    if (options.train is None) != (options.test is None):
+        parser.error("--train and --test go together: name both files, or none")
+    for name, least in (("epochs", 1), ("batch_size", 1), ("max_length", 3)):
+        value = getattr(options, name)
+        if value is not None and value < least:
+            parser.error(f"--{name.replace('_', '-')} must be at least {least}, got {value}")
+    if options.learning_rate is not None and not 0 < options.learning_rate < float("inf"):
+        parser.error(f"--learning-rate must be above 0 and finite, got {options.learning_rate}")
+    if options.output.exists() and not options.output.is_dir():
+        parser.error(f"--output must be a folder, and {options.output} is a file")
+    return options
+
+
+@contextlib.contextmanager
+def errors_end_it() -> Iterator[None]:
+    """Ends the run with the message of an error in a file of the user's."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))
+
+
+def begin(options: argparse.Namespace, files: Iterable[str] = ()) -> Checkpoint:
+    """Checks the output folder, seeds, and fills in what the recipe has of the options.
+
+    Args:
+        options: what `parse` returned.
+        files: names of further files that the script writes into the output folder.
+    """
+    with errors_end_it():
+        checkpoint = load_checkpoint(options.checkpoint)
+    recipe = recipe_of(options.task, checkpoint.config.hidden_size)
+    for name, value in recipe._asdict().items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    positions = checkpoint.config.max_position_embeddings
+    if options.max_length > positions:
+        sys.exit(f"--max-length must be at most {positions}, got {options.max_length}")
+    outputs.check(options, files)
+    outputs.remember(options)
+    keras.utils.set_random_seed(options.seed)
+    print(
+        f"Fine-tuning {options.checkpoint}: {options.epochs} epochs, batches of "
+        f"{options.batch_size}, learning rate {options.learning_rate:g}."
+    )
+    return checkpoint
+
+
+def dtype(options: argparse.Namespace) -> str:
+    return "mixed_bfloat16" if options.mixed_precision else "float32"
+
+
+def is_validation(text: str) -> bool:
+    """Tells whether a row to learn from is for validation: one in ten, by its text."""
+    return zlib.crc32(text.encode()) % 10 == 0
+
+
+def optimizer(options: argparse.Namespace, rows: int, **arguments: Any) -> keras.Optimizer:
+    """Returns the optimiser for so many rows to learn from."""
+    return adamw(options.learning_rate, options.epochs * _batches(options, rows), **arguments)
+
+
+def fit(
+    model: keras.Model, data: tuple, validation: Any, options: argparse.Namespace
+) -> dict[str, list[float]]:
+    """Trains a compiled model, from where a run stopped with `--resume`.
+
+    Args:
+        model: the model.
+        data: a tuple `(inputs, labels)` or `(inputs, labels, weights)`.
+        validation: what `fit` takes as `validation_data`, or `None`.
+        options: what `parse` returned.
+
+    Returns:
+        What each epoch of this run measured, by its name.
+    """
+    rows = len(keras.tree.flatten(data[-1])[0])
+    an_epoch = _batches(options, rows)
+    state = TrainingState(options.output / outputs.STATE, SAVE_MINUTES)
+    step = state.restore(model) if options.resume else 0
+    if step:
+        print(f"Going on after {step:,} batches.")
+    history: dict[str, list[float]] = {}
+    while step < options.epochs * an_epoch:
+        # An epoch that was begun ends as it would have; the others are one call.
+        epoch, done = divmod(step, an_epoch)
+        until = epoch + 1 if done else options.epochs
+        batches = shuffled_batches(data, options.batch_size, seed=options.seed, start=step)
+        measured = model.fit(
+            batches.prefetch(2),
+            steps_per_epoch=an_epoch - done,
+            initial_epoch=epoch,
+            epochs=until,
+            validation_data=validation,
+            callbacks=[state],
+            shuffle=False,  # They are shuffled already.
+            verbose=1
+            if sys.stdout.isatty()
+            else 2,  # a bar on a terminal, a line an epoch in a log
+        ).history
+        for name, values in measured.items():
+            history.setdefault(name, []).extend(values)
+        step = until * an_epoch
+    return history
+
+
+def lines_to_label(options: argparse.Namespace) -> list[str]:
+    """Returns the texts of `--predict`: the lines of a .txt, else the column `--text`."""
+    if options.predict.suffix == ".txt":
+        return read_table(options.predict, 0).texts
+    return read_table(options.predict, options.text).texts
+
+
+def print_rows(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Prints TSV. In a cell, tabs and line breaks become spaces."""
+    for row in (header, *rows):
+        print("\t".join(" ".join(str(cell).split()) for cell in row))
+
+
+def finish(options: argparse.Namespace, scores: Mapping[str, float]) -> None:
+    """Prints the time, and as the last lines the scores on the test set."""
+    print(f"Wrote {options.output}. {time.perf_counter() - options.started:.0f} s in all.")
+    for name, score in scores.items():
+        print(f"{name} {score:.4f}")
+
+
+def _batches(options: argparse.Namespace, rows: int) -> int:
+    return -(-rows // options.batch_size)
+
+
+if __name__ == "__main__":
+    sys.exit(f"{__doc__}\nNothing to run: see classify_reviews.py, which uses it.")
