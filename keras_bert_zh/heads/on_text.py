@@ -1,6 +1,5 @@
 """What the models share that take texts: the preprocess and the encoder below their heads."""
 
-import inspect
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,8 +10,8 @@ from keras_bert_zh.checkpoints import Checkpoint, open_checkpoint
 from keras_bert_zh.checkpoints.assign import ignoring_pooler, warn_of_lacking
 from keras_bert_zh.checkpoints.names import part_of
 from keras_bert_zh.encoder import BertEncoder
-from keras_bert_zh.heads.batches import as_arrays, check_batch, has_strings
 from keras_bert_zh.heads.on_encoder import OnEncoder
+from keras_bert_zh.heads.takes_lists import TakesLists
 from keras_bert_zh.heads.own_preprocess import own_preprocess
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.encoder_inputs import mask_of
@@ -22,7 +21,7 @@ from keras_bert_zh.preprocess import BertPreprocess
 Source = str | os.PathLike | Checkpoint | BertEncoder
 
 
-class OnText(OnEncoder):
+class OnText(TakesLists, OnEncoder):
     """A model of a preprocess, an encoder and heads on it: strings in, or the dict of both.
 
     To be named before `keras.Model`. A subclass has one `__init__`, which calls this one, makes
@@ -108,54 +107,18 @@ class OnText(OnEncoder):
             )
         return self.encoder.compute_output_spec(self._tokens(inputs), output_key=self._output_key)
 
-    def fit(self, *args, **kwargs):
-        return super().fit(**self._prepared(super().fit, args, kwargs))
-
-    def evaluate(self, *args, **kwargs):
-        return super().evaluate(**self._prepared(super().evaluate, args, kwargs))
-
-    def predict(self, *args, **kwargs):
-        return super().predict(**self._prepared(super().predict, args, kwargs))
-
-    def train_on_batch(self, *args, **kwargs):
-        return super().train_on_batch(**self._prepared(super().train_on_batch, args, kwargs))
-
-    def test_on_batch(self, *args, **kwargs):
-        return super().test_on_batch(**self._prepared(super().test_on_batch, args, kwargs))
-
-    def predict_on_batch(self, *args, **kwargs):
-        return super().predict_on_batch(**self._prepared(super().predict_on_batch, args, kwargs))
-
-    def _prepared(self, method, args, kwargs):
-        """Returns the arguments of one of Keras's methods by name, with arrays in place of lists.
-
-        Keras refuses lists of strings, and on JAX others late: after it has taken the weights out
-        of the model.
-        """
-        arguments = inspect.signature(method).bind(*args, **kwargs).arguments
-        arguments |= arguments.pop("kwargs", {})
-        validation = arguments.get("validation_data")
-        held_out = validation[:1] if isinstance(validation, (tuple, list)) else (validation,)
-        for x in (arguments.get("x"), *held_out):
-            check_batch(self, x)
-            if not kernels.ON_TENSORFLOW and has_strings(x):
-                self._check_strings()
-        if isinstance(validation, list):
-            arguments["validation_data"] = tuple(validation)
-        names = ("x", "y", "sample_weight", "validation_data")
-        return arguments | {name: as_arrays(arguments[name]) for name in names if name in arguments}
-
     @says_it_all
     def _tokens(self, inputs):
         if are_ids(inputs):
             return inputs
-        self._check_strings()
+        self.check_strings()
         tokens = self.preprocess(inputs)
         if len(tokens["input_ids"].shape) == 1:
             raise ValueError(f"{type(self).__name__} takes a batch: of one text, pass [text].")
         return tokens
 
-    def _check_strings(self):
+    def check_strings(self):
+        """Raises ValueError unless the model takes texts here."""
         ids = ", ".join(self.encoder.config.input_sizes)
         if self.preprocess is None:
             raise ValueError(

@@ -1,0 +1,57 @@
+"""Models that are fitted on lists of texts."""
+
+import inspect
+from typing import TYPE_CHECKING
+
+from keras_bert_zh.heads.batches import as_arrays, check_batch, has_strings
+from keras_bert_zh.layers import kernels
+
+if TYPE_CHECKING:
+    from keras import Model as _Model
+else:
+    _Model = object
+
+
+class TakesLists(_Model):
+    """A model whose `fit`, `evaluate`, `predict` and so on take lists of texts and of labels.
+
+    Keras refuses lists of strings, and on JAX others late: after it has taken the weights out of
+    the model. To be named before `keras.Model`.
+    """
+
+    def check_strings(self) -> None:
+        """Raises ValueError unless the model takes texts here."""
+        raise NotImplementedError  # Each subclass says what to do instead.
+
+    def fit(self, *args, **kwargs):
+        return super().fit(**self._prepared(super().fit, args, kwargs))
+
+    def evaluate(self, *args, **kwargs):
+        return super().evaluate(**self._prepared(super().evaluate, args, kwargs))
+
+    def predict(self, *args, **kwargs):
+        return super().predict(**self._prepared(super().predict, args, kwargs))
+
+    def train_on_batch(self, *args, **kwargs):
+        return super().train_on_batch(**self._prepared(super().train_on_batch, args, kwargs))
+
+    def test_on_batch(self, *args, **kwargs):
+        return super().test_on_batch(**self._prepared(super().test_on_batch, args, kwargs))
+
+    def predict_on_batch(self, *args, **kwargs):
+        return super().predict_on_batch(**self._prepared(super().predict_on_batch, args, kwargs))
+
+    def _prepared(self, method, args, kwargs):
+        """Returns the arguments of one of Keras's methods by name, with arrays in place of lists."""
+        arguments = inspect.signature(method).bind(*args, **kwargs).arguments
+        arguments |= arguments.pop("kwargs", {})
+        validation = arguments.get("validation_data")
+        held_out = validation[:1] if isinstance(validation, (tuple, list)) else (validation,)
+        for x in (arguments.get("x"), *held_out):
+            check_batch(self, x)
+            if not kernels.ON_TENSORFLOW and has_strings(x):
+                self.check_strings()
+        if isinstance(validation, list):
+            arguments["validation_data"] = tuple(validation)
+        names = ("x", "y", "sample_weight", "validation_data")
+        return arguments | {name: as_arrays(arguments[name]) for name in names if name in arguments}
