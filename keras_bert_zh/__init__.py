@@ -22,6 +22,9 @@ __all__ = [
     "TrainingState",
     "adamw",
     "batch_by_length",
+    "join_first",
+    "join_mean",
+    "join_tokens",
     "load_checkpoint",
     "read_table",
     "save_checkpoint",
@@ -41,6 +44,7 @@ if not quiet.is_command_line():
     from keras_bert_zh.data.masking import MaskTokens
     from keras_bert_zh.data.packed_text import PackedText
     from keras_bert_zh.data.table import read_table
+    from keras_bert_zh.data.windows import join_first, join_mean, join_tokens
     from keras_bert_zh.encoder import BertEncoder
     from keras_bert_zh.export.checkpoint import save_checkpoint
     from keras_bert_zh.export.frozen import FrozenModel

@@ -3,5 +3,7 @@
 INPUT_KEYS = ("input_ids", "input_mask", "segment_ids")
 TASK_KEY = "task_type_ids"
 OFFSET_KEYS = ("starts", "ends")
+# Of windows: the text that each is of, and which of its tokens have the most context in it.
+WINDOW_KEYS = ("text_ids", "is_max_context")
 # What `BertPreprocess` can put beside them, which an encoder leaves alone.
-BESIDE_KEYS = (*OFFSET_KEYS, "word_ids")
+BESIDE_KEYS = (*OFFSET_KEYS, "word_ids", *WINDOW_KEYS)

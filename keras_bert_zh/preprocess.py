@@ -165,6 +165,48 @@ class BertPreprocess(keras.layers.Layer):
         """
         return self._pipeline.tokenize(texts, _unit("offsets", offsets))
 
+    def windows(self, texts: Any, stride: int | None = None) -> dict[str, Any]:
+        """Returns long texts as windows that overlap, none of their tokens left out.
+
+        A window is laid out as the layer lays out a text. Of a pair, the first text, the question,
+        is in each window, cut to half the tokens where it is longer, and windows are of the second
+        one. A text that fits has one window. `join_tokens`, `join_mean` and `join_first` put
+        together again what a model makes of the windows. Works inside of graphs too.
+
+        Args:
+            texts: as for calling the layer; a single text is a batch of one.
+            stride: int, how many tokens after the one before it each window begins; less where
+                there is less room in a window. `None`: half of `max_length`.
+
+        Returns:
+            dict of what calling the layer returns, each `<int32>[W, S]`, for W windows in the
+            order of the texts, of `text_ids <int32>[W]`, the number of the text, and of
+            `is_max_context <bool>[W, S]`: of all places that a token has, the one with the most
+            tokens to its left or its right, whichever are fewer.
+
+        Raises:
+            ValueError: for pairs where `max_length < 4`.
+
+        Example:
+
+        >>> from keras_bert_zh import BertPreprocess
+        >>> preprocess = BertPreprocess(None, max_length=6)
+        >>> windows = preprocess.windows(["今天天气很好", "很好"], stride=2)
+        >>> preprocess.detokenize(windows["input_ids"]).numpy().tolist()[1].decode()
+        '天气很好'
+        >>> windows["text_ids"].numpy().tolist()
+        [0, 0, 1]
+        >>> windows["is_max_context"].numpy().astype(int).tolist()
+        [[0, 1, 1, 1, 0, 0], [0, 0, 1, 1, 1, 0], [0, 1, 1, 0, 0, 0]]
+
+        Reference:
+            `convert_examples_to_features` in google-research/bert `run_squad.py`, where the
+            stride is called `doc_stride`.
+        """
+        stride = self.max_length // 2 if stride is None else check_int("stride", stride, 1)
+        unit = self.offsets or None
+        return self._pipeline.windows(texts, self.max_length, stride, unit, self.word_ids)
+
     def count_truncated(self, texts: Any) -> int:
         """Returns how many of the texts, or pairs, have more tokens than `max_length` leaves room.
 

@@ -213,6 +213,7 @@ def takers(preprocess, packed, write, encoder, tiny):
             for name in ("batch_size", "seed", "start", "count")
         },
         "BertEncoder.freeze_layers count": (encoder.freeze_layers, 1),
+        "BertPreprocess.windows stride": (lambda v: preprocess.windows(["很好"], v), 1),
         "BertPreprocess max_length": (lambda v: BertPreprocess(None, max_length=v), 5),
         **{
             f"{cls.__name__} max_length": (

@@ -29,6 +29,7 @@ ALLOWED = {
         "input_keys",
         "arguments",
         "checkpoints",
+        "data",
         "encoder",
         "files",
         "label_schemes",

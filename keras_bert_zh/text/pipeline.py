@@ -9,13 +9,11 @@ from keras_bert_zh.text.inputs import Texts, to_texts
 from keras_bert_zh.text.offsets import OffsetTokenizer
 from keras_bert_zh.text.packing import Beside, are_cut, pack
 from keras_bert_zh.text.tokenizer import BertTokenizer
+from keras_bert_zh.text.windows import Columns, to_windows
 from keras_bert_zh.vocabulary import special_ids
 
-# The ids of tokens, and what is known of each of them, by name: ragged `<int32>[B, (tokens)]`.
-Columns = dict[str, tf.RaggedTensor]
-
 # What special tokens and padding have.
-_FILLS = {"starts": 0, "ends": 0, "word_ids": -1}
+_FILLS = {"starts": 0, "ends": 0, "word_ids": -1, "is_max_context": 0}
 
 
 class TextPipeline:
@@ -51,22 +49,29 @@ class TextPipeline:
         """See the call of `BertPreprocess`; the unit is that of the offsets."""
         with tf.device("CPU"):
             texts = to_texts(inputs, split=word_ids)
-            first, second = self._tokenize_both(texts, unit, word_ids)
-            beside = {
-                name: Beside(first[name], second.get(name), fill)
-                for name, fill in _FILLS.items()
-                if name in first
-            }
-            packed = pack(
-                first["ids"],
-                second.get("ids"),
-                max_length=max_length,
-                beside=beside,
-                **self._packing,
-            )
+            packed = self._pack(*self._tokenize_both(texts, unit, word_ids), max_length)
             if texts.is_scalar:
                 packed = {key: value[0] for key, value in packed.items()}
         return packed
+
+    def windows(
+        self,
+        inputs: Any,
+        max_length: int,
+        stride: int,
+        unit: str | None = None,
+        word_ids: bool = False,
+    ) -> dict[str, tf.Tensor]:
+        """See `BertPreprocess.windows`; the unit is that of the offsets."""
+        with tf.device("CPU"):
+            texts = to_texts(inputs, split=word_ids)
+            if texts.second is not None and max_length < 4:
+                raise ValueError(f"Windows of pairs need max_length=4 or more, got {max_length}.")
+            both = self._tokenize_both(texts, unit, word_ids)
+            first, second, text_ids = to_windows(*both, max_length=max_length, stride=stride)
+            packed = self._pack(first, second, max_length)
+            is_max = packed["is_max_context"] > 0
+        return {**packed, "text_ids": text_ids, "is_max_context": is_max}
 
     def count_truncated(self, inputs: Any, max_length: int) -> tf.Tensor:
         """See `BertPreprocess.count_truncated`."""
@@ -89,6 +94,20 @@ class TextPipeline:
         with tf.device("CPU"):
             text = self._detokenizer.detokenize(ids)
         return text[0] if rank == 1 else text
+
+    def _pack(self, first: Columns, second: Columns, max_length: int) -> dict[str, tf.Tensor]:
+        beside = {
+            name: Beside(first[name], second.get(name), fill)
+            for name, fill in _FILLS.items()
+            if name in first
+        }
+        return pack(
+            first["ids"],
+            second.get("ids"),
+            max_length=max_length,
+            beside=beside,
+            **self._packing,
+        )
 
     def _tokenize_both(
         self, texts: Texts, unit: str | None = None, word_ids: bool = False
