@@ -204,7 +204,7 @@ class BertPreprocess(keras.layers.Layer):
             stride is called `doc_stride`.
         """
         stride = self.max_length // 2 if stride is None else check_int("stride", stride, 1)
-        unit = self.offsets or None
+        unit = _unit("offsets", self.offsets)
         return self._pipeline.windows(texts, self.max_length, stride, unit, self.word_ids)
 
     def count_truncated(self, texts: Any) -> int:
