@@ -82,6 +82,7 @@ TENSORFLOW = (
     "checkpoints/readers/tf1_graph.py",
     "checkpoints/readers/tf2_graph.py",
     "export/hub_module.py",
+    "heads/entities.py",
     "heads/saved_model.py",
     "layers/tensorflow",
     "data/word_choice.py",

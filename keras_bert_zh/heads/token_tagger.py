@@ -8,6 +8,7 @@ import keras
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.fine_tuned import FineTuned, head_of
 from keras_bert_zh.heads.on_text import Source, opened
+from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.with_mask import WithMask
 from keras_bert_zh.preprocess import BertPreprocess
 
@@ -95,6 +96,47 @@ class TokenTagger(FineTuned, keras.Model):
         # A layer of its own dtype, since it would round the logits to the encoder's.
         self.with_mask = WithMask(dtype=self.compute_dtype, name="with_mask")
         self.add_head(source, head, dropout)
+
+    def entities(self, texts: Any) -> dict[str, Any]:
+        """Returns the entities in texts, by the labels of their words.
+
+        The label of a word is that of its first piece, as `align_labels` trains it by default. An
+        entity begins at B and S, after E and S, where the kind changes, and where I or E has no
+        entity before it, as seqeval and conlleval have it; M is read as I. Where the labels are
+        plain names, equal ones in a row are one entity. It is one batch: where there are many
+        texts, `dataset.batch(32).map(model.entities)`. A model that `export` wrote has this too.
+        TensorFlow backend only.
+
+        Args:
+            texts: `<string>[B]`, all that `BertPreprocess` takes but pairs and words.
+
+        Returns:
+            dict of ragged `[B, (entities)]`: `text <string>`; `start` and `end` `<int32>`, where
+            it is in Python's `text[start:end]`; `label <string>`, without B- or I-; and
+            `score <float32>`, the mean of the probabilities that its words have their labels.
+            Bytes that are not UTF-8 count as no characters.
+
+        Example:
+
+        >>> from keras_bert_zh import TokenTagger
+        >>> model = TokenTagger("small", labels=["O", "B-LOC", "I-LOC"])  # To be trained.
+        >>> found = model.entities(["我在北京", ""])
+        >>> found["text"].shape, found["start"].shape
+        (TensorShape([2, None]), TensorShape([2, None]))
+        """
+        kernels.require_tensorflow("entities")
+        return self._entities(texts, lambda ids: self(ids, training=False))
+
+    def _entities(self, texts, call):
+        from keras_bert_zh.heads.entities import find_entities  # It imports TensorFlow.
+
+        self._check_strings()
+        return find_entities(self, texts, call)
+
+    def endpoints(self, call):
+        if self.preprocess is None or self.takes_pairs:
+            return {}
+        return {"entities": lambda texts: self._entities(texts, call)}
 
     def call(self, inputs, training=None):
         hidden, mask = self.encoded(inputs, training)

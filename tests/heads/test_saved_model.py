@@ -12,10 +12,11 @@ from keras_bert_zh import BertEncoder, SentenceEncoder, SpanReader, TextClassifi
 from keras_bert_zh.heads import saved_model
 from tests.conformance.cases import CONFIG, INPUTS
 from tests.encoder.common import difference
+from tests.heads.rigged_tagger import rigged_tagger
 from tests.heads.text_models import fresh, text_model
 from tests.process import run_python
 
-TEXTS = ["a b c", "d", ""]
+TEXTS = ["我在北京\U0001f600 天安门é" * 5, "a b", ""]
 
 
 def test_without_this_package(tiny_block, tmp_path):
@@ -24,7 +25,7 @@ def test_without_this_package(tiny_block, tmp_path):
     several.takes_pairs = True
     models = {
         "several": several,
-        "tagger": text_model(tiny_block, TokenTagger),
+        "tagger": rigged_tagger(16)[0],
         "reader": text_model(tiny_block, SpanReader),
         "vectors": SentenceEncoder(tiny_block, "mean", max_length=8),
     }
@@ -34,8 +35,9 @@ def test_without_this_package(tiny_block, tmp_path):
         outputs = model((TEXTS, TEXTS[::-1]) if model.takes_pairs else TEXTS)
         outputs = outputs if isinstance(outputs, dict) else {model.output_name: outputs}
         plain[name] = {key: np.asarray(value) for key, value in outputs.items()}
+    entities = {key: x.to_list() for key, x in models["tagger"].entities(TEXTS).items()}
     labels = {"several": several.classify((TEXTS, TEXTS[::-1]))["label"].to_list()}
-    (tmp_path / "expected.pickle").write_bytes(pickle.dumps((TEXTS, plain, labels)))
+    (tmp_path / "expected.pickle").write_bytes(pickle.dumps((TEXTS, plain, labels, entities)))
     shutil.move(tmp_path / "written", tmp_path / "moved 模型")
     for path in (tmp_path / "moved 模型").rglob("*"):
         path.chmod(0o555 if path.is_dir() else 0o444)
@@ -44,7 +46,7 @@ def test_without_this_package(tiny_block, tmp_path):
 import pickle, sys
 sys.modules["keras_bert_zh"] = None
 import numpy as np, tensorflow as tf, tensorflow_text
-texts, plain, labels = pickle.load(open(f"{sys.argv[1]}/expected.pickle", "rb"))
+texts, plain, labels, entities = pickle.load(open(f"{sys.argv[1]}/expected.pickle", "rb"))
 texts = tf.constant(texts)
 def check(expected, found):
     for key, value in expected.items():
@@ -68,6 +70,14 @@ for name, expected in plain.items():
         padded = found["label"].numpy().tolist()
         assert [row[:count] for row, count in zip(padded, counts)] == labels[name]
         assert model.labels().numpy().tolist() == [b"a", b"b"]
+    if name == "tagger":
+        assert {key: value.to_list() for key, value in model.entities(inputs).items()} == entities
+        counts = found.pop("count").numpy()
+        assert counts.sum() > 0
+        assert found.keys() == entities.keys()
+        for key, value in found.items():
+            rows = zip(value.numpy().tolist(), counts)
+            assert [row[:count] for row, count in rows] == entities[key], key
 """,
         tmp_path,
     )

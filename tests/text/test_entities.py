@@ -6,23 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert_zh.text.entities import LabelTable, first_pieces, to_entities
+from keras_bert_zh.text.entities import first_pieces, label_table, to_entities
 
 KINDS = ("PER", "LOC", "A-B")
 BIO = ("O", *(f"{role}-{kind}" for kind in KINDS for role in "BI"))
-BIOES = ("O", *(f"{role}-{kind}" for kind in KINDS for role in "BIES"))
+BMES = ("O", *(f"{role}-{kind}" for kind in KINDS for role in "BIMES"))
 CHARACTERS = "中国aé1 \U0001f600\u200d\ufffd\0"
-
-
-def table_of(labels):
-    kinds = [label[2:] for label in labels]
-    names = sorted({*kinds} - {""})
-    return LabelTable(
-        opens=np.array([label[0] in "BS" for label in labels]),
-        closes=np.array([label[0] in "ES" for label in labels]),
-        kinds=np.array([names.index(kind) if kind else -1 for kind in kinds], np.int32),
-        names=np.array(names, object),
-    )
 
 
 def random_rows(count, rng, labels):
@@ -35,19 +24,21 @@ def random_rows(count, rng, labels):
     return texts, starts, starts.with_values(tf.constant(flat))
 
 
-@pytest.mark.parametrize("labels", [BIO, BIOES], ids=["BIO", "BIOES"])
+@pytest.mark.parametrize("labels", [BIO, BMES], ids=["BIO", "BMES"])
 def test_entities_are_those_of_seqeval(labels):
     get_entities = pytest.importorskip("seqeval.metrics.sequence_labeling").get_entities
     rng = np.random.default_rng(0)
     texts, starts, ids = random_rows(1000, rng, len(labels))
     scores = rng.random(ids.values.shape[0]).astype("float32")
+    table = label_table(labels)
     found = to_entities(
-        tf.constant(texts), ids, ids.with_values(scores), starts, starts + 1, table=table_of(labels)
+        tf.constant(texts), ids, ids.with_values(scores), starts, starts + 1, table=table
     )
     found = {key: value.to_list() for key, value in found.items()}
     splits = ids.row_splits.numpy()
     for row, text in enumerate(texts):
-        expected = get_entities([labels[label] for label in ids[row].numpy()])
+        names = [labels[label].replace("M-", "I-") for label in ids[row].numpy()]
+        expected = get_entities(names)
         assert [label.decode() for label in found["label"][row]] == [
             kind for kind, _, _ in expected
         ]
@@ -57,6 +48,28 @@ def test_entities_are_those_of_seqeval(labels):
         own = scores[splits[row] : splits[row + 1]]
         means = [own[first : last + 1].mean() for _, first, last in expected]
         np.testing.assert_allclose(found["score"][row], means, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("labels", "row", "expected"),
+    [
+        (["[PAD]", "O", "B-LOC", "I-LOC"], [2, 0, 3, 3, 1, 2], "0-1 LOC, 2-4 LOC, 5-6 LOC"),
+        (["n", "v", "O", "M"], [0, 0, 1, 2, 3, 3, 1], "0-2 n, 2-3 v, 4-6 M, 6-7 v"),
+        (["LABEL_0", "LABEL_1"], [0, 0, 1], "0-2 LABEL_0, 2-3 LABEL_1"),
+        (["B", "M", "E", "S"], [0, 1, 2, 3, 0, 2], "0-3 , 3-4 , 4-6 "),
+        (["B_LOC", "L_LOC", "U_LOC", "O"], [0, 1, 2, 2, 3], "0-2 LOC, 2-3 LOC, 3-4 LOC"),
+        (["O"], [0, 0], ""),
+    ],
+)
+def test_other_lists_of_labels(labels, row, expected):
+    ids = tf.RaggedTensor.from_tensor([row])
+    starts = tf.RaggedTensor.from_tensor([range(len(row))])
+    scores = tf.cast(ids, tf.float32)
+    found = to_entities(
+        tf.constant(["a" * len(row)]), ids, scores, starts, starts + 1, table=label_table(labels)
+    )
+    parts = zip(*(found[key].values.numpy() for key in ("start", "end", "label")), strict=True)
+    assert ", ".join(f"{start}-{end} {label.decode()}" for start, end, label in parts) == expected
 
 
 def test_bytes_that_are_not_utf_8_count_as_no_characters():
@@ -69,7 +82,7 @@ def test_bytes_that_are_not_utf_8_count_as_no_characters():
         tf.cast(row, tf.float32),
         tf.RaggedTensor.from_tensor([[0, 2]]),
         tf.RaggedTensor.from_tensor([[2, 3]]),
-        table=table_of(("O", "B-LOC", "I-LOC")),
+        table=label_table(("O", "B-LOC", "I-LOC")),
     )
     assert {key: value.to_list() for key, value in found.items()} == {
         "text": [["北京市".encode()]],
@@ -83,7 +96,7 @@ def test_bytes_that_are_not_utf_8_count_as_no_characters():
 @pytest.mark.parametrize("rows", [0, 2])
 def test_texts_without_tokens(rows):
     none = tf.RaggedTensor.from_row_lengths(tf.constant([], tf.int32), [0] * rows)
-    table = table_of(BIO)
+    table = label_table(BIO)
     texts = tf.constant([""] * rows, tf.string)
     found = to_entities(texts, none, tf.cast(none, tf.float32), none, none, table=table)
     assert {key: value.to_list() for key, value in found.items()} == dict.fromkeys(
