@@ -7,6 +7,7 @@ from keras_bert_zh import quiet
 __version__ = "0.1.0"
 
 __all__ = [
+    "CRF",
     "BertConfig",
     "BertEncoder",
     "BertPreprocess",
@@ -53,6 +54,7 @@ if not quiet.is_command_line():
     from keras_bert_zh.heads.span_reader import SpanReader
     from keras_bert_zh.heads.text_classifier import TextClassifier
     from keras_bert_zh.heads.token_tagger import TokenTagger
+    from keras_bert_zh.layers.crf import CRF
     from keras_bert_zh.preprocess import BertPreprocess
     from keras_bert_zh.training.optimizer import adamw
     from keras_bert_zh.training.state import TrainingState

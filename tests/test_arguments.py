@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import keras_bert_zh
 from keras_bert_zh import (
+    CRF,
     BertConfig,
     BertEncoder,
     BertPreprocess,
@@ -212,6 +213,7 @@ def takers(preprocess, packed, write, encoder, tiny):
             f"PackedText.batches {name}": (batches(name), 1)
             for name in ("batch_size", "seed", "start", "count")
         },
+        "CRF labels": (CRF, 3),
         "BertEncoder.freeze_layers count": (encoder.freeze_layers, 1),
         "BertPreprocess.windows stride": (lambda v: preprocess.windows(["很好"], v), 1),
         "BertPreprocess max_length": (lambda v: BertPreprocess(None, max_length=v), 5),

@@ -59,6 +59,7 @@ ALLOWED = {
         "encoder",
         "export",
         "heads",
+        "layers",
         "preprocess",
         "quiet",
         "training",

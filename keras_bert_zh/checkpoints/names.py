@@ -14,7 +14,7 @@ Shape = tuple[int | None, ...]
 # What is on top of the blocks: the pooler, and the heads. A checkpoint holds all the weights of
 # one, or none. Those that a BERT is pretrained with come first.
 PRETRAINED = ("pooler", "masked_lm", "next_sentence")
-PARTS = (*PRETRAINED, "classifier", "span")
+PARTS = (*PRETRAINED, "classifier", "crf", "span")
 HEADS = PARTS[1:]
 
 # Our names: attribute paths of `BertEncoder` and of the heads. Axes: fields of `BertConfig`, or
@@ -55,6 +55,9 @@ SHAPES = {
     "next_sentence.bias": (2,),
     "classifier.kernel": ("hidden_size", None),
     "classifier.bias": (None,),
+    "crf.start": (None,),
+    "crf.end": (None,),
+    "crf.transitions": (None, None),
     "span.kernel": ("hidden_size", 2),
     "span.bias": (2,),
 }

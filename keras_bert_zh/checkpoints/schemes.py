@@ -61,6 +61,9 @@ _TF1_NAMES = {
     "next_sentence.bias": "cls/seq_relationship/output_bias",
     "classifier.kernel": "output_weights",
     "classifier.bias": "output_bias",
+    "crf.start": "crf/start_transitions",
+    "crf.end": "crf/end_transitions",
+    "crf.transitions": "crf/transitions",
     "span.kernel": "cls/squad/output_weights",
     "span.bias": "cls/squad/output_bias",
 }
@@ -122,6 +125,9 @@ _HUGGINGFACE_NAMES = {
     "next_sentence.bias": "cls.seq_relationship.bias",
     "classifier.kernel": "classifier.weight",
     "classifier.bias": "classifier.bias",
+    "crf.start": "crf.start_transitions",
+    "crf.end": "crf.end_transitions",
+    "crf.transitions": "crf.transitions",
     "span.kernel": "qa_outputs.weight",
     "span.bias": "qa_outputs.bias",
 }

@@ -4,11 +4,16 @@ from collections.abc import Iterable
 from typing import Any
 
 import keras
+from keras import ops
 
+from keras_bert_zh.arguments import check_flag_or_none
+from keras_bert_zh.checkpoints import Checkpoint
 from keras_bert_zh.encoder import BertEncoder
+from keras_bert_zh.heads.chain import chain_loss, rules_of, tokens_of_text
 from keras_bert_zh.heads.fine_tuned import FineTuned, head_of
-from keras_bert_zh.heads.on_text import Source, opened
+from keras_bert_zh.heads.on_text import Source, are_ids, opened
 from keras_bert_zh.layers import kernels
+from keras_bert_zh.layers.crf import CRF
 from keras_bert_zh.layers.with_mask import WithMask
 from keras_bert_zh.preprocess import BertPreprocess
 
@@ -25,12 +30,23 @@ class TokenTagger(FineTuned, keras.Model):
     give them a label, or weights of 0 as `sample_weight` `<float>[B, S]`. The pooler is not used,
     not trained and not saved in checkpoints.
 
+    With a CRF, the logits are what it scores sequences of labels by; `decode` gives the labels. The
+    chain is the tokens of the text: without padding, `[CLS]` and `[SEP]`, and the Keras mask of the
+    logits says so. In training, tokens with weights of 0 in `sample_weight` `<float>[B, S]` are
+    taken out too, other weights are all the same there, and weights `<float>[B]` are those of
+    texts. The loss is the negative log-likelihood of the labels, summed over all texts and divided
+    by the number of tokens in the chains: `compile` needs none. Metrics get the best labels. Give
+    the CRF a higher rate than the encoder, as in `adamw(..., rates={"crf": 100.0})`. It keeps to
+    the rules of its labels' names, where these are of BIO or BIOES.
+
     Args:
         source: anything that `load_checkpoint` takes; or a BertEncoder, for options that are not
             here, and for a fresh head in place of a checkpoint's.
         labels: sequence of K different str, the names of the outputs. `None`: those of the
             checkpoint's head. Where a head calls them `LABEL_0`, `LABEL_1` and so on, this names
             them.
+        crf: bool, whether there is a `CRF` behind the logits. `None`: as in the checkpoint. A fresh
+            one changes no labels but those that break the rules, until it is trained.
         preprocess: BertPreprocess. `None`: that of the checkpoint; with an encoder there is none,
             and the model takes no strings.
         max_length: int, S, that of the checkpoint's preprocess. `None`: 128, or as many positions
@@ -52,6 +68,7 @@ class TokenTagger(FineTuned, keras.Model):
 
     Attributes:
         labels: tuple of K str.
+        crf: CRF, or `None`.
         preprocess: BertPreprocess, or `None`.
         encoder: BertEncoder.
 
@@ -70,7 +87,8 @@ class TokenTagger(FineTuned, keras.Model):
     (TensorShape([1, 16, 3]), ('O', 'B-LOC', 'I-LOC'))
 
     Reference:
-        `BertForTokenClassification` in Hugging Face Transformers.
+        `BertForTokenClassification` in Hugging Face Transformers. For the CRF, Lafferty, McCallum
+        and Pereira, 2001.
     """
 
     def __init__(
@@ -78,6 +96,7 @@ class TokenTagger(FineTuned, keras.Model):
         source: Source,
         labels: Iterable[str] | None = None,
         *,
+        crf: bool | None = None,
         preprocess: BertPreprocess | None = None,
         max_length: int | None = None,
         dropout: float | None = None,
@@ -95,7 +114,61 @@ class TokenTagger(FineTuned, keras.Model):
         )
         # A layer of its own dtype, since it would round the logits to the encoder's.
         self.with_mask = WithMask(dtype=self.compute_dtype, name="with_mask")
+        self.crf = None
+        if _has_crf(source) if check_flag_or_none("crf", crf) is None else crf:
+            rules = rules_of(head.labels or ())
+            self.crf = CRF(head.outputs, rules, dtype=self.compute_dtype, name="crf")
         self.add_head(source, head, dropout)
+
+    def heads(self):
+        return super().heads() | ({} if self.crf is None else {"crf": self.crf})
+
+    def call(self, inputs, training=None):
+        tokens = self._tokens(inputs)
+        hidden, mask = self.encoded(tokens, training)
+        if self.crf is not None:
+            mask = tokens_of_text(tokens)
+        return self.with_mask((self.logits(hidden, training), mask))
+
+    def decode(self, logits, mask):
+        """Returns the label of each token, and how probable it is.
+
+        Args:
+            logits: `<float>[B, S, K]`, what the model returns.
+            mask: `<bool>[B, S]`, which tokens to label. With a CRF they are its chain: those of
+                the text, without `[CLS]`, `[SEP]` and padding.
+
+        Returns:
+            The numbers of the labels, `<int32>[B, S]`, and their probabilities, `<float32>[B, S]`:
+            those of softmax, or with a CRF those that `CRF.marginals` gives to the labels of the
+            best sequence. Both are 0 outside of the mask.
+        """
+        mask = ops.cast(mask, "bool")
+        if self.crf is None:
+            chances = ops.softmax(logits, axis=-1)
+            labels = ops.where(mask, ops.cast(ops.argmax(logits, axis=-1), "int32"), 0)
+        else:
+            chances = self.crf.marginals(logits, mask)
+            labels, _ = self.crf.decode(logits, mask)
+        chance = ops.take_along_axis(chances, ops.expand_dims(labels, -1), axis=-1)[..., 0]
+        return labels, ops.where(mask, chance, 0.0)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        if self.crf is None:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        return chain_loss(self.crf, y, y_pred, self._chain(x, y_pred), sample_weight)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        if self.crf is not None:
+            mask = self._chain(x, y_pred)
+            labels, _ = self.crf.decode(y_pred, mask)
+            y_pred = self.with_mask((ops.one_hot(labels, self.head.outputs), mask))
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    def _chain(self, x, logits):
+        """Returns the mask of the logits of a batch."""
+        # Texts are for TensorFlow alone, where tensors keep their mask.
+        return tokens_of_text(x) if are_ids(x) else logits._keras_mask
 
     def entities(self, texts: Any) -> dict[str, Any]:
         """Returns the entities in texts, by the labels of their words.
@@ -138,10 +211,14 @@ class TokenTagger(FineTuned, keras.Model):
             return {}
         return {"entities": lambda texts: self._entities(texts, call)}
 
-    def call(self, inputs, training=None):
-        hidden, mask = self.encoded(inputs, training)
-        return self.with_mask((self.logits(hidden, training), mask))
-
     def compute_output_spec(self, inputs, training=None):
         batch, length, _ = self.encoded_spec(inputs).shape
         return keras.KerasTensor((batch, length, self.head.outputs), self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "crf": self.crf is not None}
+
+
+def _has_crf(source: Checkpoint | BertEncoder) -> bool:
+    """Tells whether a checkpoint has the weights of a CRF, and the head that they belong to."""
+    return isinstance(source, Checkpoint) and "crf" in source.parts

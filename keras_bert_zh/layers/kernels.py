@@ -29,6 +29,7 @@ __all__ = [
     "probabilities",
     "require_tensorflow",
     "rows",
+    "scan",
     "unwritten",
 ]
 
@@ -46,6 +47,7 @@ if ON_TENSORFLOW:
     from keras_bert_zh.layers.tensorflow.layer_norm import layer_norm
     from keras_bert_zh.layers.tensorflow.layout import layout_of
     from keras_bert_zh.layers.tensorflow.rows import rows
+    from keras_bert_zh.layers.tensorflow.scan import scan
 else:
     from keras_bert_zh.layers.portable import (
         assert_positions,
@@ -60,6 +62,7 @@ else:
         layer_norm,
         layout_of,
         rows,
+        scan,
         unwritten,
     )
 

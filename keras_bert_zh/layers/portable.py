@@ -85,6 +85,35 @@ def dropout_algorithm() -> str | None:
     return None
 
 
+def scan(
+    step: Callable[[Any, tuple[Any, ...]], Any],
+    first: Any,
+    arrays: tuple[Any, ...],
+    *,
+    reverse: bool = False,
+) -> Any:
+    """Carries a value along a sequence, over the steps between its positions.
+
+    Args:
+        step: makes the next value of the one before it and of what the arrays have at the later
+            one of the two positions.
+        first: `<any>[B, ...]`, the value at the first position.
+        arrays: `<any>[S, B, ...]` each; what they have at position 0 is not used.
+        reverse: bool, whether to go from the last position, whose value `first` is then, back.
+
+    Returns:
+        `<any>[S, B, ...]`, the value at each position.
+    """
+
+    def twice(value, here):
+        return (after := step(value, here)), after
+
+    arrays = tuple(array[1:] for array in arrays)
+    _, others = ops.scan(twice, first, arrays, reverse=reverse)
+    parts = [ops.expand_dims(first, 0), others]
+    return ops.concatenate(parts[::-1] if reverse else parts)
+
+
 def unwritten() -> keras.initializers.Initializer:
     """Returns the fastest initializer for weights that will be overwritten."""
     return keras.initializers.Zeros()

@@ -22,7 +22,8 @@ class WithMask(keras.layers.Layer):
 
     def call(self, inputs):
         sequence, _ = inputs
-        return sequence
+        # Keras keeps the mask that a tensor has already.
+        return ops.copy(sequence)
 
     def compute_mask(self, inputs, previous_mask=None):
         return ops.cast(inputs[1], "bool")

@@ -12,6 +12,7 @@ import numpy as np
 
 import keras_bert_zh
 from keras_bert_zh import (
+    CRF,
     BertConfig,
     BertEncoder,
     BertPreprocess,
@@ -42,11 +43,13 @@ class Case:
         make: makes the layer; takes the keyword arguments of every Keras layer.
         arguments: the call arguments, arrays or structures of them.
         takes_strings: whether it runs outside XLA and has nothing to train.
+        part_of_the_loss: the name of a layer in it that outputs do not depend on.
     """
 
     make: Callable[..., keras.layers.Layer]
     arguments: tuple[Any, ...]
     takes_strings: bool = False
+    part_of_the_loss: str | None = None
 
 
 CONFIG = BertConfig(
@@ -69,6 +72,7 @@ IDS = _RNG.integers(0, 53, (3, 7)).astype("int32")
 SEGMENTS = _RNG.integers(0, 2, (3, 7)).astype("int32")
 TASKS = _RNG.integers(0, 3, (3, 7)).astype("int32")
 INPUTS = {"input_ids": IDS, "input_mask": MASK, "segment_ids": SEGMENTS}
+RULES = _RNG.integers(0, 2, (13, 13)) > 0
 POSITIONS = np.array([[0, 3], [2, 2], [6, 1]], "int32")
 # As many rows as there are texts, since `predict` slices them alike.
 TABLE = _RNG.normal(0, 0.1, size=(3, 12)).astype("float32")
@@ -145,6 +149,7 @@ CASES = {
         (INPUTS,),
     ),
     SpanReader: Case(lambda dtype=None, **kwargs: SpanReader(_encoder(dtype), **kwargs), (INPUTS,)),
+    CRF: Case(lambda **kwargs: CRF(12, RULES, **kwargs), (HIDDEN, MASK)),
     WithMask: Case(WithMask, ((HIDDEN, MASK),)),
 }
 
@@ -157,6 +162,13 @@ ALL_CASES = {
     ),
     "ELECTRA": Case(
         lambda **kwargs: BertEncoder(None, config=ELECTRA, dropout=0.0, **kwargs), (INPUTS,)
+    ),
+    "TokenTagger with a CRF": Case(
+        lambda dtype=None, **kwargs: TokenTagger(
+            _encoder(dtype), ["O", "B", "I"], crf=True, dropout=0.0, **kwargs
+        ),
+        (INPUTS,),
+        part_of_the_loss="crf",
     ),
 }
 

@@ -1,0 +1,237 @@
+"""A linear-chain conditional random field."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_bert_zh.arguments import check_int
+from keras_bert_zh.layers import chains
+from keras_bert_zh.messages import says_it_all
+
+# The score of what is ruled out. It is finite, so that there is a best sequence whatever the rules.
+_RULED_OUT = -10_000.0
+
+
+@keras.saving.register_keras_serializable("keras_bert_zh")
+class CRF(keras.layers.Layer):
+    """A linear-chain conditional random field: scores whole sequences of labels.
+
+    The score of a sequence is the sum of the logits of its labels, of a weight for each pair of
+    neighbours, and of one for its first and its last label. The weights begin at zero, where each
+    token's labels are as likely as softmax of its logits says. It computes in float32 at least.
+
+    `mask` tells which tokens are in the chain; `None` for all. Where it has holes, the tokens
+    around them are neighbours. A text without tokens has the likelihood 1 and the score 0.
+
+    Args:
+        labels: int, K, how many labels there are.
+        allowed: `<bool>[K + 1, K + 1]`, the rules: whether the second label may follow the first.
+            The last row is for the first label of a text, the last column for its last label.
+            `None` if all is allowed.
+
+    Call arguments:
+        logits: `<float>[B, S, K]`, such as those of a dense layer.
+        mask: `<bool>[B, S]`; by default the Keras mask of the logits.
+
+    Returns:
+        `<float32>[B, S, K]`, the probability of each label of each token, as `marginals` says;
+        `<float64>` of a float64 layer, here as everywhere.
+
+    Raises:
+        ValueError: if `labels` is no positive int, `allowed` has another shape, no label may begin
+            or end a text, or logits or labels have another shape.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert_zh import CRF
+    >>> allowed = np.ones((4, 4), bool)  # Of O, B, I; and the border of the text.
+    >>> allowed[[0, 3], 2] = False  # I comes neither behind O nor first.
+    >>> crf = CRF(3, allowed)
+    >>> logits = np.array([[[2, 1, 0], [0, 0, 2], [2, 0, 1]]], "float32")
+    >>> labels, score = crf.decode(logits)
+    >>> np.asarray(labels).tolist(), float(score[0])
+    ([[1, 2, 0]], 5.0)
+
+    Reference:
+        Lafferty, McCallum and Pereira, Conditional Random Fields: Probabilistic Models for
+        Segmenting and Labeling Sequence Data, 2001.
+    """
+
+    def __init__(self, labels: int, allowed: Sequence[Sequence[bool]] | None = None, **kwargs: Any):
+        # Half precision would not do for sums over a text.
+        super().__init__(autocast=False, **kwargs)
+        self.labels = check_int("labels", labels, 1)
+        self._allowed = None if allowed is None else _check_allowed(allowed, self.labels)
+        self.supports_masking = True
+
+    @property
+    def compute_dtype(self) -> str:
+        return keras.backend.result_type(self.dtype_policy.compute_dtype, "float32")
+
+    def build(self, logits_shape=None):
+        count = self.labels
+        self.transitions = self.add_weight((count, count), "zeros", name="transitions")
+        self.start = self.add_weight((count,), "zeros", name="start")
+        self.end = self.add_weight((count,), "zeros", name="end")
+
+    def call(self, logits, mask=None):
+        return self.marginals(logits, mask)
+
+    def compute_output_spec(self, logits, mask=None):
+        return keras.KerasTensor(logits.shape, self.compute_dtype)
+
+    def log_likelihood(self, logits, labels, mask=None):
+        """Returns the logarithm of the probability of these labels.
+
+        Labels that break the rules are no error: those of a text that was cut within a name do so
+        at its border. There the text is taken apart: rules and weights between the two neighbours,
+        or at this border, are left out, for these labels and for all that they are compared with.
+
+        Args:
+            logits: `<float>[B, S, K]`.
+            labels: `<int>[B, S]`. Those outside of the mask may be anything; one in it that is not
+                in [0, K) makes the likelihood of its text NaN.
+            mask: `<bool>[B, S]`.
+
+        Returns:
+            `<float32>[B]`.
+        """
+        logits, mask, order, _ = self._chain(logits, mask)
+        labels = chains.reordered(ops.cast(labels, "int32"), order)
+        known = ops.logical_and(labels >= 0, labels < self.labels)
+        wrong = ops.any(ops.logical_and(mask, ops.logical_not(known)), axis=1)
+        # Rows of zeros outside of the mask.
+        gold = ops.one_hot(ops.where(mask, labels, -1), self.labels, dtype=logits.dtype)
+        first, last = gold[:, 0], _last(gold, mask)
+        transitions, start, end = self._tables()
+        ruled, starts, ends = self._ruled(gold, first, last)
+        starts, ends = starts * start, ends * end
+        pairs = ops.matmul(gold[:, :-1], transitions) * gold[:, 1:] * ops.expand_dims(ruled, -1)
+        score = ops.sum(gold * logits, axis=(1, 2)) + ops.sum(pairs, axis=(1, 2))
+        score = score + ops.sum(first * starts + last * ends, axis=1)
+        ruled = None if self._allowed is None else ops.pad(ruled > 0, [[0, 0], [1, 0]])
+        total = _total(chains.forward(logits, mask, transitions, starts, ruled=ruled), ends, mask)
+        return ops.where(wrong, float("nan"), score - total)
+
+    def log_partition(self, logits, mask=None):
+        """Returns the logarithm of the sum over all sequences, of which log-likelihoods are parts.
+
+        Args:
+            logits: `<float>[B, S, K]`.
+            mask: `<bool>[B, S]`.
+
+        Returns:
+            `<float32>[B]`.
+        """
+        logits, mask, _, _ = self._chain(logits, mask)
+        transitions, start, end = self._tables()
+        return _total(chains.forward(logits, mask, transitions, start), end, mask)
+
+    def decode(self, logits, mask=None):
+        """Returns the best sequence of labels, and its score.
+
+        It keeps to the rules, unless no sequence of this length does. Its score without
+        `log_partition` is the logarithm of its probability.
+
+        Args:
+            logits: `<float>[B, S, K]`.
+            mask: `<bool>[B, S]`.
+
+        Returns:
+            Labels, `<int32>[B, S]`, 0 outside of the mask; and scores, `<float32>[B]`.
+        """
+        logits, mask, _, back = self._chain(logits, mask)
+        labels, score = chains.best_path(logits, mask, *self._tables())
+        labels = chains.reordered(ops.where(mask, labels, 0), back)
+        return labels, ops.where(mask[:, 0], score, 0.0)
+
+    def marginals(self, logits, mask=None):
+        """Returns the probability of each label of each token, whatever the others have.
+
+        Args:
+            logits: `<float>[B, S, K]`.
+            mask: `<bool>[B, S]`.
+
+        Returns:
+            `<float32>[B, S, K]`, 0 outside of the mask.
+        """
+        logits, mask, _, back = self._chain(logits, mask)
+        transitions, start, end = self._tables()
+        through = chains.forward(logits, mask, transitions, start)
+        through = through + chains.backward(logits, mask, transitions, end)
+        found = ops.softmax(ops.swapaxes(through, 0, 1), axis=-1)
+        return chains.reordered(ops.where(ops.expand_dims(mask, -1), found, 0.0), back)
+
+    @says_it_all
+    def _chain(self, logits, mask):
+        """Returns logits and mask with the tokens of the chain in front, and the two orders."""
+        logits = ops.cast(logits, self.compute_dtype)
+        if len(logits.shape) != 3 or logits.shape[-1] not in (None, self.labels):
+            raise ValueError(f"logits must be [B, S, {self.labels}], got shape {logits.shape}.")
+        if not self.built:
+            self.build(logits.shape)
+        mask = ops.ones_like(logits[..., 0]) if mask is None else mask
+        mask = ops.cast(mask, "bool")
+        order, back = chains.to_front(mask)
+        return chains.reordered(logits, order), chains.reordered(mask, order), order, back
+
+    def _tables(self):
+        """Returns the weights, with what is ruled out: between labels, at start and at end."""
+        weights = (
+            ops.cast(w, self.compute_dtype) for w in (self.transitions, self.start, self.end)
+        )
+        if self._allowed is None:
+            return tuple(weights)
+        parts = zip(_parts(self._allowed), weights, strict=True)
+        return tuple(ops.where(may, weight, _RULED_OUT) for may, weight in parts)
+
+    def _ruled(self, gold, first, last):
+        """Returns 1 where labels keep to the rules, else 0: in each pair, at start and at end.
+
+        These are `<float>[B, S - 1]`, `[B, 1]` and `[B, 1]`.
+        """
+        if self._allowed is None:
+            return ops.ones_like(gold[:, 1:, 0]), 1.0, 1.0
+        pairs, start, end = (ops.cast(~part, gold.dtype) for part in _parts(self._allowed))
+        breaks = ops.sum(ops.matmul(gold[:, :-1], pairs) * gold[:, 1:], axis=-1)
+        ends = (ops.matmul(g, ops.expand_dims(e, 1)) for g, e in ((first, start), (last, end)))
+        return 1 - breaks, *(1 - broken for broken in ends)
+
+    def get_config(self) -> dict[str, Any]:
+        allowed = None if self._allowed is None else self._allowed.tolist()
+        return {**super().get_config(), "labels": self.labels, "allowed": allowed}
+
+
+def _check_allowed(allowed: Any, labels: int) -> np.ndarray:
+    table = np.asarray(allowed)
+    size = labels + 1
+    if table.shape != (size, size) or table.dtype != bool:
+        raise ValueError(
+            f"allowed must be bools [{size}, {size}], for {labels} labels and the border of a "
+            f"text, got {table.dtype} {list(table.shape)}."
+        )
+    for what, may in zip(("begin", "end"), _parts(table)[1:], strict=True):
+        if not may.any():
+            raise ValueError(f"allowed must let a text {what} with at least one label.")
+    return table
+
+
+def _parts(table):
+    """Returns what a table of rules says between labels, at the start and at the end."""
+    return table[:-1, :-1], table[-1, :-1], table[:-1, -1]
+
+
+def _last(gold, mask):
+    """Returns the rows of last tokens, `<float>[B, K]`; the tokens of each text are in front."""
+    mask = ops.cast(mask, gold.dtype)
+    is_last = mask - ops.pad(mask[:, 1:], [[0, 0], [0, 1]])
+    return ops.sum(gold * ops.expand_dims(is_last, -1), axis=1)
+
+
+def _total(scores, ends, mask):
+    """Returns the sum over all sequences, 0 for a text without tokens: `<float>[B]`."""
+    return ops.where(mask[:, 0], ops.logsumexp(scores[-1] + ends, axis=1), 0.0)
