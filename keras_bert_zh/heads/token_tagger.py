@@ -203,7 +203,7 @@ class TokenTagger(FineTuned, keras.Model):
     def _entities(self, texts, call):
         from keras_bert_zh.heads.entities import find_entities  # It imports TensorFlow.
 
-        self._check_strings()
+        self.check_strings()
         return find_entities(self, texts, call)
 
     def endpoints(self, call):
