@@ -22,10 +22,12 @@ __all__ = [
     "TokenTagger",
     "TrainingState",
     "adamw",
+    "align_labels",
     "batch_by_length",
     "join_first",
     "join_mean",
     "join_tokens",
+    "labels_per_word",
     "load_checkpoint",
     "read_table",
     "save_checkpoint",
@@ -42,6 +44,7 @@ if not quiet.is_command_line():
     from keras_bert_zh.config import BertConfig
     from keras_bert_zh.data.batching import batch_by_length
     from keras_bert_zh.data.epochs import shuffled_batches
+    from keras_bert_zh.data.labels import align_labels, labels_per_word
     from keras_bert_zh.data.masking import MaskTokens
     from keras_bert_zh.data.packed_text import PackedText
     from keras_bert_zh.data.table import read_table

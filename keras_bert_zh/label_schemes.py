@@ -45,6 +45,21 @@ def parse(name: str) -> Label | None:
     return Label(_OTHER_LETTERS.get(prefix, prefix), kind)
 
 
+def parsed(name: str) -> Label:
+    """Returns what the name of a label says.
+
+    Raises:
+        ValueError: if it is no name of BIO or BIOES.
+    """
+    label = parse(name)
+    if label is None:
+        raise ValueError(
+            f"{name!r} is no label of entities: expected 'O', or B, I, E or S with a kind, as in "
+            "'B-LOC'."
+        )
+    return label
+
+
 def find_scheme(names: Sequence[str]) -> str | None:
     """Returns the scheme of a list of labels, `"BIO"` or `"BIOES"`.
 
@@ -95,7 +110,7 @@ def find_fault(names: Sequence[str], scheme: str) -> int | None:
 
     It is the length of the sequence where a span has no end.
     """
-    labels = [None, *map(_parsed, names), None]
+    labels = [None, *map(parsed, names), None]
     for index, (before, after) in enumerate(itertools.pairwise(labels)):
         if not may_follow(scheme, before, after):
             return index
@@ -114,7 +129,7 @@ def to_spans(names: Sequence[str], scheme: str | None = None) -> list[Span]:
     Raises:
         ValueError: if a label is in neither scheme.
     """
-    labels = [*map(_parsed, names), OUTSIDE]
+    labels = [*map(parsed, names), OUTSIDE]
     spans, start = [], None
     for index, label in enumerate(labels):
         before = labels[index - 1] if index else None
@@ -160,14 +175,12 @@ def prefixes_of_pieces(prefix: str, pieces: int) -> str:
     return first + inside * (pieces - 2) + last
 
 
-def _parsed(name: str) -> Label:
-    label = parse(name)
-    if label is None:
-        raise ValueError(
-            f"{name!r} is no label of entities: expected 'O', or B, I, E or S with a kind, as in "
-            "'B-LOC'."
-        )
-    return label
+def joined_prefix(first: str, last: str) -> str:
+    """Returns the prefix of something in pieces, given those of its first and last piece."""
+    ends = last in "ES"
+    if first in "BS":
+        return "S" if ends else "B"
+    return "E" if first in "IE" and ends else first
 
 
 def _is_whole(scheme: str | None, first: Label, last: Label) -> bool:

@@ -23,7 +23,15 @@ ALLOWED = {
     "files": set(),
     "checkpoints": {"arguments", "config", "files", "messages", "vocabulary"},
     "preprocess": {"input_keys", "arguments", "text", "checkpoints", "vocabulary"},
-    "data": {"input_keys", "arguments", "files", "label_schemes", "preprocess", "text"},
+    "data": {
+        "input_keys",
+        "arguments",
+        "files",
+        "label_schemes",
+        "messages",
+        "preprocess",
+        "text",
+    },
     "encoder": {"arguments", "config", "layers", "checkpoints"},
     "heads": {
         "input_keys",
