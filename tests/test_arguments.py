@@ -224,6 +224,10 @@ def takers(preprocess, packed, write, encoder, tiny):
             )
             for cls, given in TEXT_MODELS.items()
         },
+        "TokenTagger.entities stride": (
+            lambda v: TokenTagger(tiny, ["O", "B"]).entities(["很好"], stride=v),
+            1,
+        ),
         "MaskTokens max_predictions": (lambda v: MaskTokens(preprocess, max_predictions=v), 1),
         "MaskTokens seed": (lambda v: MaskTokens(preprocess, seed=v), 1),
         "PackedText.write sequence_length": (write, 5),

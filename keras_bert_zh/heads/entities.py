@@ -5,31 +5,35 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_bert_zh.data.windows import join_tokens
+from keras_bert_zh.input_keys import INPUT_KEYS
 from keras_bert_zh.text.entities import first_pieces, label_table, to_entities
 from keras_bert_zh.text.inputs import split_pair, to_texts
 
 
-def find_entities(model: Any, texts: Any, call: Callable) -> dict[str, tf.RaggedTensor]:
+def find_entities(
+    model: Any, texts: Any, call: Callable, stride: int | None
+) -> dict[str, tf.RaggedTensor]:
     """Finds entities, as `TokenTagger.entities` says.
 
     Args:
         model: TokenTagger with a preprocess.
         texts: single texts, as `BertPreprocess` takes them.
         call: gives the logits of the dict of ids: the model, or its one trace.
+        stride: int, or `None`, that of the windows.
     """
+    preprocess = model.preprocess
     with tf.device("CPU"):
         texts = _single(texts)
-        ids, starts, ends = model.preprocess.tokenize(texts, offsets=True)
-    logits = call(model.preprocess(texts))
+        # Windows have the same tokens, whose places they need not know.
+        ids, starts, ends = preprocess.tokenize(texts, offsets="characters")
+        windows = preprocess.windows(texts, stride)
+    logits = call({key: windows[key] for key in INPUT_KEYS})
     with tf.device("CPU"):
-        lengths = tf.minimum(ids.row_lengths(), model.preprocess.max_length - 2)
-        logits = tf.RaggedTensor.from_tensor(logits[:, 1:], lengths)
-        ids, starts, ends = (
-            column[:, : model.preprocess.max_length - 2] for column in (ids, starts, ends)
-        )
-        first, ends = first_pieces(tf.gather(_are_later_pieces(model), ids), ends)
+        logits = join_tokens(logits, windows)
+        first, ends = first_pieces(tf.gather(_are_later_pieces(preprocess), ids), ends)
         starts, logits = (tf.ragged.boolean_mask(column, first) for column in (starts, logits))
-        labels, probabilities = _decide(model, logits)
+        labels, probabilities = _decoded(model, logits)
         table = label_table(model.labels)
         return to_entities(texts, labels, probabilities, starts, ends, table=table)
 
@@ -52,14 +56,16 @@ def _single(inputs: Any) -> tf.Tensor:
     return texts.first
 
 
-def _are_later_pieces(model: Any) -> list[bool]:
+def _are_later_pieces(preprocess: Any) -> list[bool]:
     """Returns of each token in the vocabulary whether it goes on with a word."""
-    return [len(token) > 2 and token.startswith("##") for token in model.preprocess.vocabulary]
+    return [len(token) > 2 and token.startswith("##") for token in preprocess.vocabulary]
 
 
-def _decide(model: Any, logits: tf.RaggedTensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+def _decoded(model: Any, logits: tf.RaggedTensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
     """Returns the label of each word, ragged `<int32>[B, (words)]`, and how probable it is."""
-    probabilities = tf.nn.softmax(logits.values)
-    labels = tf.argmax(logits.values, axis=-1, output_type=tf.int32)
-    best = tf.gather(probabilities, labels, axis=1, batch_dims=1)
-    return logits.with_values(labels), logits.with_values(best)
+    lengths = logits.row_lengths()
+    # One place more than the longest text has words: never none.
+    padded = tf.pad(logits.to_tensor(), [[0, 0], [0, 1], [0, 0]])
+    found = model.decode(padded, tf.sequence_mask(lengths, tf.shape(padded)[1]))
+    labels, probabilities = (tf.RaggedTensor.from_tensor(values, lengths) for values in found)
+    return labels, probabilities

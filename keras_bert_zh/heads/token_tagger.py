@@ -170,18 +170,21 @@ class TokenTagger(FineTuned, keras.Model):
         # Texts are for TensorFlow alone, where tensors keep their mask.
         return tokens_of_text(x) if are_ids(x) else logits._keras_mask
 
-    def entities(self, texts: Any) -> dict[str, Any]:
+    def entities(self, texts: Any, *, stride: int | None = None) -> dict[str, Any]:
         """Returns the entities in texts, by the labels of their words.
 
         The label of a word is that of its first piece, as `align_labels` trains it by default. An
         entity begins at B and S, after E and S, where the kind changes, and where I or E has no
         entity before it, as seqeval and conlleval have it; M is read as I. Where the labels are
-        plain names, equal ones in a row are one entity. It is one batch: where there are many
-        texts, `dataset.batch(32).map(model.entities)`. A model that `export` wrote has this too.
-        TensorFlow backend only.
+        plain names, equal ones in a row are one entity. Long texts are read by windows, each token
+        in the one where it has the most context, and their labels decoded as a whole. All texts
+        are one batch: for many, map this over the batches of a dataset. A model that `export`
+        wrote has it too. TensorFlow backend only.
 
         Args:
             texts: `<string>[B]`, all that `BertPreprocess` takes but pairs and words.
+            stride: int, how many tokens after the one before it each window begins. `None`: half
+                of `max_length`.
 
         Returns:
             dict of ragged `[B, (entities)]`: `text <string>`; `start` and `end` `<int32>`, where
@@ -198,13 +201,13 @@ class TokenTagger(FineTuned, keras.Model):
         (TensorShape([2, None]), TensorShape([2, None]))
         """
         kernels.require_tensorflow("entities")
-        return self._entities(texts, lambda ids: self(ids, training=False))
+        return self._entities(texts, lambda ids: self(ids, training=False), stride)
 
-    def _entities(self, texts, call):
+    def _entities(self, texts, call, stride=None):
         from keras_bert_zh.heads.entities import find_entities  # It imports TensorFlow.
 
         self.check_strings()
-        return find_entities(self, texts, call)
+        return find_entities(self, texts, call, stride)
 
     def endpoints(self, call):
         if self.preprocess is None or self.takes_pairs:

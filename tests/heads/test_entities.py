@@ -71,8 +71,9 @@ def assert_entities(found, expected):
         np.testing.assert_allclose(scores, [entity[4] for entity in entities], rtol=1e-5)
 
 
-def test_entities_are_those_of_the_tokens():
-    model, logits = rigged_tagger(128)
+@pytest.mark.parametrize("max_length", [128, 12], ids=["whole", "by windows"])
+def test_entities_are_those_of_the_tokens(max_length):
+    model, logits = rigged_tagger(max_length)
     texts = random_texts(100, 40)
     expected = expected_entities(model, logits, texts)
     assert sum(map(len, expected)) > 300
@@ -81,6 +82,41 @@ def test_entities_are_those_of_the_tokens():
     texts = [broken(text, random) for text in texts]
     expected = expected_entities(model, logits, texts)
     assert_entities(model.entities(texts), expected)
+
+
+def test_a_chain_is_decoded_over_windows():
+    """With a CRF: the labels of the whole text at once, by the rules of BIOES for LOC."""
+    model, logits = rigged_tagger(12, crf=True)
+    random = np.random.default_rng(0)
+    for weight in model.crf.weights:
+        weight.assign(random.normal(size=weight.shape))
+    texts = random_texts(20, 40, seed=1)
+    columns = [column.to_list() for column in model.preprocess.tokenize(texts, offsets=True)]
+    vocabulary = model.preprocess.vocabulary
+    expected = []
+    for tokens in zip(*columns, strict=True):
+        words = [row for row in zip(*tokens, strict=True) if vocabulary[row[0]][:2] != "##"]
+        if not words:
+            expected.append([])
+            continue
+        scores = logits[[token for token, _, _ in words]][None]
+        labels = np.asarray(model.crf.decode(scores)[0][0])
+        chances = np.asarray(model.crf.marginals(scores)[0])
+        spans = to_spans([LABELS[label] for label in labels])
+        expected.append(
+            [
+                (kind, words[first][1], chances[range(first, last), labels[first:last]].mean())
+                for kind, first, last in spans
+            ]
+        )
+    found = model.entities(texts)
+    for row, entities in enumerate(expected):
+        assert found["label"][row].numpy().tolist() == [kind.encode() for kind, _, _ in entities]
+        assert found["start"][row].numpy().tolist() == [start for _, start, _ in entities]
+        np.testing.assert_allclose(
+            found["score"][row], [score for _, _, score in entities], atol=1e-5
+        )
+    assert found["text"].flat_values.shape[0] > 50
 
 
 def test_what_entities_takes(monkeypatch):

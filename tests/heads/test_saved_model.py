@@ -25,7 +25,7 @@ def test_without_this_package(tiny_block, tmp_path):
     several.takes_pairs = True
     models = {
         "several": several,
-        "tagger": rigged_tagger(16)[0],
+        "tagger": rigged_tagger(16, crf=True)[0],
         "reader": text_model(tiny_block, SpanReader),
         "vectors": SentenceEncoder(tiny_block, "mean", max_length=8),
     }
