@@ -228,6 +228,11 @@ def takers(preprocess, packed, write, encoder, tiny):
             lambda v: TokenTagger(tiny, ["O", "B"]).entities(["很好"], stride=v),
             1,
         ),
+        "TextClassifier stride": (
+            lambda v: TextClassifier(encoder, ["a", "b"], stride=v),
+            5,
+        ),
+        "SentenceEncoder stride": (lambda v: SentenceEncoder(encoder, "mean", stride=v), 5),
         "MaskTokens max_predictions": (lambda v: MaskTokens(preprocess, max_predictions=v), 1),
         "MaskTokens seed": (lambda v: MaskTokens(preprocess, seed=v), 1),
         "PackedText.write sequence_length": (write, 5),

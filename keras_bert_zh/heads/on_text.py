@@ -9,10 +9,12 @@ import keras
 from keras_bert_zh.checkpoints import Checkpoint, open_checkpoint
 from keras_bert_zh.checkpoints.assign import ignoring_pooler, warn_of_lacking
 from keras_bert_zh.checkpoints.names import part_of
+from keras_bert_zh.data.windows import join_mean
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.on_encoder import OnEncoder
 from keras_bert_zh.heads.takes_lists import TakesLists
 from keras_bert_zh.heads.own_preprocess import own_preprocess
+from keras_bert_zh.input_keys import BESIDE_KEYS
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.encoder_inputs import mask_of
 from keras_bert_zh.messages import says_it_all
@@ -46,6 +48,8 @@ class OnText(TakesLists, OnEncoder):
         takes_pooled: bool, whether `output_key` is `"pooled_output"`.
         takes_pairs: bool, whether `export` and FrozenModel make it for pairs of texts. It may be
             set; calls take both anyway.
+        stride: int, how far the windows of long texts are apart. `None`: texts are cut. A subclass
+            whose `call` uses `by_text` may set it.
 
     Raises:
         TypeError: if `source` or `preprocess` is something else.
@@ -54,6 +58,7 @@ class OnText(TakesLists, OnEncoder):
     """
 
     takes_pairs = False
+    stride: int | None = None
     output_name = "logits"  # In a SavedModel, where there is one output.
 
     def __init__(
@@ -93,6 +98,18 @@ class OnText(TakesLists, OnEncoder):
         hidden = self.encoder(tokens, output_key=self._output_key, training=training)
         return hidden, mask_of(tokens)
 
+    def by_text(self, inputs: Any, of_ids: Callable) -> Any:
+        """Returns what `of_ids` makes of ids, or of the ids of texts.
+
+        With a `stride` these are windows, and their mean is that of the text.
+        """
+        if are_ids(inputs):
+            return of_ids(inputs)
+        if self.stride is None:
+            return of_ids(only_ids(self._tokens(inputs)))
+        windows = self._windows(inputs)
+        return join_mean(of_ids(only_ids(windows)), windows)
+
     def encoded_spec(self, inputs: Any) -> keras.KerasTensor:
         """Returns the shape and the dtype of what the heads take.
 
@@ -116,6 +133,17 @@ class OnText(TakesLists, OnEncoder):
         if len(tokens["input_ids"].shape) == 1:
             raise ValueError(f"{type(self).__name__} takes a batch: of one text, pass [text].")
         return tokens
+
+    @says_it_all
+    def _windows(self, inputs):
+        from keras_bert_zh.text.inputs import to_texts  # It imports TensorFlow.
+
+        self.check_strings()
+        texts = to_texts(inputs)
+        if texts.is_scalar:
+            raise ValueError(f"{type(self).__name__} takes a batch: of one text, pass [text].")
+        both = texts.first if texts.second is None else (texts.first, texts.second)
+        return self.preprocess.windows(both, self.stride)
 
     def check_strings(self):
         """Raises ValueError unless the model takes texts here."""
@@ -146,7 +174,7 @@ class OnText(TakesLists, OnEncoder):
 
     def served(self, of_ids: Callable) -> Callable:
         """Returns what makes outputs of texts, from what makes them of ids."""
-        return lambda texts: of_ids(self._tokens(texts))
+        return lambda texts: self.by_text(texts, of_ids)
 
     def endpoints(self, call: Callable) -> dict[str, Callable]:
         """Returns what a SavedModel of this offers beside its plain outputs, by name.
@@ -204,6 +232,11 @@ class OnText(TakesLists, OnEncoder):
 def are_ids(inputs: Any) -> bool:
     """Tells a dict of ids from texts; a wrong dict too, of which the encoder says what is wrong."""
     return isinstance(inputs, Mapping) and "text_a" not in inputs
+
+
+def only_ids(tokens: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what of a preprocess's dict an encoder reads."""
+    return {key: value for key, value in tokens.items() if key not in BESIDE_KEYS}
 
 
 def opened(source: Source) -> Checkpoint | BertEncoder:

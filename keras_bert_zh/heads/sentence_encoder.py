@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_bert_zh.arguments import check_choice, check_flag_or_none
+from keras_bert_zh.arguments import check_choice, check_flag_or_none, check_int
 from keras_bert_zh.checkpoints import Checkpoint
 from keras_bert_zh.checkpoints.pooling import MODES, Pooling
 from keras_bert_zh.encoder import BertEncoder
@@ -44,6 +44,9 @@ class SentenceEncoder(OnText, keras.Model):
             without it.
         max_length: int, at how many tokens texts are cut, with `[CLS]` and `[SEP]`. `None`: as the
             source says, or 128.
+        stride: int, for texts that are longer than `max_length`: they are read by windows, each this
+            many tokens after the one before it, and vectors are the mean over the windows,
+            scaled after that. `None`: texts are cut. Not with a prompt. Ids are taken as they are.
         dropout: float in [0, 1), instead of both dropout rates of the checkpoint.
         dtype: dtype policy of the encoder, such as `"mixed_bfloat16"`.
         **kwargs: `name` and `trainable`, as for every Keras model.
@@ -92,6 +95,7 @@ class SentenceEncoder(OnText, keras.Model):
         prompt: str | None = None,
         preprocess: BertPreprocess | None = None,
         max_length: int | None = None,
+        stride: int | None = None,
         dropout: float | None = None,
         dtype: Any = None,
         **kwargs: Any,
@@ -121,7 +125,12 @@ class SentenceEncoder(OnText, keras.Model):
         )
         length = self.preprocess or found
         self.pooling = dataclasses.replace(found, max_length=length.max_length)
+        self.stride = None if stride is None else check_int("stride", stride, 1)
         self._left_out = self._count_left_out()
+        if self.stride is not None and self._prompt():
+            raise ValueError(
+                'Windows of a text have no prompt before each of them: pass prompt="" with stride.'
+            )
         self.build_and_load(None)
 
     def _prompt(self) -> str:
@@ -158,15 +167,17 @@ class SentenceEncoder(OnText, keras.Model):
         left_out = 0
         if not are_ids(inputs) and self.preprocess is not None:
             inputs, left_out = self._with_prompt_text(inputs), self._left_out
-        hidden, mask = self.encoded(inputs, training)
+        vectors = self.by_text(inputs, lambda ids: self._pooled(ids, left_out, training))
+        return normalized(vectors) if self.pooling.normalize else vectors
+
+    def _pooled(self, ids, left_out, training):
+        hidden, mask = self.encoded(ids, training)
         hidden = ops.cast(hidden, self.compute_dtype)
         if self.takes_pooled:
-            vectors = hidden * ops.cast(ops.any(mask > 0, axis=1, keepdims=True), hidden.dtype)
-        else:
-            if left_out:
-                mask = mask * ops.cast(ops.arange(ops.shape(mask)[1]) >= left_out, mask.dtype)
-            vectors = pooled(hidden, mask, self.pooling.mode)
-        return normalized(vectors) if self.pooling.normalize else vectors
+            return hidden * ops.cast(ops.any(mask > 0, axis=1, keepdims=True), hidden.dtype)
+        if left_out:
+            mask = mask * ops.cast(ops.arange(ops.shape(mask)[1]) >= left_out, mask.dtype)
+        return pooled(hidden, mask, self.pooling.mode)
 
     def served(self, of_ids):
         # Ids do not tell what of them is a prompt.
@@ -177,7 +188,8 @@ class SentenceEncoder(OnText, keras.Model):
         return keras.KerasTensor((hidden.shape[0], hidden.shape[-1]), self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "pooling": self.pooling.to_dict()}
+        own = {"pooling": self.pooling.to_dict(), "stride": self.stride}
+        return {**super().get_config(), **own}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects=None) -> "SentenceEncoder":

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_bert_zh.arguments import check_share
+from keras_bert_zh.arguments import check_int, check_share
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.fine_tuned import FineTuned, head_of
 from keras_bert_zh.heads.on_text import Source, opened
@@ -36,6 +36,9 @@ class TextClassifier(FineTuned, keras.Model):
             and the model takes no strings.
         max_length: int, S, that of the checkpoint's preprocess. `None`: 128, or as many positions
             as there are, if these are fewer.
+        stride: int, for texts that are longer than `max_length`: they are read by windows, each this
+            many tokens after the one before it, and logits are the mean over the windows. `None`:
+            texts are cut. Ids are taken as they are.
         dropout: float in [0, 1), in training: instead of the checkpoint's rates in the encoder,
             and before the head. With an encoder, before the head alone. `None`: as the checkpoint
             says, before the head by default as in the encoder.
@@ -85,6 +88,7 @@ class TextClassifier(FineTuned, keras.Model):
         problem_type: str | None = None,
         preprocess: BertPreprocess | None = None,
         max_length: int | None = None,
+        stride: int | None = None,
         dropout: float | None = None,
         **kwargs: Any,
     ):
@@ -98,6 +102,7 @@ class TextClassifier(FineTuned, keras.Model):
             dropout=None if isinstance(source, BertEncoder) else dropout,
             **kwargs,
         )
+        self.stride = None if stride is None else check_int("stride", stride, 1)
         self.add_head(source, head, dropout)
 
     def classify(self, texts: Any, *, threshold: float = 0.5) -> dict[str, Any]:
@@ -144,12 +149,14 @@ class TextClassifier(FineTuned, keras.Model):
         return {"classify": lambda inputs: self._classes(call(inputs))}
 
     def call(self, inputs, training=None):
-        hidden, _ = self.encoded(inputs, training)
-        return self.logits(hidden, training)
+        return self.by_text(
+            inputs, lambda ids: self.logits(self.encoded(ids, training)[0], training)
+        )
 
     def compute_output_spec(self, inputs, training=None):
         batch, _ = self.encoded_spec(inputs).shape
         return keras.KerasTensor((batch, self.head.outputs), self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "problem_type": self.head.problem_type}
+        own = {"problem_type": self.head.problem_type, "stride": self.stride}
+        return {**super().get_config(), **own}

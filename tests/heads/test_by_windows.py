@@ -1,0 +1,85 @@
+"""Models of texts that read long ones by windows."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_bert_zh import (
+    BertEncoder,
+    BertPreprocess,
+    FrozenModel,
+    SentenceEncoder,
+    TextClassifier,
+    join_mean,
+)
+from keras_bert_zh.checkpoints.pooling import Pooling
+from tests.encoder.common import difference
+
+TEXTS = ["a b c d a b c d a b c a b", "", "d c", "a b c d d c b"]
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny_block):
+    return BertEncoder(tiny_block, dropout=0.0)
+
+
+def make(encoder, tiny_block, cls, stride):
+    options = {"preprocess": BertPreprocess(tiny_block, max_length=7), "stride": stride}
+    if cls is TextClassifier:
+        return cls(encoder, ["a", "b"], dropout=0.0, **options)
+    return cls(encoder, "mean", normalize=True, **options)
+
+
+@pytest.mark.parametrize("cls", [TextClassifier, SentenceEncoder])
+def test_the_mean_over_windows_by_every_route(encoder, tiny_block, tmp_path, cls):
+    model = make(encoder, tiny_block, cls, 2)
+    cut = make(encoder, tiny_block, cls, None)
+    cut.set_weights(model.get_weights())
+    windows = model.preprocess.windows(TEXTS, 2)
+    assert np.bincount(windows["text_ids"]).tolist() == [5, 1, 1, 2]
+    if cls is TextClassifier:
+        expected = join_mean(model(windows), windows)
+    else:  # Which scales vectors afterwards.
+        expected = keras.ops.normalize(
+            join_mean(SentenceEncoder(encoder, "mean")(windows), windows)
+        )
+    expected = np.asarray(expected)
+    found = model(TEXTS)
+    assert difference(found, expected) < 1e-6
+    assert difference(cut(TEXTS)[1:3], found[1:3]) < 1e-6
+    assert difference(cut(TEXTS)[0], found[0]) > 1e-4
+    assert model(tf.constant([], tf.string)).shape[0] == 0
+    if cls is SentenceEncoder:
+        assert difference(FrozenModel(model)(TEXTS), expected) < 1e-5
+        return
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert difference(again.predict(TEXTS, batch_size=3, verbose=0), expected) < 1e-6
+    model.export(tmp_path / "exported", verbose=False)
+    exported = tf.saved_model.load(tmp_path / "exported")
+    assert difference(exported.serve(tf.constant(TEXTS)), expected) < 1e-6
+
+
+def test_what_is_not_cut_is_learned_from(encoder, tiny_block):
+    """The label is in the last token alone, which only a window reaches."""
+    keras.utils.set_random_seed(3)
+    model = make(encoder, tiny_block, TextClassifier, 3)
+    texts = [" ".join([*"ab" * 5, last]) for last in "cd"] * 4
+    model.compile(
+        keras.optimizers.Adam(3e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    losses = model.fit(texts, [0, 1] * 4, batch_size=8, epochs=20, verbose=0).history["loss"]
+    assert losses[-1] < losses[0] / 2
+    assert np.argmax(model.predict(texts[:2], verbose=0), -1).tolist() == [0, 1]
+
+
+def test_what_is_refused(encoder, tiny_block):
+    model = make(encoder, tiny_block, TextClassifier, 2)
+    with pytest.raises(ValueError, match=r"takes a batch: of one text, pass \[text\]"):
+        model("a b")
+    with pytest.raises(ValueError, match=r"stride must be an int of at least 1, got 0"):
+        TextClassifier(encoder, ["a", "b"], stride=0)
+    asked = Pooling("mean", max_length=7, prompts={"query": "a"}, default_prompt="query")
+    with pytest.raises(ValueError, match='pass prompt="" with stride'):
+        SentenceEncoder(encoder, asked, stride=2)
