@@ -12,8 +12,8 @@ from keras_bert_zh.checkpoints.names import part_of
 from keras_bert_zh.data.windows import join_mean
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.on_encoder import OnEncoder
-from keras_bert_zh.heads.takes_lists import TakesLists
 from keras_bert_zh.heads.own_preprocess import own_preprocess
+from keras_bert_zh.heads.takes_lists import TakesLists
 from keras_bert_zh.input_keys import BESIDE_KEYS
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.encoder_inputs import mask_of

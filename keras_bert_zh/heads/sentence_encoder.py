@@ -44,8 +44,8 @@ class SentenceEncoder(OnText, keras.Model):
             without it.
         max_length: int, at how many tokens texts are cut, with `[CLS]` and `[SEP]`. `None`: as the
             source says, or 128.
-        stride: int, for texts that are longer than `max_length`: they are read by windows, each this
-            many tokens after the one before it, and vectors are the mean over the windows,
+        stride: int, for texts that are longer than `max_length`: they are read by windows, each
+            this many tokens after the one before it, and vectors are the mean over the windows,
             scaled after that. `None`: texts are cut. Not with a prompt. Ids are taken as they are.
         dropout: float in [0, 1), instead of both dropout rates of the checkpoint.
         dtype: dtype policy of the encoder, such as `"mixed_bfloat16"`.

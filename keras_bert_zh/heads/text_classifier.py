@@ -36,9 +36,9 @@ class TextClassifier(FineTuned, keras.Model):
             and the model takes no strings.
         max_length: int, S, that of the checkpoint's preprocess. `None`: 128, or as many positions
             as there are, if these are fewer.
-        stride: int, for texts that are longer than `max_length`: they are read by windows, each this
-            many tokens after the one before it, and logits are the mean over the windows. `None`:
-            texts are cut. Ids are taken as they are.
+        stride: int, for texts that are longer than `max_length`: they are read by windows, each
+            this many tokens after the one before it, and logits are the mean over the windows.
+            `None`: texts are cut. Ids are taken as they are.
         dropout: float in [0, 1), in training: instead of the checkpoint's rates in the encoder,
             and before the head. With an encoder, before the head alone. `None`: as the checkpoint
             says, before the head by default as in the encoder.

@@ -65,13 +65,11 @@ def test_what_is_not_cut_is_learned_from(encoder, tiny_block):
     """The label is in the last token alone, which only a window reaches."""
     keras.utils.set_random_seed(3)
     model = make(encoder, tiny_block, TextClassifier, 3)
-    texts = [" ".join([*"ab" * 5, last]) for last in "cd"] * 4
-    model.compile(
-        keras.optimizers.Adam(3e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
-    losses = model.fit(texts, [0, 1] * 4, batch_size=8, epochs=20, verbose=0).history["loss"]
-    assert losses[-1] < losses[0] / 2
-    assert np.argmax(model.predict(texts[:2], verbose=0), -1).tolist() == [0, 1]
+    texts = [" ".join([*"ab" * 5, last]) for last in "cd"] * 2
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(1e-2), loss, run_eagerly=True)
+    model.fit(texts, [0, 1] * 2, epochs=12, verbose=0)
+    assert np.argmax(model(texts), -1).tolist() == [0, 1] * 2
 
 
 def test_what_is_refused(encoder, tiny_block):
