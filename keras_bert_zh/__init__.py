@@ -21,6 +21,7 @@ __all__ = [
     "TextClassifier",
     "TokenTagger",
     "TrainingState",
+    "TruncationWarning",
     "adamw",
     "align_labels",
     "batch_by_length",
@@ -61,3 +62,4 @@ if not quiet.is_command_line():
     from keras_bert_zh.preprocess import BertPreprocess
     from keras_bert_zh.training.optimizer import adamw
     from keras_bert_zh.training.state import TrainingState
+    from keras_bert_zh.truncation import TruncationWarning

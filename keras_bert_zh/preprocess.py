@@ -7,17 +7,18 @@ from typing import Any
 import keras
 
 from keras_bert_zh.arguments import check_choice, check_flag, check_flag_or_none, check_int
-from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, open_checkpoint
+from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, open_vocabulary
 from keras_bert_zh.input_keys import INPUT_KEYS, OFFSET_KEYS
+from keras_bert_zh.truncation import Truncated, warn_of_cuts
 from keras_bert_zh.vocabulary import (
-    check_vocabulary,
-    chinese_vocabulary,
     decode_vocabulary,
     encode_vocabulary,
     is_lowercase,
-    read_vocabulary,
     special_ids,
 )
+
+# Enough to tell, and too few to wait for.
+_LOOKED_AT = 10_000
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
@@ -41,6 +42,10 @@ class BertPreprocess(keras.layers.Layer):
             `"characters"`, or `"bytes"`.
         word_ids: bool, whether to return which word each token is a piece of. The texts must be
             split into words, as those of CoNLL files are: see `align_labels`.
+        warn_of_cuts: bool, whether to warn once if `max_length` cuts texts, by TruncationWarning.
+            Called on texts it sees them, and so do `fit`, `evaluate` and `predict` of models such
+            as TextClassifier, and FrozenModel. In a graph, as that of `dataset.map` or of
+            another model, it can't tell: see `count_truncated`.
         **kwargs: `name`, as for every Keras layer.
 
     Call arguments:
@@ -93,6 +98,7 @@ class BertPreprocess(keras.layers.Layer):
         max_length: int = 128,
         offsets: bool | str = False,
         word_ids: bool = False,
+        warn_of_cuts: bool = True,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -104,8 +110,10 @@ class BertPreprocess(keras.layers.Layer):
         self.max_length = check_int("max_length", max_length, 3)
         self.offsets = _unit("offsets", offsets) or False
         self.word_ids = check_flag("word_ids", word_ids)
+        self.warn_of_cuts = check_flag("warn_of_cuts", warn_of_cuts)
+        self._has_warned = False
         lowercase = check_flag_or_none("lowercase", lowercase)
-        tokens, found = _find_vocabulary(checkpoint, vocabulary)
+        tokens, found = open_vocabulary(checkpoint, vocabulary)
         known = (value for value in (lowercase, found) if value is not None)
         self.lowercase = bool(next(known, is_lowercase(tokens)))
         # Imported here: the package can be used without TensorFlow where no string is.
@@ -158,7 +166,7 @@ class BertPreprocess(keras.layers.Layer):
 
         Where each token is in the text:
 
-        >>> text = "Café\u200b 很好"
+        >>> text = "Café\\u200b 很好"
         >>> _, starts, ends = BertPreprocess(None).tokenize(text, offsets=True)
         >>> [text[start:end] for start, end in zip(starts.numpy(), ends.numpy())]
         ['Café', '很', '好']
@@ -207,19 +215,41 @@ class BertPreprocess(keras.layers.Layer):
         unit = _unit("offsets", self.offsets)
         return self._pipeline.windows(texts, self.max_length, stride, unit, self.word_ids)
 
-    def count_truncated(self, texts: Any) -> int:
-        """Returns how many of the texts, or pairs, have more tokens than `max_length` leaves room.
+    def count_truncated(self, texts: Any) -> Truncated:
+        """Returns how many of the texts, or pairs, `max_length` cuts, and how many tokens of them.
 
         Args:
-            texts: as for calling the layer. All are tokenised at once, outside of graphs.
+            texts: as for calling the layer. All are tokenised at once.
+
+        Returns:
+            A named tuple of the ints `texts` and `tokens`.
 
         Example:
 
         >>> from keras_bert_zh import BertPreprocess
-        >>> BertPreprocess(None, max_length=4).count_truncated(["很好", "不太好"])
-        1
+        >>> BertPreprocess(None, max_length=4).count_truncated(["很好", "不太好", "今天天气"])
+        Truncated(texts=2, tokens=3)
         """
-        return int(self._pipeline.count_truncated(texts, self.max_length))
+        cut, lost, _ = self._pipeline.count_truncated(texts, self.max_length).numpy().tolist()
+        return Truncated(cut, lost)
+
+    def look_for_cuts(self, texts: Any) -> None:
+        """Warns if `max_length` cuts any of the texts, unless it has warned before or is not to.
+
+        Models of texts call it, as their graph can't warn. Of more than 10,000 texts it looks at
+        that many.
+
+        Args:
+            texts: as for calling the layer.
+        """
+        if self.warn_of_cuts and not self._has_warned:
+            self._tell(self._pipeline.count_truncated(texts, self.max_length, most=_LOOKED_AT))
+
+    def _tell(self, counts: Any) -> None:
+        cut, lost, looked_at = counts.numpy().tolist()
+        if cut and not self._has_warned:
+            self._has_warned = True
+            warn_of_cuts(Truncated(cut, lost), looked_at, self.max_length)
 
     def detokenize(self, ids: Any):
         """Returns readable text: blanks around words, none between ideographs.
@@ -246,7 +276,9 @@ class BertPreprocess(keras.layers.Layer):
         return self._pipeline.detokenize(ids)
 
     def call(self, inputs):
-        return self._pipeline.pack(inputs, self.max_length, self.offsets or None, self.word_ids)
+        tell = self._tell if self.warn_of_cuts and not self._has_warned else None
+        unit = self.offsets or None
+        return self._pipeline.pack(inputs, self.max_length, unit, self.word_ids, tell)
 
     def compute_output_spec(self, inputs):
         from keras_bert_zh.text.inputs import check_symbolic, split_pair
@@ -269,6 +301,7 @@ class BertPreprocess(keras.layers.Layer):
             "max_length": self.max_length,
             "offsets": self.offsets,
             "word_ids": self.word_ids,
+            "warn_of_cuts": self.warn_of_cuts,
         }
 
     @classmethod
@@ -287,23 +320,3 @@ def _unit(name: str, offsets: bool | str) -> str | None:
     if isinstance(offsets, str):
         return check_choice(name, offsets, ("characters", "bytes"))
     return "characters" if check_flag(name, offsets) else None
-
-
-def _find_vocabulary(checkpoint, vocabulary) -> tuple[tuple[str, ...], bool | None]:
-    """Returns the tokens, and whether they are lower case where that is known."""
-    if vocabulary is not None:
-        if checkpoint not in (None, DEFAULT):
-            raise ValueError("Pass either checkpoint or vocabulary to BertPreprocess, got both.")
-        if isinstance(vocabulary, (str, os.PathLike)):
-            return read_vocabulary(vocabulary), None
-        return check_vocabulary(vocabulary), None
-    if checkpoint is None:
-        return chinese_vocabulary(), True
-    loaded = open_checkpoint(checkpoint)
-    if loaded.vocabulary is None:
-        named = "The checkpoint" if loaded is checkpoint else checkpoint
-        raise ValueError(
-            f"{named} has no vocabulary, neither vocab.txt nor tokenizer.json. Put its "
-            'vocab.txt there, or pass BertPreprocess(vocabulary="PATH/vocab.txt").'
-        )
-    return check_vocabulary(loaded.vocabulary), loaded.lowercase

@@ -1,9 +1,21 @@
-"""What BertPreprocess counts: texts that are cut, and the tokens of each word."""
+"""What BertPreprocess counts: texts that are cut, of which it warns; the tokens of each word."""
+
+import warnings
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from keras_bert_zh import BertPreprocess
+from keras_bert_zh import (
+    BertConfig,
+    BertEncoder,
+    BertPreprocess,
+    FrozenModel,
+    SentenceEncoder,
+    TextClassifier,
+    TruncationWarning,
+)
+from keras_bert_zh.checkpoints.pooling import Pooling
 
 
 @pytest.fixture(scope="module")
@@ -13,18 +25,105 @@ def preprocess():
 
 def test_count_truncated(preprocess):
     fits, too_long = "好" * 10, "好" * 11
-    for texts, count in [
-        (too_long, 1),
-        (fits, 0),
-        ([], 0),
-        (np.array([too_long, fits, too_long], dtype=object), 2),
-        ([["好" * 6, "好" * 4], ["好" * 6, "好" * 5], []], 1),
-        ((["好" * 4] * 3, ["好" * 5, "好" * 6, ""]), 1),
-        (([too_long, fits], ["", "好"]), 2),
-        ({"text_a": [too_long]}, 1),
+    for texts, counts in [
+        (too_long, (1, 1)),
+        (fits, (0, 0)),
+        ([], (0, 0)),
+        (np.array([too_long, fits, "好" * 30], dtype=object), (2, 21)),
+        ([["好" * 6, "好" * 4], ["好" * 6, "好" * 5], []], (1, 1)),
+        ((["好" * 4] * 3, ["好" * 5, "好" * 6, ""]), (1, 1)),
+        (([too_long, fits], ["", "好"]), (2, 3)),
+        ({"text_a": [too_long]}, (1, 1)),
     ]:
         counted = preprocess.count_truncated(texts)
-        assert (counted, type(counted)) == (count, int)
+        assert counted == (counted.texts, counted.tokens) == counts
+        assert {type(count) for count in counted} == {int}
+
+
+LONG = ["好" * 12, "好", "好" * 15]
+SAYS = "max_length=12 cuts 2 of 3 texts looked at: 7 of their tokens are left out"
+
+
+@pytest.fixture
+def fresh():
+    return BertPreprocess(None, max_length=12)
+
+
+@pytest.fixture
+def encoder():
+    config = BertConfig(
+        hidden_size=4, num_hidden_layers=1, num_attention_heads=1, intermediate_size=4
+    )
+    return BertEncoder(None, config=config)
+
+
+def small_model(encoder, preprocess):
+    model = TextClassifier(encoder, ["a", "b"], preprocess=preprocess)
+    model.compile(loss="sparse_categorical_crossentropy")
+    return model
+
+
+def warned(call):
+    """Calls it twice, and returns the messages and where they point."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", TruncationWarning)
+        for _ in range(2):
+            call()
+    ours = [found for found in caught if found.category is TruncationWarning]
+    return [str(found.message) for found in ours], {found.filename for found in ours}
+
+
+def test_cuts_are_told_once_where_texts_are_given(fresh):
+    messages, files = warned(lambda: fresh(LONG))
+    assert len(messages) == 1
+    assert messages[0].startswith(SAYS)
+    assert files == {__file__}
+    pair = BertPreprocess(None, max_length=12)
+    (message,), _ = warned(lambda: pair((["好" * 8], ["好" * 7])))
+    assert message.startswith("max_length=12 cuts 1 of 1 texts looked at: 6 of")
+
+
+def test_nothing_is_told_of_texts_that_fit_in_graphs_or_where_it_is_not_wanted(fresh):
+    silent = BertPreprocess(None, max_length=12, warn_of_cuts=False)
+    dataset = tf.data.Dataset.from_tensors(LONG)
+    assert warned(lambda: fresh(["好" * 10, ""])) == ([], set())
+    assert warned(lambda: list(dataset.map(fresh))) == ([], set())
+    assert warned(lambda: silent(LONG)) == warned(lambda: silent.look_for_cuts(LONG)) == ([], set())
+    assert BertPreprocess.from_config(silent.get_config()).warn_of_cuts is False
+
+
+@pytest.mark.parametrize("route", ["fit", "predict", "frozen", "pairs"])
+def test_models_of_texts_tell(encoder, fresh, route):
+    model = small_model(encoder, fresh)
+    short, labels = ["好"] * 3, [0, 1, 0]
+    frozen = FrozenModel(model) if route == "frozen" else None
+    call = {
+        "fit": lambda: model.fit(short, labels, validation_data=(LONG, labels), verbose=0),
+        "predict": lambda: model.predict(np.array(LONG, dtype=object), verbose=0),
+        "frozen": lambda: frozen(LONG),
+        "pairs": lambda: model.predict((["好" * 9, "", "好" * 12], ["好" * 5, "", ""]), verbose=0),
+    }[route]
+    (message,), files = warned(call)
+    assert message.startswith(SAYS)
+    assert files == {__file__}
+
+
+def test_a_prompt_counts(encoder, fresh):
+    pooling = Pooling("mean", max_length=12, prompts={"ask": "好好"}, default_prompt="ask")
+    model = SentenceEncoder(encoder, pooling, preprocess=fresh)
+    assert warned(lambda: model.predict(["好" * 8], verbose=0)) == ([], set())
+    (message,), _ = warned(lambda: model.predict(["好" * 9, "好"], verbose=0))
+    assert "cuts 1 of 2 texts looked at: 1 of" in message
+
+
+def test_of_many_texts_some_are_looked_at(fresh):
+    texts = np.array(["好" * 11] * 25_000, dtype=object)
+    (message,), _ = warned(lambda: fresh.look_for_cuts(texts))
+    assert message.startswith("max_length=12 cuts 8,334 of 8,334 texts")
+    words = tf.ragged.constant([["好", "好" * 10]] * 3)
+    other = BertPreprocess(None, max_length=12)
+    (message,), _ = warned(lambda: other.look_for_cuts(words))
+    assert "3 of 3 texts" in message
 
 
 def test_words_without_tokens_shift_no_labels(preprocess):

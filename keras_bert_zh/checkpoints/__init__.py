@@ -3,7 +3,12 @@
 from keras_bert_zh.checkpoints.assign import assign, assign_parts
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.head import Head
-from keras_bert_zh.checkpoints.load import load_checkpoint, open_architecture, open_checkpoint
+from keras_bert_zh.checkpoints.load import (
+    load_checkpoint,
+    open_architecture,
+    open_checkpoint,
+    open_vocabulary,
+)
 from keras_bert_zh.checkpoints.sources.default import DEFAULT
 
 __all__ = [
@@ -15,4 +20,5 @@ __all__ = [
     "load_checkpoint",
     "open_architecture",
     "open_checkpoint",
+    "open_vocabulary",
 ]

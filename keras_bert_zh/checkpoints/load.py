@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.readers import formats
@@ -11,6 +11,7 @@ from keras_bert_zh.checkpoints.sources import digests
 from keras_bert_zh.checkpoints.sources.default import DEFAULT
 from keras_bert_zh.checkpoints.sources.resolve import resolve
 from keras_bert_zh.config import BertConfig
+from keras_bert_zh.vocabulary import check_vocabulary, chinese_vocabulary, read_vocabulary
 
 
 def load_checkpoint(
@@ -116,6 +117,29 @@ def open_architecture(
     if not isinstance(config, BertConfig):
         raise ValueError(f"config must be a BertConfig, got {config!r}.")
     return config, None
+
+
+def open_vocabulary(
+    checkpoint: str | os.PathLike | Checkpoint | None,
+    vocabulary: Sequence[str] | str | os.PathLike | None,
+) -> tuple[tuple[str, ...], bool | None]:
+    """Returns the tokens, and whether they are lower case where that is known."""
+    if vocabulary is not None:
+        if checkpoint not in (None, DEFAULT):
+            raise ValueError("Pass either checkpoint or vocabulary to BertPreprocess, got both.")
+        if isinstance(vocabulary, (str, os.PathLike)):
+            return read_vocabulary(vocabulary), None
+        return check_vocabulary(vocabulary), None
+    if checkpoint is None:
+        return chinese_vocabulary(), True
+    loaded = open_checkpoint(checkpoint)
+    if loaded.vocabulary is None:
+        named = "The checkpoint" if loaded is checkpoint else checkpoint
+        raise ValueError(
+            f"{named} has no vocabulary, neither vocab.txt nor tokenizer.json. Put its "
+            'vocab.txt there, or pass BertPreprocess(vocabulary="PATH/vocab.txt").'
+        )
+    return check_vocabulary(loaded.vocabulary), loaded.lowercase
 
 
 def _open(

@@ -16,6 +16,7 @@ from keras_bert_zh.export.frozen_inputs import (
     first_layer,
     signature,
     takes_ids,
+    watch,
     with_string_input,
 )
 from keras_bert_zh.files.freed_memory import give_back
@@ -89,6 +90,7 @@ class FrozenModel:
 
         first = first_layer(model)
         self._completing = first if takes_ids(first) else None
+        self._watch = watch(first)
         self._takes = signature(model)
         called = with_string_input(model, self._takes)
         traced = tf.function(
@@ -109,7 +111,10 @@ class FrozenModel:
     def __call__(self, inputs: Any) -> Any:
         if self._completing is not None:
             return self._serve(complete(self._completing, inputs))
-        return self._serve(arrange(inputs, self._takes))
+        arranged = arrange(inputs, self._takes)
+        if self._watch is not None:
+            self._watch(arranged)
+        return self._serve(arranged)
 
     def __reduce__(self):
         raise TypeError(

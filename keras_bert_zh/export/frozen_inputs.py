@@ -1,6 +1,6 @@
 """What a FrozenModel takes, and how what it is called with becomes that."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -64,6 +64,13 @@ def takes_ids(first: Any) -> bool:
     if isinstance(first, OnText):
         return first.preprocess is None
     return isinstance(first, (BertEncoder, MaskedLM))
+
+
+def watch(first: Any) -> Callable[[Any], None] | None:
+    """Returns what warns of texts that are cut, if this takes texts; it holds no weights."""
+    if isinstance(first, BertPreprocess):
+        return first.look_for_cuts
+    return first.watch() if isinstance(first, OnText) else None
 
 
 def with_string_input(model: Any, takes: Any) -> Any:

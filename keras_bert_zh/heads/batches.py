@@ -56,3 +56,8 @@ def has_strings(x: Any) -> bool:
         spec = spec[0]
     kinds = [str(getattr(part, "dtype", type(part).__name__)) for part in keras.tree.flatten(spec)]
     return any(re.search("str|object|bytes|[<|][US]", kind) for kind in kinds)
+
+
+def are_texts(x: Any) -> bool:
+    """Tells whether these are arrays or tensors of strings, single or in pairs: no dataset."""
+    return has_strings(x) and all(hasattr(part, "shape") for part in keras.tree.flatten(x))

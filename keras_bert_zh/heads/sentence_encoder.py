@@ -145,13 +145,13 @@ class SentenceEncoder(OnText, keras.Model):
         return 1 + int(self.preprocess.tokenize(self._with_prompt_text("")).shape[0])  # And [CLS].
 
     def _with_prompt_text(self, texts):
-        """Returns texts with the prompt before them, in lower case where that is asked."""
-        from keras_bert_zh.text.prompt import check_single, with_prompt  # It imports TensorFlow.
+        return _prompted(texts, self._prompt(), self.pooling, self.preprocess)
 
-        check_single(texts)
-        prompt = self._prompt()
-        lowercase = self.pooling.lowercase and not self.preprocess.lowercase
-        return with_prompt(texts, prompt, lowercase=lowercase) if prompt or lowercase else texts
+    def watch(self):
+        if self.preprocess is None:
+            return None
+        prompt, pooling, preprocess = self._prompt(), self.pooling, self.preprocess
+        return lambda texts: preprocess.look_for_cuts(_prompted(texts, prompt, pooling, preprocess))
 
     def build(self, input_shape=None):
         with self.restored():
@@ -195,6 +195,15 @@ class SentenceEncoder(OnText, keras.Model):
     def from_config(cls, config: dict[str, Any], custom_objects=None) -> "SentenceEncoder":
         pooling = Pooling(**config["pooling"] | {"beyond": ()})  # JSON has no tuples.
         return super().from_config({**config, "pooling": pooling}, custom_objects)
+
+
+def _prompted(texts: Any, prompt: str, pooling: Pooling, preprocess: BertPreprocess) -> Any:
+    """Returns texts with the prompt before them, in lower case where that is asked."""
+    from keras_bert_zh.text.prompt import check_single, with_prompt  # It imports TensorFlow.
+
+    check_single(texts)
+    lowercase = pooling.lowercase and not preprocess.lowercase
+    return with_prompt(texts, prompt, lowercase=lowercase) if prompt or lowercase else texts
 
 
 def _supported(said: Pooling | None, source: Source) -> Pooling:

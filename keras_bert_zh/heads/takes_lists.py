@@ -1,9 +1,10 @@
 """Models that are fitted on lists of texts."""
 
 import inspect
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from keras_bert_zh.heads.batches import as_arrays, check_batch, has_strings
+from keras_bert_zh.heads.batches import are_texts, as_arrays, check_batch, has_strings
 from keras_bert_zh.layers import kernels
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ class TakesLists(_Model):
     def check_strings(self) -> None:
         """Raises ValueError unless the model takes texts here."""
         raise NotImplementedError  # Each subclass says what to do instead.
+
+    def watch(self) -> Callable[[Any], None] | None:
+        """Returns what warns of texts that are cut, if it takes texts; it holds no weights."""
+        raise NotImplementedError
 
     def fit(self, *args, **kwargs):
         return super().fit(**self._prepared(super().fit, args, kwargs))
@@ -42,7 +47,7 @@ class TakesLists(_Model):
         return super().predict_on_batch(**self._prepared(super().predict_on_batch, args, kwargs))
 
     def _prepared(self, method, args, kwargs):
-        """Returns the arguments of one of Keras's methods by name, with arrays in place of lists."""
+        """Returns the arguments of one of Keras's methods by name, with arrays for lists."""
         arguments = inspect.signature(method).bind(*args, **kwargs).arguments
         arguments |= arguments.pop("kwargs", {})
         validation = arguments.get("validation_data")
@@ -54,4 +59,10 @@ class TakesLists(_Model):
         if isinstance(validation, list):
             arguments["validation_data"] = tuple(validation)
         names = ("x", "y", "sample_weight", "validation_data")
-        return arguments | {name: as_arrays(arguments[name]) for name in names if name in arguments}
+        arguments |= {name: as_arrays(arguments[name]) for name in names if name in arguments}
+        held_out = arguments.get("validation_data")
+        look = self.watch()
+        for x in (arguments.get("x"), *(held_out[:1] if isinstance(held_out, tuple) else ())):
+            if look is not None and are_texts(x):
+                look(x)
+        return arguments

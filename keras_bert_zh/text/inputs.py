@@ -83,6 +83,16 @@ def to_texts(inputs: Any, *, split: bool = False) -> Texts:
     return Texts(first, second, scalars[0])
 
 
+def some_rows(inputs: Any, most: int) -> Any:
+    """Returns at most so many rows of all that `BertPreprocess` accepts, from the whole of it."""
+    parts = [value for _, value in split_pair(inputs)]
+    if isinstance(parts[0], (str, bytes)) or getattr(parts[0], "shape", None) == ():
+        return inputs
+    count = parts[0].shape[0] if hasattr(parts[0], "shape") else len(parts[0])
+    some = tuple(part[:: max(1, -(-count // most))] for part in parts)
+    return some if len(some) == 2 else some[0]
+
+
 @says_it_all
 def check_symbolic(name: str, tensor: keras.KerasTensor, *, split: bool = False) -> None:
     """Raises unless the tensor may turn out to hold texts, split into words if they must be."""

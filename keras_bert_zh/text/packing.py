@@ -75,15 +75,15 @@ def pack(
     }
 
 
-def are_cut(
+def left_out(
     first: tf.RaggedTensor, second: tf.RaggedTensor | None, *, max_length: int
 ) -> tf.Tensor:
-    """Returns which rows `pack` leaves tokens out of, `<bool>[B]`."""
-    cut = False
+    """Returns how many tokens of each row `pack` leaves out, `<int32>[B]`."""
+    lost = 0
     for tokens, kept in zip((first, second), _kept(first, second, max_length), strict=True):
         if tokens is not None:
-            cut |= kept < tf.cast(tokens.row_lengths(), tf.int32)
-    return cut
+            lost += tf.cast(tokens.row_lengths(), tf.int32) - kept
+    return lost
 
 
 def _kept(

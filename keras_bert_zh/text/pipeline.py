@@ -1,13 +1,15 @@
 """The way from strings to the inputs of BERT and back: what `BertPreprocess` stands on."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
 from keras_bert_zh.text.detokenize import Detokenizer
-from keras_bert_zh.text.inputs import Texts, to_texts
-from keras_bert_zh.text.offsets import OffsetTokenizer
-from keras_bert_zh.text.packing import Beside, are_cut, pack
+from keras_bert_zh.text.inputs import Texts, some_rows, to_texts
+from keras_bert_zh.text.offsets import OffsetTokenizer, rows_of
+from keras_bert_zh.text.packing import Beside, left_out, pack
 from keras_bert_zh.text.tokenizer import BertTokenizer
 from keras_bert_zh.text.windows import Columns, to_windows
 from keras_bert_zh.vocabulary import special_ids
@@ -44,12 +46,26 @@ class TextPipeline:
         return found if unit else found[0]
 
     def pack(
-        self, inputs: Any, max_length: int, unit: str | None = None, word_ids: bool = False
+        self,
+        inputs: Any,
+        max_length: int,
+        unit: str | None = None,
+        word_ids: bool = False,
+        tell: Callable[[tf.Tensor], None] | None = None,
     ) -> dict[str, tf.Tensor]:
-        """See the call of `BertPreprocess`; the unit is that of the offsets."""
+        """See the call of `BertPreprocess`.
+
+        Args:
+            inputs, max_length, word_ids: as there.
+            unit: what offsets are counted in.
+            tell: is called with what `count_truncated` returns, outside of graphs.
+        """
         with tf.device("CPU"):
             texts = to_texts(inputs, split=word_ids)
-            packed = self._pack(*self._tokenize_both(texts, unit, word_ids), max_length)
+            both = self._tokenize_both(texts, unit, word_ids)
+            packed = self._pack(*both, max_length)
+            if tell is not None and tf.executing_eagerly():
+                tell(_cuts(*both, max_length))
             if texts.is_scalar:
                 packed = {key: value[0] for key, value in packed.items()}
         return packed
@@ -73,12 +89,25 @@ class TextPipeline:
             is_max = packed["is_max_context"] > 0
         return {**packed, "text_ids": text_ids, "is_max_context": is_max}
 
-    def count_truncated(self, inputs: Any, max_length: int) -> tf.Tensor:
-        """See `BertPreprocess.count_truncated`."""
+    def count_truncated(self, inputs: Any, max_length: int, most: int | None = None) -> tf.Tensor:
+        """Returns how many texts are cut, tokens are left out, and texts there are, `<int32>[3]`.
+
+        Args:
+            inputs, max_length: as for the call of `BertPreprocess`.
+            most: of how many texts, if not of all.
+        """
         with tf.device("CPU"):
-            first, second = self._tokenize_both(to_texts(inputs))
-            cut = are_cut(first["ids"], second.get("ids"), max_length=max_length)
-            return tf.math.count_nonzero(cut)
+            texts = to_texts(inputs if most is None else some_rows(inputs, most))
+            return self._count(texts, max_length)
+
+    @functools.cached_property
+    def _count(self) -> Callable[[Texts, int], tf.Tensor]:
+        # As a graph it takes a fraction of the time for a few texts.
+        return tf.function(
+            lambda texts, max_length: _cuts(*self._tokenize_both(texts), max_length),
+            autograph=False,
+            reduce_retracing=True,
+        )
 
     def detokenize(self, ids: Any) -> tf.Tensor:
         """See `BertPreprocess.detokenize`."""
@@ -124,8 +153,7 @@ class TextPipeline:
             if word_ids:
                 tokens = of_words["ids"]
                 places = tf.ragged.range(tf.cast(texts.row_lengths(), tf.int32)).values
-                places = tf.repeat(places, tokens.row_lengths())
-                of_words["word_ids"] = tokens.with_values(places)
+                of_words["word_ids"] = tokens.with_values(tf.gather(places, rows_of(tokens)))
             return {
                 name: texts.with_values(column).merge_dims(1, 2)
                 for name, column in of_words.items()
@@ -133,3 +161,9 @@ class TextPipeline:
         if unit is None:
             return {"ids": self._tokenizer.tokenize(texts)}
         return self._offsets.tokenize(texts, unit)._asdict()
+
+
+def _cuts(first: Columns, second: Columns, max_length: int) -> tf.Tensor:
+    lost = left_out(first["ids"], second.get("ids"), max_length=max_length)
+    cut = tf.math.count_nonzero(lost, dtype=tf.int32)
+    return tf.stack([cut, tf.reduce_sum(lost), tf.size(lost)])

@@ -153,9 +153,14 @@ CASES = {
     WithMask: Case(WithMask, ((HIDDEN, MASK),)),
 }
 
-# And some of them as ERNIE and ELECTRA have them.
+# And some of them with more to return, or as ERNIE and ELECTRA have them.
 ALL_CASES = {
     **{cls.__name__: case for cls, case in CASES.items()},
+    "offsets": Case(
+        lambda **kwargs: BertPreprocess(None, max_length=9, offsets="bytes", **kwargs),
+        (TEXTS,),
+        takes_strings=True,
+    ),
     "ERNIE": Case(
         lambda **kwargs: BertEncoder(None, config=ERNIE, dropout=0.0, **kwargs),
         (INPUTS | {"task_type_ids": TASKS},),

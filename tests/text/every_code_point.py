@@ -1,4 +1,4 @@
-"""What google-research/bert makes of every code point, as digests.
+"""What google-research/bert makes of every code point, and where, as digests.
 
     python -m tests.text.every_code_point
 
@@ -16,6 +16,7 @@ from bert import tokenization
 
 from keras_bert_zh.vocabulary import chinese_vocabulary
 from tests.process import DATA
+from tests.text import located_reference
 from tests.text.reference import reference
 
 FILE = DATA / "every_code_point.json"
@@ -29,9 +30,8 @@ def texts(pattern: str, codes=CODES) -> list[bytes]:
 
 
 def digest(batches) -> str:
-    """Returns the sha256 of batches of `(ids, lengths)`, each `<int32>[...]`."""
-    values, lengths = zip(*batches, strict=True)
-    arrays = (np.concatenate(values), np.concatenate(lengths))
+    """Returns the sha256 of batches of `(ids, lengths)`, or of more, each `<int32>[...]`."""
+    arrays = [np.concatenate(column) for column in zip(*batches, strict=True)]
     return hashlib.sha256(b"".join(array.astype("<i4").tobytes() for array in arrays)).hexdigest()
 
 
@@ -40,9 +40,15 @@ def batches_of(whole: list[bytes]) -> list[list[bytes]]:
 
 
 @functools.cache
-def reference_code() -> str:
-    """Returns the sha256 of the original's code."""
-    return hashlib.sha256(inspect.getsource(tokenization).encode()).hexdigest()
+def code(*modules) -> str:
+    """Returns the sha256 of the code of modules."""
+    whole = "".join(map(inspect.getsource, modules))
+    return hashlib.sha256(whole.encode()).hexdigest()
+
+
+def codes() -> dict[str, str]:
+    """Returns what the digests were made with."""
+    return {"reference": code(tokenization), "places": code(tokenization, located_reference)}
 
 
 def key(pattern: str, lowercase: bool) -> str:
@@ -51,16 +57,26 @@ def key(pattern: str, lowercase: bool) -> str:
 
 def main() -> None:
     assert unicodedata.unidata_version == "14.0.0", unicodedata.unidata_version
-    digests = {}
+    digests, places = {}, {}
     for lowercase in (True, False):
         expected = reference(chinese_vocabulary(), lowercase)
+        located = located_reference.located_reference(chinese_vocabulary(), lowercase)
         for pattern in PATTERNS:
-            rows = [expected.ids_of_all(batch) for batch in batches_of(texts(pattern))]
+            batches = batches_of(texts(pattern))
+            rows = [expected.ids_of_all(batch) for batch in batches]
             digests[key(pattern, lowercase)] = digest(
                 (np.array([i for row in batch for i in row]), np.array([len(row) for row in batch]))
                 for batch in rows
             )
-    content = {"unicode": "14.0.0", "reference": reference_code(), "digests": digests}
+            rows = [[located.tokens(text) for text in batch] for batch in batches]
+            places[key(pattern, lowercase)] = digest(
+                (
+                    *np.array([token for row in batch for token in row]).T,
+                    np.array([len(row) for row in batch]),
+                )
+                for batch in rows
+            )
+    content = {"unicode": "14.0.0", "code": codes(), "digests": digests, "places": places}
     FILE.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

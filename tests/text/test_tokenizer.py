@@ -68,7 +68,7 @@ def test_every_code_point(tokenize, lowercase, pattern):
         (batch.values.numpy(), batch.row_lengths().numpy()) for batch in ids
     )
     stored = json.loads(every_code_point.FILE.read_text(encoding="utf-8"))
-    assert stored["reference"] == every_code_point.reference_code()
+    assert stored["code"]["reference"] == every_code_point.codes()["reference"]
     if found != stored["digests"][every_code_point.key(pattern, lowercase)]:
         known = [code for code in every_code_point.CODES if code not in UNKNOWN]
         assert mismatches(tokenize, lowercase, every_code_point.texts(pattern, known)) == []

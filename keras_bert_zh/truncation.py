@@ -1,0 +1,55 @@
+"""Texts that `max_length` cuts: how many they are, and the warning that says so."""
+
+import sys
+import warnings
+from types import FrameType
+from typing import NamedTuple
+
+_LIBRARIES = ("keras", "keras_bert_zh", "tensorflow")
+
+
+class Truncated(NamedTuple):
+    """How many texts, or pairs, are cut, and how many of their tokens are left out."""
+
+    texts: int
+    tokens: int
+
+
+class TruncationWarning(UserWarning):
+    """Says that `max_length` cuts texts: once for each BertPreprocess.
+
+    `BertPreprocess(warn_of_cuts=False)` does not warn, and a filter hides the warnings of all.
+
+    Example:
+
+    >>> import warnings
+    >>> from keras_bert_zh import BertPreprocess, TruncationWarning
+    >>> warnings.simplefilter("ignore", TruncationWarning)
+    >>> BertPreprocess(None, max_length=4)(["今天天气很好"])["input_ids"].shape
+    TensorShape([1, 4])
+    """
+
+
+def warn_of_cuts(cut: Truncated, looked_at: int, max_length: int) -> None:
+    """Warns where the code of the user is, whatever calls of Keras lie between."""
+    warnings.warn(
+        f"max_length={max_length} cuts {cut.texts:,} of {looked_at:,} texts looked at: "
+        f"{cut.tokens:,} of their tokens are left out. Pass a greater max_length, up to the "
+        "positions of the encoder, or make windows of long texts with BertPreprocess.windows. "
+        "BertPreprocess(warn_of_cuts=False) does not warn.",
+        TruncationWarning,
+        stacklevel=2 + _library_frames(),
+    )
+
+
+def _library_frames() -> int:
+    """Returns how many calls of libraries lie between the caller's caller and the user's code."""
+    count = 0
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and _is_library(frame):
+        count, frame = count + 1, frame.f_back
+    return count
+
+
+def _is_library(frame: FrameType) -> bool:
+    return frame.f_globals.get("__name__", "").partition(".")[0] in _LIBRARIES
