@@ -9,7 +9,7 @@ import pytest
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 PROGRAMS = ["classify_reviews", "fill_mask", "pretrain_masked_lm"]
-PARTS = ["classification", "defaults", "outputs", "picture", "precision", "reviews", "task"]
+PARTS = ["classification", "defaults", "news", "outputs", "picture", "precision", "reviews", "task"]
 RECIPES = ["__main__", "curve", "review_text", "scores"]
 
 
@@ -43,7 +43,7 @@ def test_every_file_of_the_examples_is_here():
 @pytest.mark.parametrize("name", PARTS)
 def test_a_part_says_whose_it_is(monkeypatch, name):
     monkeypatch.syspath_prepend(EXAMPLES)
-    with pytest.raises(SystemExit, match=r"Nothing to run: see classify_reviews\.py"):
+    with pytest.raises(SystemExit, match=r"Nothing to run: see classify_(reviews|news)\.py"):
         runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
 
 
