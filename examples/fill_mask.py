@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     checkpoint = load_checkpoint(options.checkpoint)
     if "masked_lm" in checkpoint.missing:
         sys.exit(f"{options.checkpoint} has no masked language model, the head that guesses.")
-    preprocess = BertPreprocess(checkpoint)
+    preprocess = BertPreprocess(checkpoint, special_tokens_in_text=True)
     try:
         rows = [
             encode(text, preprocess, checkpoint.config.max_position_embeddings)
@@ -84,9 +84,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def encode(text: str, preprocess: BertPreprocess, limit: int) -> np.ndarray:
-    """Returns the ids of a text, `<int32>[S]`, with the token where [MASK] is written.
-
-    BertPreprocess itself takes what is written for text.
+    """Returns the ids of a text, `<int32>[S]`.
 
     Raises:
         ValueError: if there is no [MASK], or more than `limit` tokens.
@@ -94,11 +92,7 @@ def encode(text: str, preprocess: BertPreprocess, limit: int) -> np.ndarray:
     if MASK not in text:
         raise ValueError(f"{text!r} has no {MASK}: write it in place of one character.")
     special = preprocess.special_ids
-    first, *rest = preprocess.tokenize(text.split(MASK)).to_list()
-    ids = [special["[CLS]"], *first]
-    for piece in rest:
-        ids += [special[MASK], *piece]
-    ids.append(special["[SEP]"])
+    ids = [special["[CLS]"], *preprocess.tokenize(text).numpy(), special["[SEP]"]]
     if len(ids) > limit:
         raise ValueError(
             f"{text[:20]!r}... has {len(ids)} tokens with [CLS] and [SEP], and the checkpoint "

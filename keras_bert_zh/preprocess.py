@@ -28,7 +28,7 @@ class BertPreprocess(keras.layers.Layer):
     The tokens are those of google-research/bert `tokenization.py`, one for one, with the classes
     of Unicode 14.0. Texts are cut to `max_length` and laid out as `[CLS] a [SEP]`, pairs as
     `[CLS] a [SEP] b [SEP]` with the longer text cut first, padded with `[PAD]`. A special token
-    written in the text is text; bytes that are not UTF-8 are dropped.
+    written in the text is text by default; bytes that are not UTF-8 are dropped.
 
     Args:
         checkpoint: where the vocabulary comes from: anything that `load_checkpoint` takes, by
@@ -46,6 +46,8 @@ class BertPreprocess(keras.layers.Layer):
             Called on texts it sees them, and so do `fit`, `evaluate` and `predict` of models such
             as TextClassifier, and FrozenModel. In a graph, as that of `dataset.map` or of
             another model, it can't tell: see `count_truncated`.
+        special_tokens_in_text: bool, whether `[MASK]`, `[CLS]` and the others of `special_ids`,
+            written in the text like this, are those tokens.
         **kwargs: `name`, as for every Keras layer.
 
     Call arguments:
@@ -83,6 +85,9 @@ class BertPreprocess(keras.layers.Layer):
     >>> preprocess = BertPreprocess(checkpoint=None, max_length=8, word_ids=True)
     >>> preprocess([["用", "Keras", "好"]])["word_ids"].numpy().tolist()
     [[-1, 0, 1, 1, 1, 2, -1, -1]]
+    >>> preprocess = BertPreprocess(checkpoint=None, special_tokens_in_text=True)
+    >>> preprocess.detokenize(preprocess.tokenize("天气很[MASK]")).numpy().decode()
+    '天气很[MASK]'
 
     Reference:
         `FullTokenizer` in google-research/bert `tokenization.py`, `convert_single_example` in its
@@ -99,6 +104,7 @@ class BertPreprocess(keras.layers.Layer):
         offsets: bool | str = False,
         word_ids: bool = False,
         warn_of_cuts: bool = True,
+        special_tokens_in_text: bool = False,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -112,6 +118,7 @@ class BertPreprocess(keras.layers.Layer):
         self.word_ids = check_flag("word_ids", word_ids)
         self.warn_of_cuts = check_flag("warn_of_cuts", warn_of_cuts)
         self._has_warned = False
+        self.special_tokens_in_text = check_flag("special_tokens_in_text", special_tokens_in_text)
         lowercase = check_flag_or_none("lowercase", lowercase)
         tokens, found = open_vocabulary(checkpoint, vocabulary)
         known = (value for value in (lowercase, found) if value is not None)
@@ -119,7 +126,7 @@ class BertPreprocess(keras.layers.Layer):
         # Imported here: the package can be used without TensorFlow where no string is.
         from keras_bert_zh.text.pipeline import TextPipeline
 
-        self._pipeline = TextPipeline(tokens, self.lowercase)
+        self._pipeline = TextPipeline(tokens, self.lowercase, self.special_tokens_in_text)
 
     # Sequential makes its Input of the first layer's dtype.
     compute_dtype = property(lambda self: "string")
@@ -302,6 +309,7 @@ class BertPreprocess(keras.layers.Layer):
             "offsets": self.offsets,
             "word_ids": self.word_ids,
             "warn_of_cuts": self.warn_of_cuts,
+            "special_tokens_in_text": self.special_tokens_in_text,
         }
 
     @classmethod

@@ -282,6 +282,8 @@ def test_a_flag_is_true_or_false(preprocess, encoder, tmp_path, value):
         takers += [
             lambda v: batch_by_length(TEXTS, preprocess, 1, labels_per_token=v),
             lambda v: BertPreprocess(None, lowercase=v),
+            lambda v: BertPreprocess(None, word_ids=v),
+            lambda v: BertPreprocess(None, special_tokens_in_text=v),
         ]
     for take in takers:
         with pytest.raises(ValueError, match=r"^\w+ must be True.* False.*, got ") as caught:

@@ -10,6 +10,7 @@ from keras_bert_zh.text.detokenize import Detokenizer
 from keras_bert_zh.text.inputs import Texts, some_rows, to_texts
 from keras_bert_zh.text.offsets import OffsetTokenizer, rows_of
 from keras_bert_zh.text.packing import Beside, left_out, pack
+from keras_bert_zh.text.special_tokens import SpecialTokens
 from keras_bert_zh.text.tokenizer import BertTokenizer
 from keras_bert_zh.text.windows import Columns, to_windows
 from keras_bert_zh.vocabulary import special_ids
@@ -21,7 +22,9 @@ _FILLS = {"starts": 0, "ends": 0, "word_ids": -1, "is_max_context": 0}
 class TextPipeline:
     """Tokenises, packs and detokenises with one vocabulary."""
 
-    def __init__(self, vocabulary: tuple[str, ...], lowercase: bool):
+    def __init__(
+        self, vocabulary: tuple[str, ...], lowercase: bool, special_tokens_in_text: bool = False
+    ):
         self.vocabulary = vocabulary
         # Its constants must outlive the graph that may be traced around this call.
         with tf.init_scope(), tf.device("CPU"):
@@ -29,6 +32,7 @@ class TextPipeline:
             self._offsets = OffsetTokenizer(self._tokenizer, vocabulary)
             self._detokenizer = Detokenizer(vocabulary)
         ids = special_ids(vocabulary)
+        self._special = SpecialTokens(ids) if special_tokens_in_text else None
         self._packing: dict[str, Any] = {
             "cls_id": ids["[CLS]"],
             "sep_id": ids["[SEP]"],
@@ -158,6 +162,11 @@ class TextPipeline:
                 name: texts.with_values(column).merge_dims(1, 2)
                 for name, column in of_words.items()
             }
+        if self._special:
+            return self._special.tokenize(texts, unit, self._tokenize_text)
+        return self._tokenize_text(texts, unit)
+
+    def _tokenize_text(self, texts: tf.Tensor, unit: str | None) -> Columns:
         if unit is None:
             return {"ids": self._tokenizer.tokenize(texts)}
         return self._offsets.tokenize(texts, unit)._asdict()

@@ -74,7 +74,7 @@ def test_ten_sentences_of_its_own(example, tiny_module, capsys):
 
 
 def test_what_is_written_becomes_tokens(example):
-    preprocess = BertPreprocess(None, max_length=16)
+    preprocess = BertPreprocess(None, max_length=16, special_tokens_in_text=True)
     ids = example.encode("我用Keras[MASK]代码[MASK]", preprocess, 16).tolist()
     whole = preprocess("我用keras写代码。")["input_ids"].numpy().tolist()
     for character in "写。":
