@@ -20,6 +20,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from keras_bert_zh import Checkpoint, TextClassifier, read_table
 from keras_bert_zh.data.table import Table
 
+VALIDATION_ROWS = 600  # Enough for the learning curve; recipes are chosen by all of them.
+
 
 class Data(NamedTuple):
     """What a classifier learns from and is measured on."""
@@ -81,6 +83,14 @@ def build(
     optimizer = task.optimizer(options, len(data.train.texts))
     model.compile(optimizer=optimizer, loss=loss, metrics=[metric])
     return model
+
+
+def fit(model: TextClassifier, data: Data, options: argparse.Namespace) -> dict[str, list[float]]:
+    """Trains the model, and measures it on validation rows after each epoch, if there are any."""
+    validation = data.validation.first(VALIDATION_ROWS)
+    return task.fit(
+        model, data.train, tuple(validation) if len(validation.texts) else None, options
+    )
 
 
 def probabilities(model: TextClassifier, texts: np.ndarray) -> np.ndarray:

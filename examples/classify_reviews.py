@@ -40,7 +40,6 @@ QUESTIONS = (
     "外观还可以，可是发热太厉害，不推荐购买。",
 )
 REPORT = "report.png"
-VALIDATION_ROWS = 600  # Enough for the learning curve; recipes are chosen by all of them.
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -64,7 +63,7 @@ def train(options: argparse.Namespace) -> dict[str, float]:
     cut = [model.preprocess.count_truncated(part.texts).texts for part in (data.train, data.test)]
     print(f"--max-length {options.max_length} cuts {cut[0]:,} and {cut[1]:,} of them.")
 
-    history = task.fit(model, data.train, data.validation.first(VALIDATION_ROWS), options)
+    history = classification.fit(model, data, options)
     found = classification.probabilities(model, data.test.texts)
     scores = classification.scores(data, found)
     if not data.several:

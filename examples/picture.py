@@ -112,15 +112,14 @@ def _style() -> dict:
     }
 
 
-def _draw_curve(
-    axes: Axes, history: dict[str, list[float]], baseline: float, held_out: float
-) -> None:
+def _draw_curve(axes: Axes, history: dict[str, list[float]], baseline: float, score: float) -> None:
     epochs = range(1, len(history["accuracy"]) + 1)
     axes.set_title("Accuracy after each epoch")
     axes.plot(epochs, history["accuracy"], "o--", color=FAINT, label="training")
-    axes.plot(epochs, history["val_accuracy"], "o-", color=BLUE, label="validation")
-    axes.axhline(held_out, color=BLUE, lw=1, ls=":", label=f"BERT, held out: {held_out:.1%}")
-    axes.axhline(baseline, color=RED, lw=1, ls=":", label=f"TF-IDF, held out: {baseline:.1%}")
+    if "val_accuracy" in history:
+        axes.plot(epochs, history["val_accuracy"], "o-", color=BLUE, label="validation")
+    axes.axhline(score, color=BLUE, lw=1, ls=":", label=f"BERT, test set: {score:.1%}")
+    axes.axhline(baseline, color=RED, lw=1, ls=":", label=f"TF-IDF, test set: {baseline:.1%}")
     axes.set_xlabel("epoch")
     axes.set_xlim(0.75, max(epochs) + 0.25)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -134,7 +133,7 @@ def _draw_confusion(axes: Axes, outcome: Outcome, names: Sequence[str]) -> None:
     np.add.at(counts, (outcome.labels, outcome.predictions), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.set_anchor("N")
-    axes.set_title(f"{len(outcome.labels):,} held-out reviews")
+    axes.set_title(f"{len(outcome.labels):,} texts of the test set")
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.2)
     for (row, column), count in np.ndenumerate(counts):
         share = shares[row, column]

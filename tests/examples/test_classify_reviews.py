@@ -13,8 +13,6 @@ import numpy as np
 import pytest
 from matplotlib import image
 
-from keras_bert_zh import BertEncoder, BertPreprocess, save_checkpoint
-
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 NAMES = ("negative 差评", "positive 好评")
 
@@ -44,14 +42,6 @@ def reviews():
 @pytest.fixture
 def precision():
     return importlib.import_module("precision")
-
-
-@pytest.fixture(scope="module")
-def one_block(tiny_block, tmp_path_factory):
-    """The folder of a checkpoint of one tiny block."""
-    folder = tmp_path_factory.mktemp("checkpoint") / "one_block"
-    save_checkpoint(BertEncoder(tiny_block), folder, preprocess=BertPreprocess(tiny_block))
-    return folder
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ import itertools
 import pathlib
 import pickle
 
+import keras
+import numpy as np
 import pytest
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
@@ -67,3 +69,40 @@ def test_another_file_is_refused(news, tmp_path, content, message):
     (tmp_path / "a.pkl").write_bytes(content)
     with pytest.raises(ValueError, match=message):
         news.read_articles(tmp_path / "a.pkl")
+
+
+@pytest.fixture
+def few(news, parts, monkeypatch):
+    """Few articles, which the script takes for all."""
+    few = {
+        part: news.Articles(*(column[:40] for column in articles))
+        for part, articles in parts.items()
+    }
+    monkeypatch.setattr(importlib.import_module("classify_news"), "load_news", lambda: few)
+    return few
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_long_texts_are_read_by_windows(few, one_block, tmp_path, capfd):
+    example = importlib.import_module("classify_news")
+    arguments = ["--checkpoint", one_block, "--output", tmp_path, "--rows", "32"]
+    sizes = ["--max-length", "16", "--characters", "60", "--epochs", "1", "--stride", "9"]
+    example.main([*map(str, arguments), *sizes])
+    printed = capfd.readouterr().out
+    assert "32 texts to learn from, 40 to be tested, " in printed
+    names = [line.split()[0] for line in printed.splitlines()[-3:]]
+    assert names == ["accuracy", "cut_accuracy", "baseline_accuracy"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "model.keras",
+        "options.json",
+        "report.png",
+    ]
+
+    model = keras.saving.load_model(tmp_path / "model.keras")
+    assert (model.stride, model.preprocess.max_length) == (9, 16)
+    texts = [text[:60] for text in few["test"].texts]
+    right = model.predict(texts, verbose=0).argmax(axis=-1) == few["test"].labels
+    assert f"\naccuracy {np.mean(right):.4f}\n" in printed
+    model.stride = None
+    right = model.predict(texts, verbose=0).argmax(axis=-1) == few["test"].labels
+    assert f"\ncut_accuracy {np.mean(right):.4f}\n" in printed
