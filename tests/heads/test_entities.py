@@ -85,7 +85,7 @@ def test_entities_are_those_of_the_tokens(max_length):
 
 
 def test_a_chain_is_decoded_over_windows():
-    """With a CRF: the labels of the whole text at once, by the rules of BIOES for LOC."""
+    """With a CRF: the labels of all words of the text at once."""
     model, logits = rigged_tagger(12, crf=True)
     random = np.random.default_rng(0)
     for weight in model.crf.weights:
