@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CRF",
+    "FGM",
     "BertConfig",
     "BertEncoder",
     "BertPreprocess",
@@ -16,6 +17,7 @@ __all__ = [
     "MaskTokens",
     "MaskedLM",
     "PackedText",
+    "RDrop",
     "SentenceEncoder",
     "SpanReader",
     "TextClassifier",
@@ -60,6 +62,8 @@ if not quiet.is_command_line():
     from keras_bert_zh.heads.token_tagger import TokenTagger
     from keras_bert_zh.layers.crf import CRF
     from keras_bert_zh.preprocess import BertPreprocess
+    from keras_bert_zh.training.fgm import FGM
     from keras_bert_zh.training.optimizer import adamw
+    from keras_bert_zh.training.r_drop import RDrop
     from keras_bert_zh.training.state import TrainingState
     from keras_bert_zh.truncation import TruncationWarning

@@ -28,7 +28,6 @@ def python_blocks(page):
     return re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
 
 
-BLOCKS = python_blocks(README)
 MODULES = [
     module.name for module in pkgutil.walk_packages(keras_bert_zh.__path__, "keras_bert_zh.")
 ]
@@ -70,12 +69,14 @@ def _lengthen(prefix, positions):
 
 # Not under coverage, which would trace all of Keras.
 @pytest.mark.no_cover
+@pytest.mark.parametrize("page", ["README.md", "docs/fine_tuning.md"])
 @pytest.mark.usefixtures("folder")
-def test_readme_blocks_run_one_after_the_other():
-    assert len(BLOCKS) >= 6
+def test_blocks_run_one_after_the_other(page):
+    blocks = python_blocks((ROOT / page).read_text())
+    assert len(blocks) >= 6
     namespace = {}
-    for block in BLOCKS:
-        exec(compile(block, "README.md", "exec"), namespace)
+    for block in blocks:
+        exec(compile(block, page, "exec"), namespace)
 
 
 def test_adam_of_keras_is_as_the_page_says(capsys):

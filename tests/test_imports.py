@@ -66,7 +66,7 @@ ALLOWED = {
         "text",
         "vocabulary",
     },
-    "training": {"arguments", "files"},
+    "training": {"arguments", "encoder", "files", "heads", "layers"},
     "quiet": set(),
     "__init__": {
         "checkpoints",

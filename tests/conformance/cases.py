@@ -13,10 +13,12 @@ import numpy as np
 import keras_bert_zh
 from keras_bert_zh import (
     CRF,
+    FGM,
     BertConfig,
     BertEncoder,
     BertPreprocess,
     MaskedLM,
+    RDrop,
     SentenceEncoder,
     SpanReader,
     TextClassifier,
@@ -81,6 +83,10 @@ TEXTS = np.array(["今天天气很好", "", "Keras，坏\0了 [CLS]"], dtype=obj
 
 def _encoder(dtype, config=ONE_BLOCK):
     return BertEncoder(None, config=config, dropout=0.0, dtype=dtype)
+
+
+def _classifier(dtype):
+    return TextClassifier(_encoder(dtype), ["a", "b", "c"], dropout=0.0)
 
 
 CASES = {
@@ -151,6 +157,12 @@ CASES = {
     SpanReader: Case(lambda dtype=None, **kwargs: SpanReader(_encoder(dtype), **kwargs), (INPUTS,)),
     CRF: Case(lambda **kwargs: CRF(12, RULES, **kwargs), (HIDDEN, MASK)),
     WithMask: Case(WithMask, ((HIDDEN, MASK),)),
+    **{
+        cls: Case(
+            lambda dtype=None, cls=cls, **kwargs: cls(_classifier(dtype), **kwargs), (INPUTS,)
+        )
+        for cls in (RDrop, FGM)
+    },
 }
 
 # And some of them with more to return, or as ERNIE and ELECTRA have them.

@@ -1,0 +1,73 @@
+"""What the models share that train another one."""
+
+from typing import Any
+
+import keras
+
+from keras_bert_zh.heads.takes_lists import TakesLists
+
+
+class Wrapped(TakesLists):
+    """A model that computes what another one does, and trains it in a way of its own.
+
+    It is compiled and fitted as the other one would be: the loss is the other one's, also where a
+    model has a loss of its own. What was trained is the other model, to be used and saved alone.
+    To be named before `keras.Model`.
+
+    Args:
+        model: keras.Model, which is trained.
+        **kwargs: `name` and `trainable`, as for every Keras model.
+
+    Attributes:
+        model: that model.
+
+    Raises:
+        TypeError: if `model` is something else.
+    """
+
+    def __init__(self, model: keras.Model, **kwargs: Any):
+        if not isinstance(model, keras.Model):
+            raise TypeError(f"{type(self).__name__} takes a keras.Model, got {model!r}.")
+        super().__init__(dtype=model.dtype_policy, **kwargs)
+        # Strings are no arrays that Keras could convert.
+        self._convert_input_args = False
+        self._allow_non_tensor_positional_args = True
+        self.model = model
+
+    @property
+    def compute_dtype(self) -> str:
+        return self.model.compute_dtype
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compiles both models, as `keras.Model.compile` does."""
+        self.model.compile(*args, **kwargs)
+        super().compile(*args, **kwargs)
+
+    def build(self, input_shape=None):
+        """Leaves it to the model, which knows what it is called with."""
+
+    def call(self, inputs, training=None):
+        return self.model(inputs, training=training)
+
+    def compute_output_spec(self, inputs, training=None):
+        return self.model(inputs, training=training)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return self.model.compute_loss(
+            x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training
+        )
+
+    def check_strings(self) -> None:
+        """Raises ValueError unless the model takes texts here."""
+        if isinstance(self.model, TakesLists):
+            self.model.check_strings()
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        del config["dtype"]
+        return {**config, "model": keras.saving.serialize_keras_object(self.model)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects=None) -> "Wrapped":
+        model = keras.saving.deserialize_keras_object(config["model"], custom_objects)
+        return cls(**{**config, "model": model})
