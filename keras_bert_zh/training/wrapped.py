@@ -1,5 +1,6 @@
 """What the models share that train another one."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -32,7 +33,7 @@ class Wrapped(TakesLists):
         # Strings are no arrays that Keras could convert.
         self._convert_input_args = False
         self._allow_non_tensor_positional_args = True
-        self.model = model
+        self.model: Any = model
 
     @property
     def compute_dtype(self) -> str:
@@ -57,10 +58,24 @@ class Wrapped(TakesLists):
             x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training
         )
 
+    @property
+    def metrics(self) -> list[keras.Metric]:
+        # Those that the model updates, which may make labels of its outputs before.
+        own, used = self._compile_metrics, self.model._compile_metrics
+        return [used if metric is own else metric for metric in super().metrics]
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        self.model.compute_metrics(x, y, y_pred, sample_weight)
+        return self.get_metrics_result()
+
     def check_strings(self) -> None:
         """Raises ValueError unless the model takes texts here."""
         if isinstance(self.model, TakesLists):
             self.model.check_strings()
+
+    def watch(self) -> Callable[[Any], None] | None:
+        """Returns what warns of texts that are cut, if the model takes texts."""
+        return self.model.watch() if isinstance(self.model, TakesLists) else None
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

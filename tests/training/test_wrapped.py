@@ -105,6 +105,19 @@ def test_r_drop_of_several_outputs():
     assert float(trainer.compute_loss(INPUTS, labels, one, None, training=False)) == plain
 
 
+@pytest.mark.parametrize("cls", [RDrop, FGM])
+def test_a_model_with_a_loss_and_metrics_of_its_own(cls):
+    model = TokenTagger(encoder(), ["O", "B-X", "I-X"], crf=True, dropout=0.0)
+    inputs = INPUTS | {"segment_ids": np.zeros_like(IDS)}
+    labels = np.array([[0, 1, 2, 0], [0, 0, 1, 0], [0, 1, 0, 0]])
+    model.compile("sgd", metrics=["accuracy"], run_eagerly=True)
+    expected = model.evaluate(inputs, labels, verbose=0, return_dict=True)
+    trainer = cls(model)
+    trainer.compile("sgd", metrics=["accuracy"], run_eagerly=True)
+    found = trainer.train_on_batch(inputs, labels, return_dict=True)
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
 def test_without_dropout_r_drop_is_the_plain_loss():
     model = TextClassifier(encoder(), ["a", "b"], dropout=0.0)
     model.compile("sgd", LOSS, run_eagerly=True)
