@@ -18,6 +18,7 @@ _LACKING = {
     "pooler": "the pooler: pooled_output comes from fresh ones until it is trained. "
     "sequence_output is what was pretrained.",
     "masked_lm": "masked_lm: mlm_logits come from fresh ones until they are trained.",
+    "crf": "the CRF: but for its rules, it changes nothing until it is trained.",
     "span": "question answering: start_logits and end_logits come from fresh ones until they are "
     "trained.",
     "next_sentence": "next_sentence: next_sentence_logits come from fresh ones until they are "

@@ -24,8 +24,8 @@ class Checkpoint:
             files do not say.
         weights: float arrays under the names of `names.SHAPES`; kernels are `[in, out]`. Each is
             read from its file when it is asked for. The names that begin with `pooler.`,
-            `masked_lm.`, `next_sentence.`, `classifier.` or `span.` are there only if the files
-            have them.
+            `masked_lm.`, `next_sentence.`, `classifier.`, `crf.` or `span.` are there only if the
+            files have them.
         format: str, the format of the files, in brackets the file of weights where there may be
             several kinds; `None` for arrays in memory.
         leftovers: tuple of str, names of the tensors in the files that are not BERT's.
@@ -86,6 +86,7 @@ class Checkpoint:
 
 def _check_head(head: Head | None, shapes: Mapping[str, names.Shape]) -> None:
     """Raises ValueError unless the weights of heads are those of this one."""
+    _check_crf(head, {n: shape for n, shape in shapes.items() if names.part_of(n) == "crf"})
     for part in dict.fromkeys(TASKS.values()):
         found = {name: shape for name, shape in shapes.items() if names.part_of(name) == part}
         if head is None or head.part != part:
@@ -103,3 +104,16 @@ def _check_head(head: Head | None, shapes: Mapping[str, names.Shape]) -> None:
                 f"{counts['kernel']} outputs, {part}.bias has {counts['bias']}, and there are "
                 f"{head.outputs} labels ({listing(head.labels or ('start', 'end'), 6)})."
             )
+
+
+def _check_crf(head: Head | None, found: Mapping[str, names.Shape]) -> None:
+    """Raises ValueError unless the weights of a CRF, if there are any, fit the head."""
+    if not found:
+        return
+    count = head.outputs if head is not None and head.task == "token_classification" else None
+    expected = {"crf.start": (count,), "crf.end": (count,), "crf.transitions": (count, count)}
+    if count is None or found != expected:
+        raise ValueError(
+            f"The weights of a CRF are {dict(found)}, and head is {head!r}. They need a Head of "
+            f"token_classification, and with K labels they are [K], [K] and [K, K]."
+        )

@@ -35,9 +35,9 @@ class TokenTagger(FineTuned, keras.Model):
     logits says so. In training, tokens with weights of 0 in `sample_weight` `<float>[B, S]` are
     taken out too, other weights are all the same there, and weights `<float>[B]` are those of
     texts. The loss is the negative log-likelihood of the labels, summed over all texts and divided
-    by the number of tokens in the chains: `compile` needs none. Metrics get the best labels. Give
-    the CRF a higher rate than the encoder, as in `adamw(..., rates={"crf": 100.0})`. It keeps to
-    the rules of its labels' names, where these are of BIO or BIOES.
+    by the number of tokens in the chains: `compile` needs none. Metrics get the logits. Give the
+    CRF a higher rate than the encoder, as in `adamw(..., rates={"crf": 100.0})`. It keeps to the
+    rules of its labels' names, where these are of BIO or BIOES.
 
     Args:
         source: anything that `load_checkpoint` takes; or a BertEncoder, for options that are not
@@ -156,19 +156,9 @@ class TokenTagger(FineTuned, keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         if self.crf is None:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
-        return chain_loss(self.crf, y, y_pred, self._chain(x, y_pred), sample_weight)
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        if self.crf is not None:
-            mask = self._chain(x, y_pred)
-            labels, _ = self.crf.decode(y_pred, mask)
-            y_pred = self.with_mask((ops.one_hot(labels, self.head.outputs), mask))
-        return super().compute_metrics(x, y, y_pred, sample_weight)
-
-    def _chain(self, x, logits):
-        """Returns the mask of the logits of a batch."""
         # Texts are for TensorFlow alone, where tensors keep their mask.
-        return tokens_of_text(x) if are_ids(x) else logits._keras_mask
+        mask = tokens_of_text(x) if are_ids(x) else y_pred._keras_mask
+        return chain_loss(self.crf, y, y_pred, mask, sample_weight)
 
     def entities(self, texts: Any, *, stride: int | None = None) -> dict[str, Any]:
         """Returns the entities in texts, by the labels of their words.

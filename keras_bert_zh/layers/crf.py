@@ -101,6 +101,7 @@ class CRF(keras.layers.Layer):
             `<float32>[B]`.
         """
         logits, mask, order, _ = self._chain(logits, mask)
+        logits = ops.log_softmax(logits)  # The same likelihoods, of sums that lose no digits.
         labels = chains.reordered(ops.cast(labels, "int32"), order)
         known = ops.logical_and(labels >= 0, labels < self.labels)
         wrong = ops.any(ops.logical_and(mask, ops.logical_not(known)), axis=1)
@@ -160,6 +161,7 @@ class CRF(keras.layers.Layer):
             `<float32>[B, S, K]`, 0 outside of the mask.
         """
         logits, mask, _, back = self._chain(logits, mask)
+        logits = ops.log_softmax(logits)  # As above.
         transitions, start, end = self._tables()
         through = chains.forward(logits, mask, transitions, start)
         through = through + chains.backward(logits, mask, transitions, end)

@@ -2,7 +2,7 @@
 
 import pathlib
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from keras_bert_zh.checkpoints.head import TASKS, Head, default_labels
@@ -14,7 +14,7 @@ class FoundHead(NamedTuple):
     """The heads among the tensors of a file.
 
     Attributes:
-        part: the one of `names.PARTS` that is read; `None` if none is.
+        part: the one of `names.PARTS` that is read; `None` if none is. There may be a CRF with it.
         outputs: int, how many outputs it has, K.
         own: tuple of str, the names of its tensors in the file.
         unread: tuple of str, the names of the tensors of heads that are not read.
@@ -24,6 +24,14 @@ class FoundHead(NamedTuple):
     outputs: int
     own: tuple[str, ...]
     unread: tuple[str, ...]
+
+    @property
+    def task(self) -> str | None:
+        """The task that its tensors tell; `None` if there may be several."""
+        tasks = [task for task, part in TASKS.items() if part == self.part]
+        if len(self.own) > 2:  # With a CRF, which is for tokens.
+            return "token_classification"
+        return tasks[0] if len(tasks) == 1 else None
 
     def left_out(self) -> "FoundHead":
         """Returns the same, with the head among what is not read."""
@@ -51,10 +59,13 @@ def find(
         part: tuple(scheme.names[f"{part}.{kind}"] for kind in ("kernel", "bias"))
         for part in dict.fromkeys(TASKS.values())
     }
-    there = tuple(name for kinds in theirs.values() for name in kinds if name in tensors)
-    for part, own in theirs.items():
+    crf = tuple(name for ours, name in scheme.names.items() if ours.startswith("crf."))
+    kinds = (*(name for kinds in theirs.values() for name in kinds), *crf)
+    there = tuple(name for name in kinds if name in tensors)
+    for part, dense in theirs.items():
+        own = (*dense, *crf) if _is_crf(tensors, crf, dense) and part == "classifier" else dense
         if {*there, *beside} == set(own) and not of_choices:
-            kernel, bias = (tensors[name].shape for name in own)
+            kernel, bias = (tensors[name].shape for name in dense)
             kernel = kernel if scheme.is_transposed(f"{part}.kernel") else kernel[::-1]
             # It is wider where it takes several outputs of the encoder.
             if kernel[1:] == (hidden_size,) and len(bias) == 1:
@@ -85,12 +96,13 @@ def huggingface_head(
     """
     if found.part is None:
         return None, found
-    if found.part == "span":
-        return Head("question_answering"), found
+    if found.task == "question_answering":
+        return Head(found.task), found
     try:
         guessed = "sequence_classification" if pooler else "token_classification"
+        told = (task for task in _told(fields) if TASKS[task] == found.part)
         head = Head(
-            next((t for t in _told(fields) if TASKS[t] == found.part), guessed),
+            found.task or next(told, guessed),
             _labels(fields, found.outputs),
             fields.get("problem_type"),
             fields.get("classifier_dropout"),
@@ -115,11 +127,26 @@ def original_head(path: pathlib.Path, fields: Mapping[str, Any], found: FoundHea
     try:
         if said is not None:
             return Head(**said)
-        if found.part == "span":
-            return Head("question_answering")
-        return Head("sequence_classification", default_labels(found.outputs))
+        if found.task == "question_answering":
+            return Head(found.task)
+        task = found.task or "sequence_classification"
+        return Head(task, default_labels(found.outputs))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: head is not what this package writes: {error}") from error
+
+
+def _is_crf(tensors: Mapping[str, Tensor], crf: Sequence[str], dense: Sequence[str]) -> bool:
+    """Tells whether there are the weights of a CRF, for as many labels as a head has outputs.
+
+    Args:
+        tensors: all tensors of the file.
+        crf: the names of the weights for the start, for the end and between labels.
+        dense: the names of the kernel and the bias of the head.
+    """
+    if not {*crf, *dense} <= set(tensors):
+        return False
+    labels = tensors[dense[1]].shape
+    return [tensors[name].shape for name in crf] == [labels, labels, labels * 2]
 
 
 def classes(fields: Mapping[str, Any]) -> list[str]:

@@ -58,6 +58,7 @@ def model_card(checkpoint: Checkpoint, architecture: str, pooling: Pooling | Non
         size,
         *_of_vectors(pooling),
         *_of_labels(checkpoint.head),
+        *_of_crf(checkpoint),
         "## Use",
         f"```python\n{_use(checkpoint, architecture, pooling)}\n```",
         f"`FOLDER` is the folder of this page. {SIGNED} It does not know what the model was "
@@ -80,6 +81,17 @@ def _of_labels(head: Head | None) -> list[str]:
     if head is None or head.labels is None:
         return []
     return [f"Labels: {listing(head.labels, 30)}."]
+
+
+def _of_crf(checkpoint: Checkpoint) -> list[str]:
+    if "crf" not in checkpoint.parts:
+        return []
+    return [
+        "It was trained with a CRF (a conditional random field), whose weights are `crf.*`. "
+        "Transformers passes over them and takes the best label of each token on its own, which "
+        "gives other labels. keras_bert_zh uses them: "
+        '`TokenTagger("FOLDER")`.'
+    ]
 
 
 def _use(checkpoint: Checkpoint, architecture: str, pooling: Pooling | None) -> str:

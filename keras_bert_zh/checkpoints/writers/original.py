@@ -87,6 +87,11 @@ def _losses(checkpoint: Checkpoint) -> list[str]:
             f"will not use this head of {head.problem_type or head.task} as one. This package "
             'reads "head" in bert_config.json.'
         )
+    if "crf" in checkpoint.parts:
+        losses.append(
+            "google-research/bert has no CRF: its code will pass over these weights, which this "
+            "package reads."
+        )
     return losses
 
 

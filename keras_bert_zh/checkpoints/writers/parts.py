@@ -45,7 +45,7 @@ def without_head(checkpoint: Checkpoint, format: str, *, stacklevel: int) -> Che
         'Save it as format="huggingface" or "original" to keep it.',
         stacklevel=stacklevel,
     )
-    kept = [name for name in checkpoint.weights if names.part_of(name) != head.part]
+    kept = [name for name in checkpoint.weights if names.part_of(name) not in (head.part, "crf")]
     return dataclasses.replace(checkpoint, head=None, weights=checkpoint.weights.only(kept))
 
 

@@ -20,7 +20,8 @@ def scan(
         after.set_shape(value.shape)
         return count + 1, after, written.write(place - 1 if reverse else place, after)
 
+    # For a gradient in XLA: it makes room for so many steps, and can't for none.
     _, _, written = tf.while_loop(
-        lambda count, *_: count < length, body, (1, first, written), maximum_iterations=length - 1
+        lambda count, *_: count < length, body, (1, first, written), maximum_iterations=length
     )
     return written.stack()
