@@ -36,15 +36,16 @@ class Data(NamedTuple):
         return self.train.labels.ndim == 2
 
 
-def read(options: argparse.Namespace, *, several: bool = False) -> Data:
-    """Reads the user's files; one in ten rows of --train is for validation."""
+def read(options: argparse.Namespace, *, several: bool = False, validation: bool = True) -> Data:
+    """Reads the user's files. One in ten rows of --train is for validation, or none."""
     kind = "several" if several else "one"
     train, test = (
         read_table(file, options.text, options.label, label_kind=kind)
         for file in (options.train, options.test)
     )
     names = train.label_names()
-    part, held_out = _part(train, names), np.array(list(map(task.is_validation, train.texts)))
+    part = _part(train, names)
+    held_out = np.array([validation and task.is_validation(text) for text in train.texts])
     if held_out.all():
         held_out[:] = False  # A row or two.
     return Data(

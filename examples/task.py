@@ -40,10 +40,11 @@ from keras_bert_zh import (
 import keras
 import outputs
 import precision
-from defaults import NARROW, RECIPES, recipe_of
+from defaults import NARROW, RECIPES, Recipe, recipe_of
 
 DEFAULT = "(default: %(default)s)"
 SAVE_MINUTES = 5
+LENGTH = 128  # Where no recipe says it.
 
 
 def parser(
@@ -53,7 +54,7 @@ def parser(
 
     Args:
         doc: `__doc__` of the script, whose first line is its description.
-        task: its name, a key of `defaults.RECIPES`.
+        task: its name. One that `defaults.RECIPES` has gets the options of a recipe, and --resume.
         columns: what the columns of users' files are called by default. None: no such options.
     """
     made = argparse.ArgumentParser(description=doc.partition("\n")[0])
@@ -67,7 +68,23 @@ def parser(
         meaning += ": its name, or its number from 0 where there is no header"
         add(flag, type=column, default=name, help=f"{meaning} {DEFAULT}")
     add("--checkpoint", default="small", help=f"weights to start from {DEFAULT}")
-    narrow, wide = RECIPES[task]
+    if task in RECIPES:
+        _add_recipe(made, *RECIPES[task])
+    else:
+        add("--max-length", type=int, help=f"tokens that are read of a text (default: {LENGTH})")
+    precision.add_option(made)
+    add("--seed", type=int, default=0, help=f"of the random numbers {DEFAULT}")
+    add("--output", type=pathlib.Path, default=f"out/{task}", help=f"the folder {DEFAULT}")
+    add(
+        "--predict",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="a file to be answered by the model in --output, as TSV (default: train a model)",
+    )
+    return made
+
+
+def _add_recipe(parser: argparse.ArgumentParser, narrow: Recipe, wide: Recipe) -> None:
     for name, meaning in (
         ("max_length", "tokens that are read of a text"),
         ("epochs", "how often each row is seen"),
@@ -77,18 +94,10 @@ def parser(
         one, other = getattr(narrow, name), getattr(wide, name)
         chosen = one if one == other else f"{one} up to {NARROW} wide, {other} for wider models"
         flag = f"--{name.replace('_', '-')}"
-        add(flag, type=type(one), help=f"{meaning} (default: {chosen})")
-    precision.add_option(made)
-    add("--seed", type=int, default=0, help=f"of the random numbers {DEFAULT}")
-    add("--resume", action="store_true", help="go on where a run stopped (default: begin anew)")
-    add("--output", type=pathlib.Path, default=f"out/{task}", help=f"the folder {DEFAULT}")
-    add(
-        "--predict",
-        type=pathlib.Path,
-        metavar="FILE",
-        help="a file to be answered by the model in --output, as TSV (default: train a model)",
+        parser.add_argument(flag, type=type(one), help=f"{meaning} (default: {chosen})")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on where a run stopped (default: begin anew)"
     )
-    return made
 
 
 def column(text: str) -> str | int:
@@ -102,11 +111,12 @@ def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> a
     if (options.train is None) != (options.test is None):
         parser.error("--train and --test go together: name both files, or none")
     for name, least in (("epochs", 1), ("batch_size", 1), ("max_length", 3)):
-        value = getattr(options, name)
+        value = getattr(options, name, None)
         if value is not None and value < least:
             parser.error(f"--{name.replace('_', '-')} must be at least {least}, got {value}")
-    if options.learning_rate is not None and not 0 < options.learning_rate < float("inf"):
-        parser.error(f"--learning-rate must be above 0 and finite, got {options.learning_rate}")
+    rate = getattr(options, "learning_rate", None)
+    if rate is not None and not 0 < rate < float("inf"):
+        parser.error(f"--learning-rate must be above 0 and finite, got {rate}")
     if options.output.exists() and not options.output.is_dir():
         parser.error(f"--output must be a folder, and {options.output} is a file")
     return options
@@ -130,20 +140,22 @@ def begin(options: argparse.Namespace, files: Iterable[str] = ()) -> Checkpoint:
     """
     with errors_end_it():
         checkpoint = load_checkpoint(options.checkpoint)
-    recipe = recipe_of(options.task, checkpoint.config.hidden_size)
-    for name, value in recipe._asdict().items():
+    positions, recipe = checkpoint.config.max_position_embeddings, {"max_length": LENGTH}
+    if options.task in RECIPES:
+        recipe = recipe_of(options.task, checkpoint.config.hidden_size)._asdict()
+    for name, value in recipe.items():
         if getattr(options, name) is None:
-            setattr(options, name, value)
-    positions = checkpoint.config.max_position_embeddings
+            setattr(options, name, min(value, positions) if name == "max_length" else value)
     if options.max_length > positions:
         sys.exit(f"--max-length must be at most {positions}, got {options.max_length}")
     outputs.check(options, files)
-    outputs.remember(options)
     keras.utils.set_random_seed(options.seed)
-    print(
-        f"Fine-tuning {options.checkpoint}: {options.epochs} epochs, batches of "
-        f"{options.batch_size}, learning rate {options.learning_rate:g}."
-    )
+    if options.task in RECIPES:
+        outputs.remember(options)
+        print(
+            f"Fine-tuning {options.checkpoint}: {options.epochs} epochs, batches of "
+            f"{options.batch_size}, learning rate {options.learning_rate:g}."
+        )
     return checkpoint
 
 
