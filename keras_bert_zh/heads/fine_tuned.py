@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
+import keras
 from keras import ops
 
 from keras_bert_zh.arguments import check_rate
@@ -11,6 +12,7 @@ from keras_bert_zh.checkpoints import Checkpoint, Head
 from keras_bert_zh.checkpoints.head import check_labels, default_labels
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.on_text import OnText
+from keras_bert_zh.heads.targets import check_dataset
 from keras_bert_zh.layers.dense import Dense
 from keras_bert_zh.layers.dropout import Dropout
 from keras_bert_zh.layers.fresh_weights import fresh_weights
@@ -23,9 +25,11 @@ class FineTuned(OnText):
 
     Attributes:
         head: Head, the task and the labels.
+        own_compiled: dict of what `compile` was left to choose.
     """
 
     head: Head
+    own_compiled: dict[str, Any]
 
     def add_head(
         self, source: Checkpoint | BertEncoder, head: Head, dropout: float | None = None
@@ -43,7 +47,7 @@ class FineTuned(OnText):
                 dropout = config.hidden_dropout_prob if head.dropout is None else head.dropout
             rate = check_rate("dropout", dropout)
             self.dropout = Dropout(rate, dtype=policy, name="dropout")
-        self.head = head
+        self.head, self.own_compiled = head, {}
         dense = Dense(
             head.outputs,
             kernel_initializer=fresh_weights(config.initializer_range),
@@ -79,6 +83,55 @@ class FineTuned(OnText):
         """The names of the outputs."""
         return self.head.labels
 
+    def own_loss(self) -> Any:
+        """Returns the loss that `compile` takes as `"auto"`."""
+        raise NotImplementedError  # Each subclass has its own.
+
+    def own_metrics(self) -> dict[str, Any]:
+        """Returns the arguments of `compile` that stand for `metrics="auto"`."""
+        raise NotImplementedError
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = "auto",
+        loss_weights: Any = None,
+        metrics: Any = "auto",
+        weighted_metrics: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Compiles the model as `keras.Model.compile` does, by default for its head.
+
+        Args:
+            optimizer: as Keras takes it.
+            loss: as Keras takes it, for logits. `"auto"`: that of the head.
+            loss_weights: as Keras takes it.
+            metrics: as Keras takes it. `"auto"`: those of the head, if the loss is its own too and
+                there are no `weighted_metrics`; else none.
+            weighted_metrics: as Keras takes it.
+            **kwargs: as Keras takes it.
+        """
+        own: dict[str, Any] = {}
+        if _is_auto(loss):
+            loss, own = self.own_loss(), {"loss": "auto"}
+        measured = {"metrics": metrics, "weighted_metrics": weighted_metrics}
+        if _is_auto(metrics):
+            measured["metrics"] = None
+            if own and weighted_metrics is None:
+                measured |= self.own_metrics()
+                own |= {"metrics": "auto", "weighted_metrics": None}
+        self.own_compiled = own  # In a file, since it is made anew for the model that is read.
+        super().compile(optimizer, loss, loss_weights, **measured, **kwargs)
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        return config and {**config, **self.own_compiled}
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
     def checkpoint_fields(self) -> dict[str, Any]:
         if self.labels is None:
             return {"head": self.head}
@@ -86,11 +139,33 @@ class FineTuned(OnText):
         dropout = None if same else self.dropout.rate
         return {"head": dataclasses.replace(self.head, dropout=dropout)}
 
+    def _prepared(self, method, args, kwargs):
+        arguments = super()._prepared(method, args, kwargs)
+        check_dataset(arguments.get("x"))
+        return self.weighted(arguments)
+
+    def weighted(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Returns the arguments of `fit` with weights as Keras takes them.
+
+        Raises:
+            ValueError: if there is a `class_weight` and classes can't have weights.
+        """
+        if arguments.get("class_weight") is None:
+            return arguments
+        raise ValueError(
+            f"class_weight is for models that give a text or a token one label; this "
+            f"{type(self).__name__} gives none: pass sample_weight instead."
+        )
+
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         if self.labels is None:
             return config
         return {**config, "labels": list(self.labels), "dropout": self.dropout.rate}
+
+
+def _is_auto(value: Any) -> bool:
+    return isinstance(value, str) and value == "auto"
 
 
 def head_of(

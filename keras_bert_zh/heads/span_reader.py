@@ -96,6 +96,14 @@ class SpanReader(FineTuned, keras.Model):
             warn_of_lacking("span", stacklevel=3)
         self.add_head(source, Head("question_answering"))
 
+    def own_loss(self):
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def own_metrics(self):
+        return {
+            "metrics": {key: [keras.metrics.SparseCategoricalAccuracy("accuracy")] for key in _KEYS}
+        }
+
     def call(self, inputs, training=None):
         hidden, mask = self.encoded(inputs, training)
         found = ops.unstack(self.logits(hidden, training), 2, axis=-1)

@@ -28,6 +28,10 @@ class TakesLists(_Model):
         """Returns what warns of texts that are cut, if it takes texts; it holds no weights."""
         raise NotImplementedError
 
+    def targets(self, y: Any) -> Any:
+        """Returns labels as the loss takes them, of what `fit` and `evaluate` were given."""
+        return y
+
     def fit(self, *args, **kwargs):
         return super().fit(**self._prepared(super().fit, args, kwargs))
 
@@ -56,8 +60,11 @@ class TakesLists(_Model):
             check_batch(self, x)
             if not kernels.ON_TENSORFLOW and has_strings(x):
                 self.check_strings()
-        if isinstance(validation, list):
-            arguments["validation_data"] = tuple(validation)
+        if isinstance(validation, (tuple, list)):
+            x, *y = validation
+            arguments["validation_data"] = (x, *map(self.targets, y[:1]), *y[1:])
+        if "y" in arguments:
+            arguments["y"] = self.targets(arguments["y"])
         names = ("x", "y", "sample_weight", "validation_data")
         arguments |= {name: as_arrays(arguments[name]) for name in names if name in arguments}
         held_out = arguments.get("validation_data")

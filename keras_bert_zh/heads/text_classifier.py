@@ -9,6 +9,7 @@ from keras_bert_zh.arguments import check_int, check_share
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.fine_tuned import FineTuned, head_of
 from keras_bert_zh.heads.on_text import Source, opened
+from keras_bert_zh.heads.targets import check_numbers, label_numbers, weights_of_classes
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.preprocess import BertPreprocess
 
@@ -21,7 +22,9 @@ class TextClassifier(FineTuned, keras.Model):
 
     From a checkpoint that was fine-tuned for this task it is that model, with its labels. From any
     other checkpoint it has a fresh head, which `fit` trains. `fit`, `evaluate` and `predict` take
-    texts as lists, arrays, string tensors and `tf.data`.
+    texts as lists, arrays, string tensors and `tf.data`, and labels as numbers or as their names;
+    several for a text as a list of names, or `<float>[B, K]` of 0 and 1. `compile(optimizer)` takes
+    the loss for them, and `class_weight` goes by numbers or names.
 
     Args:
         source: anything that `load_checkpoint` takes; or a BertEncoder, for options that are not
@@ -30,8 +33,9 @@ class TextClassifier(FineTuned, keras.Model):
             checkpoint's head. Where a head calls them `LABEL_0`, `LABEL_1` and so on, this names
             them.
         problem_type: `"single_label_classification"`, `"multi_label_classification"` or
-            `"regression"`, which a checkpoint keeps for others. Choose the loss by it: logits are
-            the same. `None`: as the checkpoint says.
+            `"regression"`. `compile` takes the loss by it, and a checkpoint keeps it for others.
+            `None`: as the checkpoint says, or else a regression with one output and a single label
+            with more, as in Transformers.
         preprocess: BertPreprocess. `None`: that of the checkpoint; with an encoder there is none,
             and the model takes no strings.
         max_length: int, S, that of the checkpoint's preprocess. `None`: 128, or as many positions
@@ -56,6 +60,7 @@ class TextClassifier(FineTuned, keras.Model):
 
     Attributes:
         labels: tuple of K str.
+        problem_type: str, with the default in the place of `None`.
         preprocess: BertPreprocess, or `None`.
         encoder: BertEncoder.
         takes_pairs: bool, whether `export` and FrozenModel make it for pairs of texts. Set it; the
@@ -105,6 +110,41 @@ class TextClassifier(FineTuned, keras.Model):
         self.stride = None if stride is None else check_int("stride", stride, 1)
         self.add_head(source, head, dropout)
 
+    @property
+    def problem_type(self) -> str:
+        one = "regression" if self.head.outputs == 1 else "single_label_classification"
+        return self.head.problem_type or one
+
+    def own_loss(self):
+        if self.problem_type == "regression":
+            return keras.losses.MeanSquaredError()
+        if self.problem_type == "multi_label_classification":
+            return keras.losses.BinaryCrossentropy(from_logits=True)
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def own_metrics(self):
+        if self.problem_type == "regression":
+            return {"metrics": [keras.metrics.MeanAbsoluteError()]}
+        if self.problem_type == "multi_label_classification":
+            # Of logits, and of each label by itself.
+            return {"metrics": [keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)]}
+        return {"metrics": [keras.metrics.SparseCategoricalAccuracy("accuracy")]}
+
+    def targets(self, y):
+        if self.problem_type == "regression":
+            return y
+        several = self.problem_type == "multi_label_classification"
+        y = label_numbers(y, self.labels, several=several)
+        if not several and self.own_compiled:
+            check_numbers(y, self.labels)
+        return y
+
+    def weighted(self, arguments):
+        weights = arguments.get("class_weight")
+        if weights is None or self.problem_type != "single_label_classification":
+            return super().weighted(arguments)
+        return arguments | {"class_weight": weights_of_classes(weights, self.labels)}
+
     def classify(self, texts: Any, *, threshold: float = 0.5) -> dict[str, Any]:
         """Returns what the texts are, by the names of the labels, and how sure that is.
 
@@ -136,10 +176,9 @@ class TextClassifier(FineTuned, keras.Model):
     def _classes(self, logits, threshold=0.5):
         from keras_bert_zh.text.classes import to_label, to_labels, to_value  # TensorFlow.
 
-        problem = self.head.problem_type
-        if problem == "regression" or (problem is None and self.head.outputs == 1):
+        if self.problem_type == "regression":
             found = to_value(logits)
-        elif problem == "multi_label_classification":
+        elif self.problem_type == "multi_label_classification":
             found = to_labels(logits, self.labels, threshold)
         else:
             found = to_label(logits, self.labels)

@@ -12,6 +12,8 @@ from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.chain import chain_loss, rules_of, tokens_of_text
 from keras_bert_zh.heads.fine_tuned import FineTuned, head_of
 from keras_bert_zh.heads.on_text import Source, are_ids, opened
+from keras_bert_zh.heads.targets import check_numbers, weights_of_classes
+from keras_bert_zh.heads.token_weights import token_weights
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.crf import CRF
 from keras_bert_zh.layers.with_mask import WithMask
@@ -27,17 +29,19 @@ class TokenTagger(FineTuned, keras.Model):
     From a checkpoint that was fine-tuned for this task it is that model, with its labels. From any
     other checkpoint it has a fresh head, which `fit` trains on labels `<int32>[B, S]`. The logits
     have a Keras mask, by which losses and metrics leave out padding. `[CLS]` and `[SEP]` count:
-    give them a label, or weights of 0 as `sample_weight` `<float>[B, S]`. The pooler is not used,
-    not trained and not saved in checkpoints.
+    give them a label, or weights of 0 as `sample_weight` `<float>[B, S]`. The loss that
+    `compile(optimizer)` takes is the mean over all tokens of a batch, by their weights; one weight
+    for each text, `<float>[B]`, and `class_weight` are weights of tokens too. The pooler is not
+    used, not trained and not saved in checkpoints.
 
     With a CRF, the logits are what it scores sequences of labels by; `decode` gives the labels. The
     chain is the tokens of the text: without padding, `[CLS]` and `[SEP]`, and the Keras mask of the
     logits says so. In training, tokens with weights of 0 in `sample_weight` `<float>[B, S]` are
     taken out too, other weights are all the same there, and weights `<float>[B]` are those of
     texts. The loss is the negative log-likelihood of the labels, summed over all texts and divided
-    by the number of tokens in the chains: `compile` needs none. Metrics get the logits. Give the
-    CRF a higher rate than the encoder, as in `adamw(..., rates={"crf": 100.0})`. It keeps to the
-    rules of its labels' names, where these are of BIO or BIOES.
+    by the number of tokens in the chains, whatever `compile` is given. Metrics get the logits. Give
+    the CRF a higher rate than the encoder, as in `adamw(..., rates={"crf": 100.0})`. It keeps to
+    the rules of its labels' names, where these are of BIO or BIOES.
 
     Args:
         source: anything that `load_checkpoint` takes; or a BertEncoder, for options that are not
@@ -122,6 +126,31 @@ class TokenTagger(FineTuned, keras.Model):
 
     def heads(self):
         return super().heads() | ({} if self.crf is None else {"crf": self.crf})
+
+    def own_loss(self):
+        if self.crf is not None:
+            return None  # It has weights, so that `compute_loss` is where it is.
+        return keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True, reduction="mean_with_sample_weight"
+        )
+
+    def own_metrics(self):
+        return {"weighted_metrics": [keras.metrics.SparseCategoricalAccuracy("accuracy")]}
+
+    def targets(self, y):
+        if self.own_compiled:
+            check_numbers(y, self.labels)
+        return y
+
+    def weighted(self, arguments):
+        weights = arguments.pop("class_weight", None)
+        if weights is not None and self.crf is not None:
+            raise ValueError(
+                "A CRF is trained on whole texts: leave class_weight out with crf=True."
+            )
+        if weights is not None:
+            weights = weights_of_classes(weights, self.labels)
+        return token_weights(arguments, weights)
 
     def call(self, inputs, training=None):
         tokens = self._tokens(inputs)

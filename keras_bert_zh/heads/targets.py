@@ -1,0 +1,111 @@
+"""Labels and weights of them, as users give them and as losses take them."""
+
+import numbers
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+
+def label_numbers(y: Any, labels: Sequence[str], *, several: bool = False) -> Any:
+    """Returns names of labels as numbers; what holds numbers stays as it is.
+
+    Args:
+        y: list or array of the names; with `several` of a list of names a text.
+        labels: the names of the outputs.
+        several: whether a text has any number of labels.
+
+    Returns:
+        `<int32>[B]`, or `<float32>[B, K]` with 1 for the labels that a text has.
+
+    Raises:
+        ValueError: if there is something else than these names.
+    """
+    if isinstance(y, np.ndarray) and y.dtype.kind in "OU":
+        y = y.tolist()
+    if not isinstance(y, list):
+        return y
+    rows = [list(row) if isinstance(row, (list, tuple, set)) else [row] for row in y]
+    if not any(isinstance(name, str) for row in rows for name in row):
+        return y
+    numbers_of = {label: number for number, label in enumerate(labels)}
+    for place, row in enumerate(rows):
+        strange = [name for name in row if not isinstance(name, str) or name not in numbers_of]
+        if strange:
+            raise ValueError(
+                f"Row {place} has the label {strange[0]!r}, and the model has {_shown(labels)}. "
+                "Make the model with all labels of your data."
+            )
+        if not several and len(row) != 1:
+            raise ValueError(
+                f"Row {place} has {len(row)} labels, {row}, and the model takes one for each "
+                'text. For several, make it with problem_type="multi_label_classification".'
+            )
+    if not several:
+        return np.array([numbers_of[row[0]] for row in rows], "int32")
+    found = np.zeros((len(rows), len(labels)), "float32")
+    for place, row in enumerate(rows):
+        found[place, [numbers_of[name] for name in row]] = 1
+    return found
+
+
+def check_numbers(y: Any, labels: Sequence[str]) -> None:
+    """Raises ValueError for a number of a label that there is not.
+
+    Args:
+        y: labels; only integers in a list or an array are looked at.
+        labels: the names of the outputs.
+    """
+    if not isinstance(y, (list, np.ndarray)):
+        return
+    try:
+        found = np.asarray(y)
+    except ValueError:  # Rows of different lengths, of which Keras tells.
+        return
+    if found.dtype.kind not in "iu":
+        return
+    strange = found[(found < 0) | (found >= len(labels))]
+    if strange.size:
+        raise ValueError(
+            f"There is the label {strange[0]}, and the model has {_shown(labels)}: labels are "
+            f"numbers from 0 to {len(labels) - 1}."
+        )
+
+
+def check_dataset(x: Any) -> None:
+    """Raises ValueError for names of labels in `tf.data`, which has no list of them."""
+    spec = getattr(x, "element_spec", None)
+    if isinstance(spec, tuple) and len(spec) > 1:
+        kinds = {str(getattr(part, "dtype", None)) for part in keras.tree.flatten(spec[1])}
+        if any("string" in kind for kind in kinds):
+            raise ValueError(
+                "The labels in a dataset must be numbers, and these are strings: look them up in "
+                "model.labels before you make the dataset, or pass texts and labels as lists."
+            )
+
+
+def weights_of_classes(class_weight: Mapping, labels: Sequence[str]) -> dict[int, float]:
+    """Returns a weight for each number of a label; 1 for those of which nothing is said.
+
+    Keras takes 1, too, for labels that are left out, but fails on them in `tf.data`.
+
+    Args:
+        class_weight: what `fit` was given, by numbers or names of labels.
+        labels: the names of the outputs.
+
+    Raises:
+        ValueError: if there is no such label.
+    """
+    found = dict.fromkeys(range(len(labels)), 1.0)
+    for key, weight in class_weight.items():
+        number = labels.index(key) if isinstance(key, str) and key in labels else key
+        if not isinstance(number, numbers.Integral) or number not in found:
+            raise ValueError(f"class_weight has {key!r}, and the model has {_shown(labels)}.")
+        found[int(number)] = float(weight)
+    return found
+
+
+def _shown(labels: Sequence[str]) -> str:
+    named = ", ".join(f"{label!r}" for label in labels[:20])
+    return f"the {len(labels)} labels {named}{', ...' if len(labels) > 20 else ''}"
