@@ -133,6 +133,19 @@ def test_weights_of_held_out_tokens():
         assert history["val_loss"][0] == pytest.approx(expected, abs=1e-5)
 
 
+def test_a_crf_has_its_own_loss():
+    model, weights = made(TokenTagger, crf=True), np.array([1, 0, 0], "float32")
+    chain = np.asarray(model(INPUTS)._keras_mask)
+    likelihood = np.asarray(model.crf.log_likelihood(model(INPUTS), TAGS, chain))
+    loss, accuracy = model.evaluate(INPUTS, TAGS, sample_weight=weights, verbose=0)
+    assert loss == pytest.approx(-likelihood[0] / chain.sum(), abs=1e-5)
+    labels, _ = model.decode(model(INPUTS), chain)
+    right = (np.asarray(labels) == TAGS)[0][chain[0]]
+    assert accuracy == pytest.approx(right.mean())
+    with pytest.raises(ValueError, match=r"^A CRF .* leave class_weight out"):
+        model.fit(INPUTS, TAGS, class_weight={0: 2.0}, verbose=0)
+
+
 def test_start_and_end():
     model = made(SpanReader)
     labels = {"start_logits": np.array([0, 2, 3]), "end_logits": np.array([1, 2, 5])}
