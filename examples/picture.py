@@ -53,7 +53,7 @@ def draw(
     names: Sequence[str],
 ) -> Figure:
     """Writes the learning curve, the confusion matrix and five mistakes as a PNG, 1320 x 1200."""
-    with matplotlib.rc_context(_style()):
+    with matplotlib.rc_context(style()):
         figure = Figure(figsize=(11, 10), dpi=120)
         figure.suptitle(title, x=0.04, y=0.975, ha="left", fontsize=15)
         _draw_curve(figure.add_axes((0.08, 0.58, 0.47, 0.32)), history, baseline, outcome.accuracy)
@@ -92,7 +92,8 @@ def wrap(text: str, width: float, max_lines: int, measure: Callable[[str], float
     return lines
 
 
-def _style() -> dict:
+def style() -> dict:
+    """Returns how pictures look: matplotlib's settings, with a font that has Chinese characters."""
     font = installed_file("mplfonts", "fonts", "NotoSansCJKsc-Regular.otf")
     font_manager.fontManager.addfont(font)
     return {

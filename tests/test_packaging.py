@@ -21,6 +21,7 @@ RAW = f"https://raw.githubusercontent.com/{REPOSITORY}/main/"
 
 
 def links(page, sign=""):
+    page = re.sub(r"^```.*?^```", "", page, flags=re.MULTILINE | re.DOTALL)  # Calls look like them.
     return re.findall(rf"(?<!!){sign}\[[^\]]*\]\(([^)\s]+)\)", page)
 
 

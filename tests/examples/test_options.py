@@ -8,7 +8,14 @@ import runpy
 import pytest
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
-PROGRAMS = ["classify_news", "classify_reviews", "few_shot", "fill_mask", "pretrain_masked_lm"]
+PROGRAMS = [
+    "attention_picture",
+    "classify_news",
+    "classify_reviews",
+    "few_shot",
+    "fill_mask",
+    "pretrain_masked_lm",
+]
 PARTS = ["classification", "defaults", "news", "outputs", "picture", "precision", "reviews", "task"]
 RECIPES = ["__main__", "curve", "review_text", "scores"]
 
