@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import warnings
 from typing import Any, NamedTuple
 
 import task
@@ -17,7 +18,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from keras_bert_zh import Checkpoint, TextClassifier, read_table
+from keras_bert_zh import Checkpoint, TextClassifier, TruncationWarning, read_table
 from keras_bert_zh.data.table import Table
 
 VALIDATION_ROWS = 600  # Enough for the learning curve; recipes are chosen by all of them.
@@ -64,6 +65,7 @@ def build(
     checkpoint: Checkpoint, data: Data, options: argparse.Namespace, **arguments: Any
 ) -> TextClassifier:
     """Returns a classifier that is compiled to learn from the data."""
+    warnings.simplefilter("ignore", TruncationWarning)  # Scripts say themselves what is cut.
     kind = "multi_label" if data.several else "single_label"
     with task.errors_end_it():  # A checkpoint that is a classifier has labels of its own.
         model = TextClassifier(

@@ -57,6 +57,7 @@ def test_links_of_the_readme_work_where_the_file_stands_alone():
         "docs/adam_and_embeddings.md",
         "docs/checkpoints.md",
         "docs/fine_tuning.md",
+        "docs/tasks.md",
     ],
 )
 def test_links_of_other_pages_exist(name):
