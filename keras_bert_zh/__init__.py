@@ -27,6 +27,7 @@ __all__ = [
     "adamw",
     "align_labels",
     "batch_by_length",
+    "batch_windows",
     "join_first",
     "join_mean",
     "join_tokens",
@@ -35,6 +36,7 @@ __all__ = [
     "read_table",
     "save_checkpoint",
     "shuffled_batches",
+    "span_labels",
 ]
 
 if quiet.is_command_line():
@@ -50,8 +52,9 @@ if not quiet.is_command_line():
     from keras_bert_zh.data.labels import align_labels, labels_per_word
     from keras_bert_zh.data.masking import MaskTokens
     from keras_bert_zh.data.packed_text import PackedText
+    from keras_bert_zh.data.spans import span_labels
     from keras_bert_zh.data.table import read_table
-    from keras_bert_zh.data.windows import join_first, join_mean, join_tokens
+    from keras_bert_zh.data.windows import batch_windows, join_first, join_mean, join_tokens
     from keras_bert_zh.encoder import BertEncoder
     from keras_bert_zh.export.checkpoint import save_checkpoint
     from keras_bert_zh.export.frozen import FrozenModel

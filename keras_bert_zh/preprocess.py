@@ -180,7 +180,9 @@ class BertPreprocess(keras.layers.Layer):
         """
         return self._pipeline.tokenize(texts, _unit("offsets", offsets))
 
-    def windows(self, texts: Any, stride: int | None = None) -> dict[str, Any]:
+    def windows(
+        self, texts: Any, stride: int | None = None, *, offsets: bool | str | None = None
+    ) -> dict[str, Any]:
         """Returns long texts as windows that overlap, none of their tokens left out.
 
         A window is laid out as the layer lays out a text. Of a pair, the first text, the question,
@@ -192,6 +194,7 @@ class BertPreprocess(keras.layers.Layer):
             texts: as for calling the layer; a single text is a batch of one.
             stride: int, how many tokens after the one before it each window begins; less where
                 there is less room in a window. `None`: half of `max_length`.
+            offsets: as for making the layer; `None` for what it was made with.
 
         Returns:
             dict of what calling the layer returns, each `<int32>[W, S]`, for W windows in the
@@ -219,7 +222,7 @@ class BertPreprocess(keras.layers.Layer):
             stride is called `doc_stride`.
         """
         stride = self.max_length // 2 if stride is None else check_int("stride", stride, 1)
-        unit = _unit("offsets", self.offsets)
+        unit = _unit("offsets", self.offsets if offsets is None else offsets)
         return self._pipeline.windows(texts, self.max_length, stride, unit, self.word_ids)
 
     def count_truncated(self, texts: Any) -> Truncated:

@@ -24,9 +24,11 @@ from keras_bert_zh import (
     TrainingState,
     adamw,
     batch_by_length,
+    batch_windows,
     read_table,
     save_checkpoint,
     shuffled_batches,
+    span_labels,
 )
 from keras_bert_zh.arguments import check_flag, check_flag_or_none
 
@@ -228,6 +230,19 @@ def takers(preprocess, packed, write, encoder, tiny):
             lambda v: TokenTagger(tiny, ["O", "B"]).entities(["很好"], stride=v),
             1,
         ),
+        "batch_windows batch_size": (lambda v: batch_windows(TEXTS, preprocess, v), 1),
+        "batch_windows stride": (lambda v: batch_windows(TEXTS, preprocess, 1, stride=v), 1),
+        "span_labels stride": (
+            lambda v: span_labels(preprocess, ["好"], ["很好"], ["好"], [1], stride=v),
+            1,
+        ),
+        **{
+            f"SpanReader.answers {name}": (
+                lambda v, name=name: SpanReader(tiny).answers(["很"], ["好"], **{name: v}),
+                1,
+            )
+            for name in ("stride", "max_answer_length")
+        },
         "TextClassifier stride": (
             lambda v: TextClassifier(encoder, ["a", "b"], stride=v),
             5,

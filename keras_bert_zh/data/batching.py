@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_bert_zh.arguments import check_flag, check_flag_or_none, check_int, is_int
+from keras_bert_zh.data.text_datasets import check_texts
 from keras_bert_zh.preprocess import BertPreprocess
 
 if TYPE_CHECKING:
@@ -82,17 +83,11 @@ def batch_by_length(
     """
     import tensorflow as tf
 
-    if not isinstance(dataset, tf.data.Dataset):
-        raise TypeError(
-            f"dataset must be a tf.data.Dataset, got {type(dataset).__name__}. Make one of lists "
-            "or arrays with tf.data.Dataset.from_tensor_slices((texts, labels))."
-        )
+    has_labels = check_texts(dataset)
     batch_size = check_int("batch_size", batch_size, 1)
     drop_remainder = check_flag("drop_remainder", drop_remainder)
     labels_per_token = check_flag_or_none("labels_per_token", labels_per_token)
     lengths = _check_lengths(lengths, preprocess.max_length)
-    has_labels = isinstance(dataset.element_spec, tuple) and not _is_pair(dataset.element_spec)
-    _check_elements(dataset.element_spec, has_labels)
     labels = dataset.element_spec[1:] if has_labels else ()
     of_tokens = tf.nest.map_structure(
         lambda label: _has_length(label, preprocess.max_length), labels
@@ -137,31 +132,6 @@ def _check_lengths(lengths: Sequence[int] | None, max_length: int) -> list[int]:
             f"preprocess, got {lengths}."
         )
     return list(map(int, lengths))
-
-
-def _is_pair(spec: tuple) -> bool:
-    return len(spec) == 2 and all(map(_is_string, spec))
-
-
-def _is_string(spec: Any) -> bool:
-    return getattr(spec, "dtype", None) == "string"
-
-
-def _check_elements(spec: Any, has_labels: bool) -> None:
-    import tensorflow as tf
-
-    if has_labels and any(map(_is_string, spec[1:])):
-        raise ValueError(
-            f"A label or weight can't be a string, got elements of {spec}. A pair of texts that "
-            "has a label is one text: ((text_a, text_b), label)."
-        )
-    for text in tf.nest.flatten(spec[0] if has_labels else spec):
-        rank = 1 if isinstance(text, tf.RaggedTensorSpec) else 0
-        if not _is_string(text) or text.shape.rank != rank:
-            raise ValueError(
-                "The texts of dataset must be single strings or ragged words, in tuples of (text, "
-                f"label, weight), got {text}. If dataset is batched, pass dataset.unbatch()."
-            )
 
 
 def _has_length(spec: Any, length: int) -> bool:

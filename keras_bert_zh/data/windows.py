@@ -3,8 +3,15 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from keras_bert_zh.arguments import check_int
+from keras_bert_zh.data.text_datasets import check_texts
+from keras_bert_zh.preprocess import BertPreprocess
+
 if TYPE_CHECKING:
     import tensorflow as tf
+
+# The tokeniser is many times faster on a batch than on one text after the other.
+_CUT_AT_ONCE = 64
 
 
 def join_tokens(values: Any, windows: Mapping[str, Any]) -> "tf.RaggedTensor":
@@ -84,3 +91,60 @@ def join_first(values: Any, windows: Mapping[str, Any]) -> "tf.Tensor":
 
     text_ids = tf.convert_to_tensor(windows["text_ids"])
     return tf.gather(values, tf.math.segment_min(tf.range(tf.size(text_ids)), text_ids))
+
+
+def batch_windows(
+    dataset: "tf.data.Dataset",
+    preprocess: BertPreprocess,
+    batch_size: int,
+    *,
+    stride: int | None = None,
+) -> "tf.data.Dataset":
+    """Makes a dataset of texts one of windows, each with the label of its text, to train on them.
+
+    Shuffle the texts before, and the windows, with `unbatch` and `batch`, after.
+
+    Args:
+        dataset: `tf.data.Dataset` of single elements: `text`, `(text, label)` or
+            `(text, label, weight)`. A text is `<string>[]`, ragged `<string>[(words)]`, or a pair
+            of these as a tuple or as a dict of `text_a` and `text_b`. A tuple of two strings is a
+            pair.
+        preprocess: BertPreprocess.
+        batch_size: int, how many windows a batch has, but for the last one.
+        stride: int, as for `preprocess.windows`.
+
+    Returns:
+        `tf.data.Dataset` of batches, in the structure of `dataset`, with the dict of
+        `preprocess.windows` in place of the text; `text_ids <int64>[W]` are counted through the
+        dataset.
+
+    Raises:
+        TypeError: if `dataset` is no `tf.data.Dataset`.
+        ValueError: if the texts are batched already or no strings, or a label is a string.
+
+    Example:
+
+    >>> import tensorflow as tf
+    >>> from keras_bert_zh import BertPreprocess, batch_windows
+    >>> data = tf.data.Dataset.from_tensor_slices((["好" * 20, "很好"], [0, 1]))
+    >>> for windows, labels in batch_windows(data, BertPreprocess(None, max_length=12), 2):
+    ...     print(windows["input_ids"].shape, windows["text_ids"].numpy(), labels.numpy())
+    (2, 12) [0 0] [0 0]
+    (2, 12) [0 1] [0 1]
+    """
+    import tensorflow as tf
+
+    has_labels = check_texts(dataset)
+    batch_size = check_int("batch_size", batch_size, 1)
+    stride = None if stride is None else check_int("stride", stride, 1)
+
+    def cut(number, element):
+        texts, *rest = element if has_labels else (element,)
+        windows = preprocess.windows(texts, stride)
+        text_ids = windows["text_ids"]
+        rest = tf.nest.map_structure(lambda part: tf.gather(part, text_ids), rest)
+        windows["text_ids"] = number * _CUT_AT_ONCE + tf.cast(text_ids, tf.int64)
+        return (windows, *rest) if has_labels else windows
+
+    batches = dataset.batch(_CUT_AT_ONCE)
+    return batches.enumerate().map(cut, tf.data.AUTOTUNE).unbatch().batch(batch_size)

@@ -1,17 +1,23 @@
 """SpanReader: where in a text the answer to a question is."""
 
+import math
 from typing import Any
 
 import keras
 from keras import ops
 
+from keras_bert_zh.arguments import check_int, check_number
 from keras_bert_zh.checkpoints import Checkpoint, Head
 from keras_bert_zh.checkpoints.assign import warn_of_lacking
 from keras_bert_zh.heads.fine_tuned import FineTuned
 from keras_bert_zh.heads.on_text import Source, opened
+from keras_bert_zh.layers import kernels
 from keras_bert_zh.preprocess import BertPreprocess
 
 _KEYS = ("start_logits", "end_logits")
+
+# The most tokens that an answer has by default.
+MAX_ANSWER_LENGTH = 50
 
 # Of positions that are no token: as BERT leaves them out of attention.
 _NO_TOKEN = -10_000.0
@@ -23,8 +29,8 @@ class SpanReader(FineTuned, keras.Model):
 
     From a checkpoint that was fine-tuned for this task it is that model. From any other checkpoint
     it has a fresh head, which `fit` trains on a dict of `start_logits` and `end_logits`, each
-    `<int32>[B]`, the positions of the two tokens; 0, that of `[CLS]`, where there is no answer. The
-    pooler is not used, not trained and not saved in checkpoints.
+    `<int32>[B]`, the positions of the two tokens; 0, that of `[CLS]`, where there is no answer.
+    `span_labels` makes them. The pooler is not used, not trained and not saved in checkpoints.
 
     Args:
         source: anything that `load_checkpoint` takes; or a BertEncoder, for options that are not
@@ -111,6 +117,71 @@ class SpanReader(FineTuned, keras.Model):
             key: ops.where(ops.cast(mask, "bool"), scores, _NO_TOKEN)
             for key, scores in zip(_KEYS, found, strict=True)
         }
+
+    def answers(
+        self,
+        questions: Any,
+        texts: Any,
+        *,
+        stride: int | None = None,
+        max_answer_length: int = MAX_ANSWER_LENGTH,
+        null_threshold: float | None = None,
+    ) -> dict[str, Any]:
+        """Returns the answers to questions, as they are written in the texts.
+
+        Long texts are read by windows. The answer is the span with the largest sum of both logits
+        in all of them. It is one batch: where there are many questions,
+        `dataset.batch(32).map(model.answers)`. A model that `export` wrote has this too, with the
+        default arguments. TensorFlow backend only.
+
+        Args:
+            questions, texts: each `<string>[B]`, all that `BertPreprocess` takes but words.
+            stride: int, how far windows are apart, as for `BertPreprocess.windows`.
+            max_answer_length: int, the most tokens that an answer has.
+            null_threshold: float, for models that are trained on questions without an answer:
+                there is none where `null_score - score` is above it. Choose it on data that is
+                held out; 0 is where to begin. `None`: there is one wherever a text is not empty.
+
+        Returns:
+            dict of `text <string>[B]`; `start` and `end` `<int32>[B]`, where it is in Python's
+            `text[start:end]`; `score <float32>[B]`, the sum of its logits; and `null_score
+            <float32>[B]`, that of `[CLS]`, in the window where it is least. Without an answer,
+            `text` is empty, and `start` and `end` are 0.
+
+        Example:
+
+        >>> from keras_bert_zh import BertEncoder, BertPreprocess, SpanReader
+        >>> preprocess = BertPreprocess("small", max_length=32)
+        >>> model = SpanReader(BertEncoder("small"), preprocess=preprocess)  # To be trained.
+        >>> found = model.answers(["谁写的？"], ["这本书是鲁迅写的。" * 9], max_answer_length=3)
+        >>> found["text"].shape, bool(found["end"][0] > found["start"][0])
+        (TensorShape([1]), True)
+
+        Reference:
+            `write_predictions` in google-research/bert `run_squad.py`.
+        """
+        kernels.require_tensorflow("answers")
+        check_int("max_answer_length", max_answer_length, 1)
+        if null_threshold is not None:
+            check_number("null_threshold", null_threshold, -math.inf)
+        return self._answers(
+            (questions, texts),
+            lambda ids: self(ids, training=False),
+            stride=stride,
+            max_length=max_answer_length,
+            null_threshold=null_threshold,
+        )
+
+    def _answers(self, pairs, call, **options):
+        from keras_bert_zh.heads.answers import find_answers  # It imports TensorFlow.
+
+        self.check_strings()
+        return find_answers(self.preprocess, pairs, call, **options)
+
+    def endpoints(self, call):
+        if self.preprocess is None or not self.takes_pairs:
+            return {}
+        return {"answers": lambda pairs: self._answers(pairs, call, max_length=MAX_ANSWER_LENGTH)}
 
     def compute_output_spec(self, inputs, training=None):
         shape = self.encoded_spec(inputs).shape[:2]

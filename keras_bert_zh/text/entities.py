@@ -110,7 +110,7 @@ def to_entities(
     end = tf.math.segment_max(tf.gather(ends.values, words), entity)
     score = tf.math.segment_mean(tf.gather(probabilities.values, words), entity)
     found = {
-        "text": _characters(texts, row, start, end),
+        "text": characters(texts, row, start, end),
         "start": start,
         "end": end,
         "label": tf.gather(table.names, tf.gather(kind, first)),
@@ -129,7 +129,7 @@ def _row_begins(ragged: tf.RaggedTensor) -> tf.Tensor:
     return (row != tf.roll(row, 1, 0)) | (tf.range(tf.size(row)) == 0)
 
 
-def _characters(texts: tf.Tensor, row: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+def characters(texts: tf.Tensor, row: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
     """Returns characters `start` to `end` of the texts of these rows, `<string>[entities]`.
 
     Of characters, and not by `tf.strings.substr`, which would count them from the beginning of the

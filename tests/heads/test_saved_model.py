@@ -37,7 +37,11 @@ def test_without_this_package(tiny_block, tmp_path):
         plain[name] = {key: np.asarray(value) for key, value in outputs.items()}
     entities = {key: x.to_list() for key, x in models["tagger"].entities(TEXTS).items()}
     labels = {"several": several.classify((TEXTS, TEXTS[::-1]))["label"].to_list()}
-    (tmp_path / "expected.pickle").write_bytes(pickle.dumps((TEXTS, plain, labels, entities)))
+    answers = models["reader"].answers(TEXTS, TEXTS[::-1])
+    answers = {key: x.numpy().tolist() for key, x in answers.items() if key[-5:] != "score"}
+    (tmp_path / "expected.pickle").write_bytes(
+        pickle.dumps((TEXTS, plain, labels, entities, answers))
+    )
     shutil.move(tmp_path / "written", tmp_path / "moved 模型")
     for path in (tmp_path / "moved 模型").rglob("*"):
         path.chmod(0o555 if path.is_dir() else 0o444)
@@ -46,7 +50,7 @@ def test_without_this_package(tiny_block, tmp_path):
 import pickle, sys
 sys.modules["keras_bert_zh"] = None
 import numpy as np, tensorflow as tf, tensorflow_text
-texts, plain, labels, entities = pickle.load(open(f"{sys.argv[1]}/expected.pickle", "rb"))
+texts, plain, labels, entities, answers = pickle.load(open(f"{sys.argv[1]}/expected.pickle", "rb"))
 texts = tf.constant(texts)
 def check(expected, found):
     for key, value in expected.items():
@@ -62,6 +66,10 @@ for name, expected in plain.items():
     check({key: value for key, value in expected.items() if key in found}, found)
     none = model.signatures["serving_default"](**{key: value[:0] for key, value in named.items()})
     assert {len(value) for value in none.values()} == {0}
+    if name == "reader":
+        for outputs in (found, model.answers(inputs)):
+            assert {key: outputs[key].numpy().tolist() for key in answers} == answers
+            assert outputs["score"].shape == outputs["null_score"].shape == (3,)
     assert ("labels" in model.signatures) == hasattr(model, "labels")
     if name in labels:
         assert model.classify(inputs)["label"].to_list() == labels[name]

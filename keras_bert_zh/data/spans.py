@@ -1,0 +1,71 @@
+"""From answers in texts to what a SpanReader is trained on."""
+
+from typing import Any
+
+from keras_bert_zh.preprocess import BertPreprocess
+
+
+def span_labels(
+    preprocess: BertPreprocess,
+    questions: Any,
+    texts: Any,
+    answers: Any,
+    starts: Any,
+    *,
+    stride: int | None = None,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns windows of texts, and where in each of them the answer is.
+
+    An answer that begins or ends within a token is labelled with the whole token. Works inside of
+    graphs too, for batches of a dataset: `unbatch` what it returns and batch that again.
+
+    Args:
+        preprocess: BertPreprocess.
+        questions, texts: each `<string>[B]`.
+        answers: `<string>[B]`, as they are in the texts; empty where there is none.
+        starts: `<int>[B]`, where they begin, in characters as Python counts them.
+        stride: int, that of `preprocess.windows`.
+
+    Returns:
+        What `preprocess.windows` returns for these pairs, and the dict of `start_logits` and
+        `end_logits`, each `<int32>[W]`, that a SpanReader learns from: the positions of the first
+        and the last token of the answer, or 0, that of `[CLS]`, in windows where there is not all
+        of it.
+
+    Raises:
+        tf.errors.InvalidArgumentError: if an answer is not where it should be.
+
+    Example:
+
+    >>> from keras_bert_zh import BertPreprocess, span_labels
+    >>> preprocess = BertPreprocess(None, max_length=10)
+    >>> windows, labels = span_labels(
+    ...     preprocess, ["谁"], ["这本书是鲁迅写的"], ["鲁迅"], [4], stride=3
+    ... )
+    >>> labels["start_logits"].numpy().tolist(), labels["end_logits"].numpy().tolist()
+    ([7, 4], [8, 5])
+
+    Reference:
+        `convert_examples_to_features` in google-research/bert `run_squad.py`.
+    """
+    import tensorflow as tf
+
+    from keras_bert_zh.text.entities import characters
+    from keras_bert_zh.text.inputs import to_texts
+    from keras_bert_zh.text.spans import labels_of_spans
+
+    windows = preprocess.windows((questions, texts), stride, offsets="characters")
+    answers, texts = to_texts(answers).first, to_texts(texts).first
+    starts = tf.cast(starts, tf.int32)
+    ends = starts + tf.strings.length(answers, unit="UTF8_CHAR")
+    # Beyond the end of a text there is nothing to read.
+    lengths = tf.strings.length(texts, unit="UTF8_CHAR")
+    within = tf.reduce_all((starts >= 0) & (ends <= lengths))
+    message = "An answer is not where it should be in its text: starts are counted in characters"
+    inside = tf.debugging.assert_equal(within, True, message=message)
+    with tf.control_dependencies([inside]):
+        found = characters(texts, tf.range(tf.size(starts)), starts, ends)
+    same = tf.debugging.assert_equal(found, answers, message=message)
+    with tf.control_dependencies([same]):
+        first, last = labels_of_spans(windows, starts, ends)
+    return windows, {"start_logits": first, "end_logits": last}

@@ -1,0 +1,60 @@
+"""What a SpanReader says of questions and texts: the answers, as they are written there."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from keras_bert_zh.heads.on_text import only_ids
+from keras_bert_zh.preprocess import BertPreprocess
+from keras_bert_zh.text.entities import characters
+from keras_bert_zh.text.inputs import to_texts
+from keras_bert_zh.text.spans import best_spans
+
+
+def find_answers(
+    preprocess: BertPreprocess,
+    pairs: Any,
+    call: Callable,
+    *,
+    max_length: int,
+    stride: int | None = None,
+    null_threshold: float | None = None,
+) -> dict[str, tf.Tensor]:
+    """Finds answers, as `SpanReader.answers` says.
+
+    Args:
+        preprocess: that of the model.
+        pairs: a tuple of questions and texts, as `BertPreprocess` takes them.
+        call: gives the logits of the dict of ids: the model, or its one trace.
+        max_length: int, the most tokens that an answer has.
+        stride: int, or `None`, that of the windows.
+        null_threshold: float, or `None`.
+    """
+    with tf.device("CPU"):
+        texts = to_texts(pairs)
+        if texts.is_scalar:
+            raise ValueError("Answers are found in a batch: of one question, pass [it] and [text].")
+        if any(isinstance(part, tf.RaggedTensor) for part in texts[:2]):
+            raise ValueError("Answers are found in texts as they are, got words that are split.")
+        windows = preprocess.windows(texts[:2], stride, offsets="characters")
+    logits = call(only_ids(windows))
+    with tf.device("CPU"):
+        spans = best_spans(
+            logits["start_logits"], logits["end_logits"], windows, max_length=max_length
+        )
+        exists = spans.exists
+        if null_threshold is not None:
+            exists &= spans.null_score - spans.score <= null_threshold
+        start, end = (
+            tf.where(exists, tf.gather_nd(windows[key], tf.stack([spans.window, place], 1)), 0)
+            for key, place in (("starts", spans.first), ("ends", spans.last))
+        )
+        rows = tf.range(tf.size(exists))
+        return {
+            "text": characters(texts.second, rows, start, end),
+            "start": start,
+            "end": end,
+            "score": spans.score,
+            "null_score": spans.null_score,
+        }
