@@ -100,6 +100,7 @@ TENSORFLOW = (
     "checkpoints/readers/tf1_graph.py",
     "checkpoints/readers/tf2_graph.py",
     "export/hub_module.py",
+    "heads/answers.py",
     "heads/entities.py",
     "heads/saved_model.py",
     "layers/tensorflow",
