@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_bert_zh.arguments import check_int, check_share
-from keras_bert_zh.input_keys import INPUT_KEYS
+from keras_bert_zh.input_keys import BESIDE_KEYS, INPUT_KEYS
 from keras_bert_zh.preprocess import BertPreprocess
 
 if TYPE_CHECKING:
@@ -157,13 +157,13 @@ def _to_tensors(inputs: Any) -> dict[str, "tf.Tensor"]:
     import tensorflow as tf
 
     keys = set(inputs) if isinstance(inputs, Mapping) else None
-    if keys is None or keys - {"word_starts"} != set(INPUT_KEYS):
+    if keys is None or keys - {"word_starts", *BESIDE_KEYS} != set(INPUT_KEYS):
         given = type(inputs).__name__ if keys is None else f"keys {sorted(keys)}"
         raise ValueError(
             f"MaskTokens takes a dict of {', '.join(INPUT_KEYS)} and, optionally, word_starts, "
             f"each int32 [batch, sequence]; got {given}."
         )
-    tensors = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
+    tensors = {name: tf.convert_to_tensor(inputs[name]) for name in keys - set(BESIDE_KEYS)}
     for name, tensor in tensors.items():
         known = tensor.dtype.is_integer or (tensor.dtype.is_bool and name != "input_ids")
         if not known or tensor.shape.rank != 2:

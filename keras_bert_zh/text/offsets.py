@@ -46,33 +46,29 @@ class OffsetTokenizer:
         special = self._tokenizer.special_rows(texts)
         clean = self._tokenizer.clean(tf.gather(texts, special[:, 0]))
         clean = tf.tensor_scatter_nd_update(texts, special, clean)
-        normalized, sources = self._tokenizer.normalizer.normalize_with_offsets(clean)
-        tokens = Located(*self._tokenizer.wordpiece.tokenize_with_offsets(normalized))
-        tokens = tf.cond(
-            tf.size(special) > 0, lambda: self._without_long_words(tokens), lambda: tokens
+        # As one text, in which no word goes on from row to row, each byte has one number.
+        whole = tf.strings.reduce_join(clean + "\n")
+        normalized, sources = self._tokenizer.normalizer.normalize_with_offsets([whole])
+        columns = self._tokenizer.wordpiece.tokenize_with_offsets(normalized)
+        tokens = tuple(column.values for column in columns)
+        # No row that is not special has a long word.
+        ids, starts, ends = tf.cond(
+            tf.size(special) > 0, lambda: self._without_long_words(*tokens), lambda: tokens
         )
-        rows = rows_of(tokens.ids)
-        base = tf.gather(sources.row_starts(), rows)
-        numbers, byte_bases = _numbered(clean)
-        first_bytes = tf.gather(byte_bases, rows)
-        first_numbers = tf.gather(tf.gather(numbers, byte_bases), rows)
-
-        def number_of(places):
-            """Counts the characters of a row up to the one that a normalised byte came from."""
-            return (
-                tf.gather(numbers, first_bytes + tf.gather(sources.values, base + places) + 1)
-                - first_numbers
-            )
-
-        starts = number_of(tokens.starts.values) - 1
-        ends = number_of(tokens.ends.values - 1)
+        firsts, lasts = tf.gather(sources.values, starts), tf.gather(sources.values, ends - 1)
+        begins = tf.cumsum(tf.cast(tf.strings.length(clean) + 1, tf.int64), exclusive=True)
+        splits = tf.concat([tf.searchsorted(firsts, begins), [tf.size(ids)]], 0)
+        numbers = _numbered(whole, begins, tf.strings.length(clean, "UTF8_CHAR"))
+        ids = tf.RaggedTensor.from_row_splits(ids, tf.cast(splits, tf.int64), validate=False)
+        starts, ends = tf.gather(numbers, firsts) - 1, tf.gather(numbers, lasts)
         if unit == "bytes":
-            starts, ends = _in_bytes(texts, rows, starts, ends - 1)
-        return Located(tokens.ids, tokens.ids.with_values(starts), tokens.ids.with_values(ends))
+            starts, ends = _in_bytes(texts, rows_of(ids), starts, ends - 1)
+        return Located(ids, ids.with_values(starts), ids.with_values(ends))
 
-    def _without_long_words(self, tokens: Located) -> Located:
+    def _without_long_words(
+        self, ids: tf.Tensor, starts: tf.Tensor, ends: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Makes one [UNK] of the tokens of each word that is too long."""
-        ids, ends = tokens.ids.values, tokens.ends.values
         begins = ~tf.gather(self._goes_on, ids)
         word = tf.cumsum(tf.cast(begins, tf.int32)) - 1
         # A word that is not in the vocabulary is one [UNK] already, however long it is.
@@ -80,11 +76,8 @@ class OffsetTokenizer:
         is_long = tf.gather(sizes > MAX_WORD_CHARACTERS, word)
         ids = tf.where(is_long, self._unknown_id, ids)
         ends = tf.where(is_long, tf.gather(tf.math.segment_max(ends, word), word), ends)
-        kept = tokens.ids.with_values(begins | ~is_long)
-        columns = (ids, tokens.starts.values, ends)
-        return Located(
-            *(tf.ragged.boolean_mask(kept.with_values(column), kept) for column in columns)
-        )
+        kept = tf.where(begins | ~is_long)[:, 0]
+        return tf.gather(ids, kept), tf.gather(starts, kept), tf.gather(ends, kept)
 
 
 def rows_of(tokens: tf.RaggedTensor) -> tf.Tensor:
@@ -94,22 +87,18 @@ def rows_of(tokens: tf.RaggedTensor) -> tf.Tensor:
     return tf.cumsum(tf.scatter_nd(ends, tf.ones_like(ends[:, 0]), [size + 1]))[:-1]
 
 
-def _numbered(texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the numbers of characters, to be subtracted, and the byte where each text begins.
-
-    A character's number is at the place behind each of its bytes in the texts, all in one.
+def _numbered(whole: tf.Tensor, begins: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    """Returns the number of the character that each byte is in, from 1 on in each row.
 
     Args:
-        texts: `<string>[B]`, valid UTF-8.
-
-    Returns:
-        `<int32>[bytes + 1]` and `<int64>[B]`.
+        whole: `<string>[]`, valid UTF-8, all rows with one more character behind each.
+        begins: `<int64>[B]`, the byte in it where each row begins.
+        lengths: `<int32>[B]`, how many characters each row has.
     """
-    # One more byte before them all.
-    raw = tf.io.decode_raw(" " + tf.strings.reduce_join(texts), tf.int8)
-    lengths = tf.cast(tf.strings.length(texts), tf.int64)
     # The bytes 0x80 to 0xBF go on with a character.
-    return tf.cumsum(tf.cast(raw >= -64, tf.int32)), tf.cumsum(lengths, exclusive=True)
+    steps = tf.cast(tf.io.decode_raw(whole, tf.int8) >= -64, tf.int32)
+    before = tf.concat([[0], lengths + 1], 0)[:-1]
+    return tf.cumsum(tf.tensor_scatter_nd_sub(steps, begins[:, None], before))
 
 
 def _in_bytes(
