@@ -43,14 +43,12 @@ class FGM(Wrapped, keras.Model):
 
     Example:
 
-    >>> import keras
     >>> from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess, FGM, TextClassifier
     >>> config = BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2)
     >>> encoder, preprocess = BertEncoder(None, config=config), BertPreprocess(None, max_length=16)
     >>> model = TextClassifier(encoder, ["差评", "好评"], preprocess=preprocess)
     >>> trainer = FGM(model, epsilon=0.5)
-    >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    >>> trainer.compile("adam", loss, run_eagerly=True)  # Sooner done, for one step.
+    >>> trainer.compile("adam", run_eagerly=True)  # Sooner done, for one step.
     >>> history = trainer.fit(["很好", "太差"], [1, 0], verbose=0)
     >>> model(["不错"]).shape  # It is what was trained, and is saved alone.
     TensorShape([1, 2])

@@ -24,8 +24,9 @@ class RDrop(Wrapped, keras.Model):
         model: keras.Model whose outputs are logits: one of this package, with its own loss if it
             has one, or a Sequential.
         alpha: float, the weight of the divergence. The paper takes 1 to 5.
-        activation: `"softmax"` or `"sigmoid"`, what makes probabilities of logits: sigmoid where a
-            text has several labels. With softmax, the last axis is that of the labels.
+        activation: `"softmax"` or `"sigmoid"`, what makes probabilities of logits; for softmax
+            the last axis is that of the labels. `None`: sigmoid for a TextClassifier whose texts have
+            several labels, else softmax.
         **kwargs: `name` and `trainable`, as for every Keras model.
 
     Call arguments:
@@ -45,14 +46,12 @@ class RDrop(Wrapped, keras.Model):
 
     Example:
 
-    >>> import keras
     >>> from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess, RDrop, TextClassifier
     >>> config = BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2)
     >>> encoder, preprocess = BertEncoder(None, config=config), BertPreprocess(None, max_length=16)
     >>> model = TextClassifier(encoder, ["差评", "好评"], preprocess=preprocess)
     >>> trainer = RDrop(model, alpha=4)
-    >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    >>> trainer.compile("adam", loss, run_eagerly=True)  # Sooner done, for one step.
+    >>> trainer.compile("adam", run_eagerly=True)  # Sooner done, for one step.
     >>> history = trainer.fit(["很好", "太差"], [1, 0], verbose=0)
     >>> model(["不错"]).shape  # It is what was trained, and is saved alone.
     TensorShape([1, 2])
@@ -62,10 +61,17 @@ class RDrop(Wrapped, keras.Model):
     """
 
     def __init__(
-        self, model: keras.Model, alpha: float = 1.0, activation: str = "softmax", **kwargs: Any
+        self,
+        model: keras.Model,
+        alpha: float = 1.0,
+        activation: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(model, **kwargs)
         self.alpha = check_number("alpha", alpha, 0)
+        if activation is None:
+            several = getattr(model, "problem_type", None) == "multi_label_classification"
+            activation = "sigmoid" if several else "softmax"
         self.activation = check_choice("activation", activation, tuple(_PROBABILITIES))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):

@@ -1,11 +1,14 @@
 """What the models share that train another one."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from keras_bert_zh.heads.takes_lists import TakesLists
+
+_OF_TRAINERS = ("run_eagerly", "steps_per_execution", "jit_compile", "auto_scale_loss")
 
 
 class Wrapped(TakesLists):
@@ -40,9 +43,17 @@ class Wrapped(TakesLists):
         return self.model.compute_dtype
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Compiles both models, as `keras.Model.compile` does."""
+        """Compiles the other model as it would be, and this one to use what is made there."""
         self.model.compile(*args, **kwargs)
-        super().compile(*args, **kwargs)
+        given = inspect.signature(keras.Model.compile).bind(self, *args, **kwargs).arguments
+        of_trainers = {name: given[name] for name in _OF_TRAINERS if name in given}
+        super().compile(self.model.optimizer, **of_trainers)
+        # Past Keras's tracking, which would list the metrics twice.
+        for name in ("_compile_loss", "_compile_metrics"):
+            object.__setattr__(self, name, getattr(self.model, name))
+
+    def get_compile_config(self) -> dict[str, Any]:
+        return self.model.get_compile_config()
 
     def build(self, input_shape=None):
         """Leaves it to the model, which knows what it is called with."""
@@ -58,15 +69,13 @@ class Wrapped(TakesLists):
             x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training
         )
 
-    @property
-    def metrics(self) -> list[keras.Metric]:
-        # Those that the model updates, which may make labels of its outputs before.
-        own, used = self._compile_metrics, self.model._compile_metrics
-        return [used if metric is own else metric for metric in super().metrics]
-
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         self.model.compute_metrics(x, y, y_pred, sample_weight)
         return self.get_metrics_result()
+
+    def _prepared(self, method, args, kwargs):
+        whose = self.model if isinstance(self.model, TakesLists) else super()
+        return whose._prepared(method, args, kwargs)
 
     def check_strings(self) -> None:
         """Raises ValueError unless the model takes texts here."""

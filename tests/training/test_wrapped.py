@@ -116,6 +116,29 @@ def test_a_model_with_a_loss_and_metrics_of_its_own(cls):
     trainer.compile("sgd", metrics=["accuracy"], run_eagerly=True)
     found = trainer.train_on_batch(inputs, labels, return_dict=True)
     assert found == pytest.approx(expected, rel=1e-4)
+    assert model.optimizer is trainer.optimizer
+
+
+@pytest.mark.parametrize("cls", [RDrop, FGM])
+def test_a_head_is_compiled_and_fitted_by_its_own_defaults(cls):
+    """Labels by name, weights of classes, a loss and metrics."""
+    model = TextClassifier(encoder(), ["no", "yes"], dropout=0.0)
+    given = (INPUTS, ["no", "yes", "yes"])
+    weights = {"class_weight": {"yes": 3.0, "no": 1.0}, "verbose": 0, "batch_size": 3}
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
+    expected = model.fit(*given, **weights).history
+    trainer = cls(model)
+    trainer.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
+    found = trainer.fit(*given, **weights).history
+    assert set(found) == {"loss", "accuracy"}
+    for name, values in expected.items():
+        assert found[name] == pytest.approx(values, rel=1e-4)
+
+
+def test_several_labels_are_compared_one_by_one():
+    several = {"problem_type": "multi_label_classification"}
+    assert RDrop(TextClassifier(encoder(), ["a", "b"], **several)).activation == "sigmoid"
+    assert RDrop(TextClassifier(encoder(), ["a", "b"])).activation == "softmax"
 
 
 def test_without_dropout_r_drop_is_the_plain_loss():
