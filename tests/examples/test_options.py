@@ -15,8 +15,23 @@ PROGRAMS = [
     "few_shot",
     "fill_mask",
     "pretrain_masked_lm",
+    "tag_entities",
 ]
-PARTS = ["classification", "defaults", "news", "outputs", "picture", "precision", "reviews", "task"]
+PARTS = [
+    "character_crf",
+    "classification",
+    "defaults",
+    "entity_picture",
+    "news",
+    "outputs",
+    "people_daily",
+    "picture",
+    "precision",
+    "reviews",
+    "tagged",
+    "task",
+    "word_labels",
+]
 RECIPES = ["__main__", "curve", "review_text", "scores"]
 
 
@@ -50,7 +65,7 @@ def test_every_file_of_the_examples_is_here():
 @pytest.mark.parametrize("name", PARTS)
 def test_a_part_says_whose_it_is(monkeypatch, name):
     monkeypatch.syspath_prepend(EXAMPLES)
-    with pytest.raises(SystemExit, match=r"Nothing to run: see classify_(reviews|news)\.py"):
+    with pytest.raises(SystemExit, match=r"Nothing to run: see (classify_(reviews|news)|tag_entities)\.py"):
         runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
 
 
