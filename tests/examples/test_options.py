@@ -65,7 +65,9 @@ def test_every_file_of_the_examples_is_here():
 @pytest.mark.parametrize("name", PARTS)
 def test_a_part_says_whose_it_is(monkeypatch, name):
     monkeypatch.syspath_prepend(EXAMPLES)
-    with pytest.raises(SystemExit, match=r"Nothing to run: see (classify_(reviews|news)|tag_entities)\.py"):
+    with pytest.raises(
+        SystemExit, match=r"Nothing to run: see (classify_(reviews|news)|tag_entities)\.py"
+    ):
         runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
 
 

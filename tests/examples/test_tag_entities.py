@@ -215,6 +215,7 @@ def test_the_picture_shows_every_glyph(tagged, tmp_path):
         assert canvas.y0 <= box.y0
 
 
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config")
 @pytest.mark.usefixtures("eagerly")
 class TestMain:
     @pytest.fixture
