@@ -134,6 +134,14 @@ class TokenTagger(FineTuned, keras.Model):
             from_logits=True, reduction="mean_with_sample_weight"
         )
 
+    def compile(self, optimizer="rmsprop", loss="auto", *args, **kwargs):
+        if self.crf is not None and loss is not None and loss != "auto":
+            raise ValueError(
+                "The loss of a tagger with a CRF is the CRF's, which trains its weights too: leave "
+                f"loss out, got {loss!r}."
+            )
+        super().compile(optimizer, loss, *args, **kwargs)
+
     def own_metrics(self):
         return {"weighted_metrics": [keras.metrics.SparseCategoricalAccuracy("accuracy")]}
 

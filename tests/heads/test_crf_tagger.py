@@ -46,7 +46,7 @@ def test_the_chain_is_the_tokens_of_the_text(tiny_block):
 @pytest.mark.usefixtures("eagerly")
 def test_the_loss_is_per_token_whatever_the_padding(tiny_block):
     model = tagger(tiny_block)
-    model.compile("sgd")
+    model.compile("sgd", metrics=None)
     logits, mask = model(TEXTS), np.asarray(model(TEXTS)._keras_mask)
     likelihood = np.asarray(model.crf.log_likelihood(logits, Y, mask))
 
@@ -115,6 +115,8 @@ def test_rules_by_the_names_of_labels():
     assert forbidden == [[0, 2], [3, 2]]
     assert TokenTagger(encoder, ["x", "y"], crf=True).crf.get_config()["allowed"] is None
     assert TokenTagger(encoder, LABELS).crf is None
+    with pytest.raises(ValueError, match=r"loss of a tagger with a CRF is .* got 'mse'"):
+        TokenTagger(encoder, LABELS, crf=True).compile("sgd", "mse")
     with pytest.raises(ValueError, match="crf must be True, False or None, got 1"):
         TokenTagger(encoder, LABELS, crf=1)
 
@@ -147,7 +149,7 @@ def test_jax_backend(tiny_block, tmp_path):
     """The same loss and labels, and a step of training in XLA."""
     pytest.importorskip("jax")
     model = tagger(tiny_block)
-    model.compile("sgd")
+    model.compile("sgd", metrics=None)
     inputs = {key: np.asarray(value) for key, value in model.preprocess(TEXTS).items()}
     weights = {name: np.asarray(value) for name, value in model.named_variables().items()}
     mask = np.asarray(tokens_of_text(inputs))
@@ -167,7 +169,7 @@ config, weights, inputs, y, mask, expected = pickle.load(open(f"{sys.argv[1]}/da
 encoder = BertEncoder(None, config=config, dropout=0.0)
 model = TokenTagger(encoder, ["O", "B-X", "I-X"], crf=True, dropout=0.0)
 assign(weights, model.named_variables())
-model.compile("sgd", weighted_metrics=["accuracy"])
+model.compile("sgd")
 loss, accuracy = model.evaluate(inputs, y, verbose=0)
 logits = np.asarray(model(inputs))
 assert abs(accuracy - (logits.argmax(-1) == y)[mask].mean()) < 1e-6
