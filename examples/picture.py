@@ -114,11 +114,15 @@ def style() -> dict:
 
 
 def _draw_curve(axes: Axes, history: dict[str, list[float]], baseline: float, score: float) -> None:
-    epochs = range(1, len(history["accuracy"]) + 1)
     axes.set_title("Accuracy after each epoch")
-    axes.plot(epochs, history["accuracy"], "o--", color=FAINT, label="training")
-    if "val_accuracy" in history:
-        axes.plot(epochs, history["val_accuracy"], "o-", color=BLUE, label="validation")
+    epochs = [1]  # A run that was stopped after its last epoch has no more to show.
+    for name, label, style, color in (
+        ("accuracy", "training", "o--", FAINT),
+        ("val_accuracy", "validation", "o-", BLUE),
+    ):
+        if name in history:
+            epochs = range(1, len(history[name]) + 1)
+            axes.plot(epochs, history[name], style, color=color, label=label)
     axes.axhline(score, color=BLUE, lw=1, ls=":", label=f"BERT, test set: {score:.1%}")
     axes.axhline(baseline, color=RED, lw=1, ls=":", label=f"TF-IDF, test set: {baseline:.1%}")
     axes.set_xlabel("epoch")

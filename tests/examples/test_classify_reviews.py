@@ -146,6 +146,16 @@ class TestPicture:
         assert all(box.x0 > 0 and box.x1 < 1320 and box.y0 > 0 for box in boxes)
         assert not any("never shown" in text.get_text() for text in mistakes)
 
+    @pytest.mark.parametrize("history", [{}, {"accuracy": [0.5, 0.7]}])
+    def test_without_some_of_the_curves(self, picture, tmp_path, history):
+        outcome = outcome_of(picture, ["好"])
+        path = tmp_path / "report.png"
+        figure = picture.draw(
+            path, title="", history=history, baseline=0.8, outcome=outcome, names=NAMES
+        )
+        curves = [list(line.get_ydata()) for line in figure.axes[0].lines]
+        assert curves == [*history.values(), [0, 0], [0.8, 0.8]]
+
     def test_confident_mistakes_come_first(self, picture):
         probabilities = np.array([[0.9, 0.1], [0.3, 0.7], [0.2, 0.8], [0.05, 0.95]])
         outcome = picture.Outcome(np.array(list("abcd")), np.array([1, 0, 0, 1]), probabilities)
@@ -246,6 +256,10 @@ class TestMain:
         file = write(tmp_path / "rows.csv", "text,label\n好,1\n坏,1\n")
         with pytest.raises(SystemExit, match=r"rows\.csv: expected two or more different labels"):
             run("--train", file, "--test", file)
+
+    def test_a_checkpoint_whose_head_has_other_labels(self, run, fine_tuned):
+        with pytest.raises(SystemExit, match="The head of this checkpoint has the 3 labels"):
+            run("--checkpoint", fine_tuned["sequence_classification"])
 
     @pytest.mark.parametrize(
         ("flags", "has"), [("avx512f avx512_bf16", True), ("amx_bf16", True), ("avx512f", False)]
