@@ -231,9 +231,9 @@ class TestMain:
         return run
 
     def test_on_files_of_a_user(self, run, write, tmp_path):
-        train, test = write("train.txt", LINES * 20), write("test.txt", LINES)
+        train, test = write("train.txt", LINES * 6), write("test.txt", LINES)
         printed = run("--train", train, "--test", test)
-        assert re.search(r"40 texts to learn from, in 40 pieces, and 2 to be tested", printed)
+        assert re.search(r"12 texts to learn from, in 12 pieces, and 2 to be tested", printed)
         assert re.search(r"\nf1 \d\.\d{4}\nbaseline_f1 1\.0000\n$", printed)
         files = sorted(file.name for file in (tmp_path / "new").iterdir())
         assert files == ["model.keras", "options.json", "report.png"]
