@@ -63,8 +63,10 @@ def exactness(texts: int, sentences: int) -> str:
 
 
 def _sentences(most: int) -> list[str]:
-    found = (part for text in reviews() for part in re.split(r"(?<=[。！？!?\n])", text))
-    return list(dict.fromkeys(part for part in found if part.strip()))[:most]
+    whole = reviews()
+    found = (part for text in whole for part in re.split(r"(?<=[。！？!?；;…\n])", text))
+    # There are not quite 40,000: whole reviews follow.
+    return list(dict.fromkeys(part for part in (*found, *whole) if part.strip()))[:most]
 
 
 def _compare(texts: list[bytes], lowercase: bool) -> tuple[int, list[int]]:

@@ -117,6 +117,8 @@ def test_pairs_of_unequal_batch_inside_a_graph(preprocess):
         ({"max_length": 2}, "max_length must be an int of at least 3, got 2"),
         ({"max_length": 8.0}, "max_length must be an int of at least 3, got 8.0"),
         ({"lowercase": "yes"}, "lowercase must be True, False or None, got 'yes'"),
+        ({"offsets": "words"}, "offsets must be 'characters' or 'bytes', got 'words'"),
+        ({"offsets": 1}, "offsets must be True or False, got 1"),
         ({"vocabulary": []}, "vocabulary must be a list of tokens"),
         ({"vocabulary": ["a"]}, r"must hold the special tokens .* missing from 1 tokens"),
         ({"vocabulary": ["a"], "checkpoint": "x"}, "either checkpoint or vocabulary"),

@@ -5,6 +5,7 @@ import json
 import pytest
 import tensorflow as tf
 
+from keras_bert_zh import BertPreprocess
 from keras_bert_zh.text.offsets import OffsetTokenizer
 from keras_bert_zh.text.tokenizer import BertTokenizer
 from keras_bert_zh.vocabulary import chinese_vocabulary
@@ -129,3 +130,25 @@ def test_huge_texts(offsets, unit):
     located = offsets.tokenize(tf.constant([unit.encode() * count, b"a"]), "characters")
     assert located.ends.values[-2:].numpy().max() == count * len(unit) - (unit[-1] == "\u200b")
     assert located.starts.values[-1] == 0
+
+
+def test_offsets_of_pairs_that_are_cut_of_words_and_of_one_text():
+    preprocess = BertPreprocess(None, max_length=8, offsets=True, warn_of_cuts=False)
+
+    def places(texts):
+        outputs = preprocess(texts)
+        return outputs["starts"].numpy().tolist(), outputs["ends"].numpy().tolist()
+
+    assert places((["今天 好"], ["Ｋ很好吗"])) == (
+        [[0, 0, 1, 3, 0, 0, 1, 0]],
+        [[0, 1, 2, 4, 0, 1, 2, 0]],
+    )
+    # Within each word.
+    assert places([["今天", "\u200b", " 好\u0301"], []]) == (
+        [[0, 0, 1, 1, 0, 0, 0, 0], [0] * 8],
+        [[0, 1, 2, 2, 0, 0, 0, 0], [0] * 8],
+    )
+    assert places("é好") == ([0, 0, 1, 0, 0, 0, 0, 0], [0, 1, 2, 0, 0, 0, 0, 0])
+    assert BertPreprocess.from_config(preprocess.get_config()).offsets == "characters"
+    _, starts, ends = preprocess.tokenize(["é好"], offsets="bytes")
+    assert (starts.to_list(), ends.to_list()) == ([[0, 2]], [[2, 5]])
