@@ -25,8 +25,8 @@ class RDrop(Wrapped, keras.Model):
             has one, or a Sequential.
         alpha: float, the weight of the divergence. The paper takes 1 to 5.
         activation: `"softmax"` or `"sigmoid"`, what makes probabilities of logits; for softmax
-            the last axis is that of the labels. `None`: sigmoid for a TextClassifier whose texts have
-            several labels, else softmax.
+            the last axis is that of the labels. `None`: sigmoid for a TextClassifier of several
+            labels a text, else softmax.
         **kwargs: `name` and `trainable`, as for every Keras model.
 
     Call arguments:

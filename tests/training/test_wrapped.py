@@ -179,9 +179,10 @@ class Spy(keras.optimizers.SGD):
         self.weights_seen = [np.array(v) for v in trainable_variables]
 
 
-def small_classifier():
-    model = keras.Sequential([encoder(), keras.layers.Dense(2)])
-    model(INPUTS)
+def small_classifier(dropout=0.0):
+    dense = keras.layers.Dense(2)
+    dense.build((None, ONE_BLOCK.hidden_size))  # Sooner done than a call.
+    model = keras.Sequential([encoder(dropout), dense])
     rng = np.random.default_rng(0)
     model.set_weights([rng.normal(0, 0.3, w.shape) for w in model.get_weights()])
     return model
@@ -233,9 +234,7 @@ arrays = list(np.load(sys.argv[1]).values())
 before, after = arrays[: len(arrays) // 2], arrays[len(arrays) // 2 :]
 for ours, theirs in zip(test_wrapped.step(FGM, before), after, strict=True):
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
-model = keras.Sequential([test_wrapped.encoder(0.3), keras.layers.Dense(2)])
-model(test_wrapped.INPUTS)
-model.set_weights(before)
+model = test_wrapped.small_classifier(0.3)
 trainer = RDrop(model, alpha=1e4)
 trainer.compile(keras.optimizers.SGD(0.0), test_wrapped.LOSS)
 loss = float(trainer.train_on_batch(test_wrapped.INPUTS, test_wrapped.LABELS))
