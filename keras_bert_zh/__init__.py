@@ -13,7 +13,9 @@ __all__ = [
     "BertEncoder",
     "BertPreprocess",
     "Checkpoint",
+    "CoSENT",
     "FrozenModel",
+    "InBatchNegatives",
     "MaskTokens",
     "MaskedLM",
     "PackedText",
@@ -24,6 +26,7 @@ __all__ = [
     "TokenTagger",
     "TrainingState",
     "TruncationWarning",
+    "TwoTowers",
     "adamw",
     "align_labels",
     "batch_by_length",
@@ -63,8 +66,10 @@ if not quiet.is_command_line():
     from keras_bert_zh.heads.span_reader import SpanReader
     from keras_bert_zh.heads.text_classifier import TextClassifier
     from keras_bert_zh.heads.token_tagger import TokenTagger
+    from keras_bert_zh.heads.two_towers import TwoTowers
     from keras_bert_zh.layers.crf import CRF
     from keras_bert_zh.preprocess import BertPreprocess
+    from keras_bert_zh.training.contrastive import CoSENT, InBatchNegatives
     from keras_bert_zh.training.fgm import FGM
     from keras_bert_zh.training.optimizer import adamw
     from keras_bert_zh.training.r_drop import RDrop

@@ -23,6 +23,7 @@ from keras_bert_zh import (
     SpanReader,
     TextClassifier,
     TokenTagger,
+    TwoTowers,
 )
 from keras_bert_zh.heads.masked_lm_head import MaskedLMHead
 from keras_bert_zh.layers.attention import SelfAttention
@@ -137,6 +138,10 @@ CASES = {
             _encoder(dtype), "mean", normalize=True, **kwargs
         ),
         (INPUTS,),
+    ),
+    TwoTowers: Case(
+        lambda dtype=None, **kwargs: TwoTowers(SentenceEncoder(_encoder(dtype), "mean"), **kwargs),
+        ((INPUTS, {"input_ids": IDS[:, :5]}),),
     ),
     MaskedLMHead: Case(
         lambda **kwargs: MaskedLMHead(vocab_size=3, hidden_size=12, **kwargs),

@@ -1,0 +1,192 @@
+"""TwoTowers: pairs of texts through one SentenceEncoder."""
+
+import functools
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_bert_zh.heads.on_text import are_ids
+from keras_bert_zh.heads.sentence_encoder import SentenceEncoder
+from keras_bert_zh.heads.takes_lists import TakesLists
+from keras_bert_zh.layers.encoder_inputs import check_signature, complete
+from keras_bert_zh.messages import says_it_all
+
+
+@keras.saving.register_keras_serializable("keras_bert_zh")
+class TwoTowers(TakesLists, keras.Model):
+    """Makes the vectors of pairs of texts, by one `SentenceEncoder` that is trained with them.
+
+    For losses that compare the texts of a row: `CoSENT`, with a label for each pair, and
+    `InBatchNegatives`, which needs none. What was trained is the SentenceEncoder: use it, save it
+    with `save_checkpoint` and make FrozenModel of it alone. All texts of a batch go through it at
+    once.
+
+    Args:
+        sentence_encoder: SentenceEncoder.
+        **kwargs: `name` and `trainable`, as for every Keras model.
+
+    Call arguments:
+        inputs: tuple of C columns, at least two, each what the SentenceEncoder takes: texts
+            `<string>[B]`, or a dict of ids.
+        training: bool, whether dropout is active.
+
+    Returns:
+        `<float32>[B, C, D]`, the vectors of the columns, in their order.
+
+    Attributes:
+        sentence_encoder: that SentenceEncoder.
+
+    Raises:
+        TypeError: if `sentence_encoder` is something else.
+        ValueError: if there are less than two columns, or some of texts and some of ids.
+
+    Example:
+
+    >>> from keras_bert_zh import CoSENT, SentenceEncoder, TwoTowers
+    >>> towers = TwoTowers(SentenceEncoder("small", "pooled_output"))
+    >>> pairs = (["怎么退货", "怎么退货"], ["如何退换商品", "今天天气很好"])
+    >>> towers.compile("adam", CoSENT(), run_eagerly=True)  # Sooner done, for one step.
+    >>> history = towers.fit(pairs, [1, 0], verbose=0)
+    >>> towers.cosines(pairs).shape
+    (2,)
+
+    Reference:
+        Reimers and Gurevych, Sentence-BERT, 2019 (https://arxiv.org/abs/1908.10084).
+    """
+
+    def __init__(self, sentence_encoder: SentenceEncoder, **kwargs: Any):
+        if not isinstance(sentence_encoder, SentenceEncoder):
+            raise TypeError(
+                f"sentence_encoder must be a SentenceEncoder, got {sentence_encoder!r}."
+            )
+        super().__init__(dtype=sentence_encoder.dtype_policy, **kwargs)
+        # Strings are no arrays that Keras could convert.
+        self._convert_input_args = False
+        self._allow_non_tensor_positional_args = True
+        self.sentence_encoder = sentence_encoder
+        if not self.trainable:
+            sentence_encoder.trainable = False  # Keras set the flag before it was there.
+        self.built = True
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype of the vectors."""
+        return self.sentence_encoder.compute_dtype
+
+    def build(self, input_shape=None):
+        pass  # It has nothing to build but its SentenceEncoder.
+
+    def call(self, inputs, training=None):
+        columns = _columns(inputs)
+        if are_ids(columns[0]):
+            rows = _joined_ids(columns, self.sentence_encoder.encoder.config)
+        else:
+            rows = _joined_texts(columns)
+        vectors = self.sentence_encoder(rows, training=training)
+        return ops.stack(ops.split(vectors, len(columns)), axis=1)
+
+    def compute_output_spec(self, inputs, training=None):
+        columns = _columns(inputs)
+        batch, width = self.sentence_encoder.compute_output_spec(columns[0]).shape
+        return keras.KerasTensor((batch, len(columns), width), self.compute_dtype)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        if y is None and y_pred is not None:
+            y = ops.zeros((ops.shape(y_pred)[0],))  # Keras compares nothing with no labels.
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    def cosines(self, pairs: Any, **kwargs: Any) -> np.ndarray:
+        """Returns how similar the two texts of each pair are.
+
+        Args:
+            pairs: what `predict` takes, of two columns.
+            **kwargs: arguments of `keras.Model.predict`, such as `batch_size`.
+
+        Returns:
+            `<float>[B]`, from -1 to 1.
+        """
+        vectors = self.predict(pairs, **{"verbose": 0} | kwargs)
+        lengths = np.maximum(np.linalg.norm(vectors, axis=-1), 1e-12)
+        return (vectors[:, 0] * vectors[:, 1]).sum(-1) / lengths.prod(-1)
+
+    def check_strings(self):
+        """Raises ValueError unless the model takes texts here."""
+        self.sentence_encoder.check_strings()
+
+    def watch(self):
+        """Returns what warns of texts that are cut, if it takes texts."""
+        look = self.sentence_encoder.watch()
+        return look and (lambda columns: [look(column) for column in columns])
+
+    def export(
+        self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs
+    ):
+        """Exports the model as `keras.Model.export` does, by default for pairs of texts."""
+        if input_signature is None:
+            takes = self.sentence_encoder.signature()
+            input_signature = [tuple(_named(takes, name) for name in ("a", "b"))]
+        super().export(filepath, format, verbose, input_signature, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        encoder = keras.saving.serialize_keras_object(self.sentence_encoder)
+        return {"name": self.name, "trainable": self.trainable, "sentence_encoder": encoder}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects=None) -> "TwoTowers":
+        encoder = keras.saving.deserialize_keras_object(config["sentence_encoder"], custom_objects)
+        return cls(**{**config, "sentence_encoder": encoder})
+
+
+@says_it_all
+def _columns(inputs):
+    # Keras makes lists of tuples when it loads a model.
+    tensors = isinstance(inputs, list) and any(hasattr(column, "dtype") for column in inputs)
+    dicts = isinstance(inputs, list) and any(isinstance(column, dict) for column in inputs)
+    if not (isinstance(inputs, tuple) or tensors or dicts) or len(inputs) < 2:
+        raise ValueError(
+            "TwoTowers takes a tuple of two or more columns, each with a text for every row, such "
+            f"as (texts, others); got {type(inputs).__name__}."
+        )
+    if len(set(map(are_ids, inputs))) > 1:
+        raise ValueError("TwoTowers takes columns of texts or of ids, and some are of each.")
+    return list(inputs)
+
+
+def _joined_texts(columns):
+    """Returns all rows of the first column, then all of the second, and so on."""
+    import tensorflow as tf
+
+    from keras_bert_zh.text.inputs import to_texts  # It imports TensorFlow.
+
+    return tf.concat([to_texts(column).first for column in columns], axis=0)
+
+
+def _joined_ids(columns, config):
+    """Returns ids as `_joined_texts` does, padded to the longest column."""
+    for column in columns:
+        check_signature(column, config.input_sizes, config.max_position_embeddings)
+    columns = [complete(column, config.input_sizes) for column in columns]
+    lengths = [ops.shape(column["input_ids"])[1] for column in columns]
+    # JAX pads by numbers that are known, which these always are there.
+    known = all(isinstance(length, int) for length in lengths)
+    longest = max(lengths) if known else functools.reduce(ops.maximum, lengths)
+
+    def padded(ids, length):
+        return ids if length is longest else ops.pad(ids, [[0, 0], [0, longest - length]])
+
+    return {
+        key: ops.concatenate(
+            [padded(c[key], length) for c, length in zip(columns, lengths, strict=True)]
+        )
+        for key in config.input_sizes
+    }
+
+
+def _named(takes, suffix):
+    def named(spec):
+        name = f"{spec.name}_{suffix}"
+        return keras.InputSpec(spec.dtype, spec.shape, name=name)
+
+    return keras.tree.map_structure(named, takes)
