@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_bert_zh.data.windows import join_tokens
-from keras_bert_zh.input_keys import INPUT_KEYS
+from keras_bert_zh.heads.on_text import only_ids
 from keras_bert_zh.text.entities import first_pieces, label_table, to_entities
 from keras_bert_zh.text.inputs import split_pair, to_texts
 
@@ -25,12 +25,13 @@ def find_entities(
     preprocess = model.preprocess
     with tf.device("CPU"):
         texts = _single(texts)
-        # Windows have the same tokens, whose places they need not know.
-        ids, starts, ends = preprocess.tokenize(texts, offsets="characters")
-        windows = preprocess.windows(texts, stride)
-    logits = call({key: windows[key] for key in INPUT_KEYS})
+        windows = preprocess.windows(texts, stride, offsets="characters")
+    logits = call(only_ids(windows))
     with tf.device("CPU"):
-        logits = join_tokens(logits, windows)
+        ids, starts, ends, logits = (
+            join_tokens(values, windows)
+            for values in (*(windows[key] for key in ("input_ids", "starts", "ends")), logits)
+        )
         first, ends = first_pieces(tf.gather(_are_later_pieces(preprocess), ids), ends)
         starts, logits = (tf.ragged.boolean_mask(column, first) for column in (starts, logits))
         labels, probabilities = _decoded(model, logits)

@@ -208,6 +208,8 @@ def test_files_of_a_model_that_takes_texts(checkpoints, tmp_path):
     model.export(tmp_path / "exported", verbose=False)
     exported = tf.saved_model.load(tmp_path / "exported")
     assert difference(exported.serve(tf.constant(TEXTS)), expected) < 1e-6
+    named = exported.signatures["serving_default"](text=tf.constant(TEXTS))
+    assert difference(named["vectors"], expected) < 1e-6
 
 
 def test_on_jax_the_dict_is_taken(tmp_path):

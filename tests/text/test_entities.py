@@ -28,7 +28,7 @@ def random_rows(count, rng, labels):
 def test_entities_are_those_of_seqeval(labels):
     get_entities = pytest.importorskip("seqeval.metrics.sequence_labeling").get_entities
     rng = np.random.default_rng(0)
-    texts, starts, ids = random_rows(1000, rng, len(labels))
+    texts, starts, ids = random_rows(300, rng, len(labels))
     scores = rng.random(ids.values.shape[0]).astype("float32")
     table = label_table(labels)
     found = to_entities(
