@@ -29,28 +29,22 @@ def lists(value):
 
 def test_without_this_package(tiny_block, tmp_path):
     """Elsewhere, from a folder that is only read, for texts and for none of them."""
-    several = text_model(tiny_block, problem_type="multi_label_classification")
-    several.takes_pairs = True
     tagger, _ = rigged_tagger(16, crf=True)
     reader = text_model(tiny_block, SpanReader)
     pair = (TEXTS, TEXTS[::-1])
     # The model, what it is called with, and its endpoint.
     cases = {
-        "several": (several, pair, "classify", several.classify(pair)),
         "tagger": (tagger, TEXTS, "entities", tagger.entities(TEXTS)),
         "reader": (reader, pair, "answers", reader.answers(*pair)),
     }
     expected = {}
-    for name, (model, inputs, *endpoint) in cases.items():
+    for name, (model, inputs, endpoint, found) in cases.items():
         model.export(tmp_path / "written" / name, verbose=False)
         ids = {key: np.asarray(value) for key, value in model.preprocess(inputs).items()}
-        expected[name] = (inputs, ids, lists(model(inputs)), *map(lists, endpoint[1:]), endpoint[0])
+        variables = len(model.trainable_variables)
+        outputs = lists(model(inputs)), lists(found)
+        expected[name] = (inputs, ids, *outputs, endpoint, variables)
     (tmp_path / "expected.pickle").write_bytes(pickle.dumps(expected))
-    layer = keras.layers.TFSMLayer(tmp_path / "written" / "tagger")
-    assert difference(layer(tf.constant(TEXTS)), tagger(TEXTS)) < 1e-6
-    # The CRF comes after the logits.
-    unused = len(tagger.crf.trainable_weights)
-    assert len(layer.trainable_weights) == len(tagger.trainable_weights) - unused
     shutil.move(tmp_path / "written", tmp_path / "moved 模型")
     for path in (tmp_path / "moved 模型").rglob("*"):
         path.chmod(0o555 if path.is_dir() else 0o444)
@@ -72,7 +66,7 @@ def check(found, expected):
     else:
         assert found.numpy().tolist() == expected
 expected = pickle.load(open(f"{sys.argv[1]}/expected.pickle", "rb"))
-for name, (inputs, ids, outputs, found, endpoint) in expected.items():
+for name, (inputs, ids, outputs, found, endpoint, variables) in expected.items():
     model = tf.saved_model.load(f"{sys.argv[1]}/moved 模型/{name}")
     if isinstance(inputs, tuple):
         inputs = tuple(map(tf.constant, inputs))
@@ -86,17 +80,16 @@ for name, (inputs, ids, outputs, found, endpoint) in expected.items():
     check(getattr(model, endpoint)(inputs), found)
     default = model.signatures["serving_default"](**named)
     counts = default.pop("count", None)
-    of_all = ("logits", "probabilities")
-    ragged = [key for key in found if isinstance(found[key][0], list) and key not in of_all]
+    ragged = [key for key in found if isinstance(found[key][0], list)]
     for key in ragged:
         default[key] = tf.RaggedTensor.from_tensor(default[key], counts)
     assert bool(ragged) == (counts is not None)
     check(default, found)
     none = model.signatures["serving_default"](**{key: value[:0] for key, value in named.items()})
     assert {len(value) for value in none.values()} == {0}
-    assert ("labels" in model.signatures) == hasattr(model, "labels") == (name != "reader")
-    if name == "several":
-        assert model.labels().numpy().tolist() == [b"a", b"b"]
+    assert len(model.trainable_variables) == variables
+    assert ("labels" in model.signatures) == hasattr(model, "labels") == (name == "tagger")
+assert model.signatures.keys() == {"serving_default", "tokens"}
 """,
         tmp_path,
     )
@@ -113,6 +106,27 @@ def test_of_ids():
             assert module.classify(ids)[key].numpy().tolist() == value.numpy().tolist()
         else:
             assert difference(found[key], value) < 1e-6
+
+
+def test_several_labels_of_pairs(tiny_block):
+    model = text_model(tiny_block, problem_type="multi_label_classification")
+    model.takes_pairs = True
+    pair = tuple(map(tf.constant, (TEXTS, TEXTS[::-1])))
+    # One label that some of them have, and one for all.
+    model.classifier.bias.assign([-np.mean(model(pair)[:, 0]), 9])
+    _, signatures = saved_model._module(model)
+    found = lists(signatures["serving_default"](text_a=pair[0], text_b=pair[1]))
+    expected = lists(model.classify(pair))
+    assert found["count"] == [*map(len, expected["label"])]
+    assert {*found["count"]} == {1, 2}
+    label, score = (
+        [row[:count] for row, count in zip(found[key], found["count"], strict=True)]
+        for key in ("label", "score")
+    )
+    assert label == expected["label"]
+    assert difference(np.concatenate(score), np.concatenate(expected["score"])) < 1e-6
+    assert difference(found["probabilities"], expected["probabilities"]) < 1e-6
+    assert lists(signatures["labels"]()) == {"labels": [b"a", b"b"]}
 
 
 def test_what_is_replaced(tmp_path, monkeypatch, capsys):
