@@ -114,6 +114,20 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
     return value
 
 
+def check_offsets(name: str, value: Any) -> str | None:
+    """Returns what the places of tokens are counted in; None for no places.
+
+    Raises:
+        ValueError: if it is none of True, False, `"characters"` and `"bytes"`.
+    """
+    if _is_flag(value):
+        return "characters" if value else None
+    if value not in ("characters", "bytes"):
+        expected = "True or False, or 'characters' or 'bytes'"
+        raise ValueError(f"{name} must be {expected}, got {value!r}.")
+    return value
+
+
 def check_path_to_write(name: str, value: Any) -> pathlib.Path:
     """Returns the path, with `~` as the home folder.
 

@@ -6,19 +6,16 @@ from typing import Any
 
 import keras
 
-from keras_bert_zh.arguments import check_choice, check_flag, check_flag_or_none, check_int
+from keras_bert_zh.arguments import check_flag, check_flag_or_none, check_int, check_offsets
 from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, open_vocabulary
 from keras_bert_zh.input_keys import INPUT_KEYS, OFFSET_KEYS
-from keras_bert_zh.truncation import Truncated, warn_of_cuts
+from keras_bert_zh.truncation import Truncated, Watch
 from keras_bert_zh.vocabulary import (
     decode_vocabulary,
     encode_vocabulary,
     is_lowercase,
     special_ids,
 )
-
-# Enough to tell, and too few to wait for.
-_LOOKED_AT = 10_000
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
@@ -114,11 +111,11 @@ class BertPreprocess(keras.layers.Layer):
         self.supports_jit = False
         self.built = True
         self.max_length = check_int("max_length", max_length, 3)
-        self.offsets = _unit("offsets", offsets) or False
+        self.offsets = check_offsets("offsets", offsets) or False
         self.word_ids = check_flag("word_ids", word_ids)
         self.warn_of_cuts = check_flag("warn_of_cuts", warn_of_cuts)
-        self._has_warned = False
         self.special_tokens_in_text = check_flag("special_tokens_in_text", special_tokens_in_text)
+        self._watch = Watch(self.max_length) if self.warn_of_cuts else None
         lowercase = check_flag_or_none("lowercase", lowercase)
         tokens, found = open_vocabulary(checkpoint, vocabulary)
         known = (value for value in (lowercase, found) if value is not None)
@@ -178,7 +175,7 @@ class BertPreprocess(keras.layers.Layer):
         >>> [text[start:end] for start, end in zip(starts.numpy(), ends.numpy())]
         ['Café', '很', '好']
         """
-        return self._pipeline.tokenize(texts, _unit("offsets", offsets))
+        return self._pipeline.tokenize(texts, check_offsets("offsets", offsets))
 
     def windows(
         self, texts: Any, stride: int | None = None, *, offsets: bool | str | None = None
@@ -222,7 +219,7 @@ class BertPreprocess(keras.layers.Layer):
             stride is called `doc_stride`.
         """
         stride = self.max_length // 2 if stride is None else check_int("stride", stride, 1)
-        unit = _unit("offsets", self.offsets if offsets is None else offsets)
+        unit = check_offsets("offsets", self.offsets if offsets is None else offsets)
         return self._pipeline.windows(texts, self.max_length, stride, unit, self.word_ids)
 
     def count_truncated(self, texts: Any) -> Truncated:
@@ -252,14 +249,9 @@ class BertPreprocess(keras.layers.Layer):
         Args:
             texts: as for calling the layer.
         """
-        if self.warn_of_cuts and not self._has_warned:
-            self._tell(self._pipeline.count_truncated(texts, self.max_length, most=_LOOKED_AT))
-
-    def _tell(self, counts: Any) -> None:
-        cut, lost, looked_at = counts.numpy().tolist()
-        if cut and not self._has_warned:
-            self._has_warned = True
-            warn_of_cuts(Truncated(cut, lost), looked_at, self.max_length)
+        if self._watch is not None and not self._watch.has_warned:
+            most = self._watch.looked_at
+            self._watch.tell(self._pipeline.count_truncated(texts, self.max_length, most))
 
     def detokenize(self, ids: Any):
         """Returns readable text: blanks around words, none between ideographs.
@@ -286,7 +278,7 @@ class BertPreprocess(keras.layers.Layer):
         return self._pipeline.detokenize(ids)
 
     def call(self, inputs):
-        tell = self._tell if self.warn_of_cuts and not self._has_warned else None
+        tell = None if self._watch is None or self._watch.has_warned else self._watch.tell
         unit = self.offsets or None
         return self._pipeline.pack(inputs, self.max_length, unit, self.word_ids, tell)
 
@@ -324,10 +316,3 @@ class BertPreprocess(keras.layers.Layer):
         if not isinstance(vocabulary, list):  # Older files have all tokens.
             vocabulary = decode_vocabulary(vocabulary)
         return cls(None, **{**config, "vocabulary": vocabulary})
-
-
-def _unit(name: str, offsets: bool | str) -> str | None:
-    """Returns what offsets are counted in, None for no offsets."""
-    if isinstance(offsets, str):
-        return check_choice(name, offsets, ("characters", "bytes"))
-    return "characters" if check_flag(name, offsets) else None

@@ -3,7 +3,10 @@
 import sys
 import warnings
 from types import FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+# Enough to tell, and too few to wait for.
+_LOOKED_AT = 10_000
 
 _LIBRARIES = ("keras", "keras_bert_zh", "tensorflow")
 
@@ -30,16 +33,33 @@ class TruncationWarning(UserWarning):
     """
 
 
-def warn_of_cuts(cut: Truncated, looked_at: int, max_length: int) -> None:
-    """Warns where the code of the user is, whatever calls of Keras lie between."""
-    warnings.warn(
-        f"max_length={max_length} cuts {cut.texts:,} of {looked_at:,} texts looked at: "
-        f"{cut.tokens:,} of their tokens are left out. Pass a greater max_length, up to the "
-        "positions of the encoder, or make windows of long texts with BertPreprocess.windows. "
-        "BertPreprocess(warn_of_cuts=False) does not warn.",
-        TruncationWarning,
-        stacklevel=2 + _library_frames(),
-    )
+class Watch:
+    """Warns once where texts are cut, at the code of the user, whatever calls lie between.
+
+    Attributes:
+        has_warned: bool.
+        looked_at: int, how many texts are looked at where there are more.
+    """
+
+    def __init__(self, max_length: int):
+        self._max_length = max_length
+        self.has_warned = False
+        self.looked_at = _LOOKED_AT
+
+    def tell(self, counts: Any) -> None:
+        """Takes how many texts are cut, how many tokens are left out, and of how many texts."""
+        cut, lost, looked_at = counts.numpy().tolist()
+        if not cut or self.has_warned:
+            return
+        self.has_warned = True
+        warnings.warn(
+            f"max_length={self._max_length} cuts {cut:,} of {looked_at:,} texts looked at: "
+            f"{lost:,} of their tokens are left out. Pass a greater max_length, up to the "
+            "positions of the encoder, or make windows of long texts with "
+            "BertPreprocess.windows. BertPreprocess(warn_of_cuts=False) does not warn.",
+            TruncationWarning,
+            stacklevel=2 + _library_frames(),
+        )
 
 
 def _library_frames() -> int:
