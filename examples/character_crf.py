@@ -23,7 +23,7 @@ def fit(texts: Sequence[Tagged]) -> Callable[[str], list[Span]]:
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder, "model")
         trainer.train(str(file))
-        tagger.open_inmemory(file.read_bytes())
+        tagger.open(str(file))  # It keeps all of the file in memory.
     return lambda text: to_spans(tagger.tag(list(features(text))))
 
 

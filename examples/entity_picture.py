@@ -16,8 +16,8 @@ from tagged import Tagged
 from keras_bert_zh.files.new_file import new_file
 from keras_bert_zh.label_schemes import Span
 
-WIDTH, HEIGHT = 44.0, 26.0  # What is to be seen, in characters and lines.
-STEP = 1.8  # From one line to the next.
+WIDTH, HEIGHT = 50.0, 29.0  # What is to be seen, in characters and lines.
+STEP, GAP = 1.65, 2.3  # From one line to the next, and to the next text.
 LONGEST = 100  # Characters of a text that is shown.
 TINTS = ("#cfe0ee", "#d9ead0", "#f6e3b4", "#e2d5ec", "#f3d3d8", "#d0ebe8")  # By kind, in turn.
 RIGHT, WRONG, MISSED = "right", "wrong", "missed"
@@ -82,7 +82,7 @@ def places_of(text: str) -> Iterator[tuple[float, float, float]]:
     left, line = 0.0, 0.0
     for character in text:
         width = 0.55 if unicodedata.east_asian_width(character) in ("N", "Na", "H") else 1.0
-        if left + width > WIDTH:
+        if left + width > WIDTH and not (character in picture.HANGING and left <= WIDTH):
             left, line = 0.0, line + STEP
         yield left, line, width
         left += width
@@ -101,7 +101,7 @@ def _draw_text(
             _draw_mark(axes, mark, top + line, tints)
     for character, (left, line, width) in zip(text, places, strict=True):
         axes.text(left + width / 2, top + line + 0.5, character, ha="center", va="center", size=12)
-    return top + places[-1][1] + STEP
+    return top + places[-1][1] + GAP
 
 
 def _draw_mark(axes: Axes, mark: Mark, top: float, tints: dict[str, str]) -> None:
@@ -138,8 +138,8 @@ def _draw_legend(axes: Axes, tints: dict[str, str]) -> float:
     for state, meaning in LEGEND.items():
         _draw_mark(axes, Mark(Span(next(iter(tints)), left, left + 2), state), 0.5, tints)
         axes.text(left + 2.3, 1, meaning, va="center", size=11)
-        left += 4 + len(meaning) / 2
-    return 3.0
+        left += 3.5 + 0.45 * len(meaning)
+    return 3.2
 
 
 if __name__ == "__main__":
