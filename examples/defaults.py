@@ -22,6 +22,7 @@ class Recipe(NamedTuple):
 # By task: up to NARROW wide, and wider.
 RECIPES = {
     "classify_reviews": (Recipe(1.2e-4, 2, 32, 128), Recipe(3e-5, 3, 32, 128)),
+    "answer_questions": (Recipe(1.2e-4, 3, 32, 128), Recipe(3e-5, 3, 32, 384)),
     "classify_news": (Recipe(1.2e-4, 2, 32, 128), Recipe(3e-5, 3, 32, 128)),
     "tag_entities": (Recipe(1.2e-4, 2, 16, 128), Recipe(3e-5, 3, 32, 128)),
 }
