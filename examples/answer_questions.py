@@ -59,15 +59,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = task.parser(__doc__, "answer_questions", ("question", "text"))
-    for name, default, meaning in (
-        ("--stride", 64, "tokens from one window of a text to the next"),
-        ("--characters", 1_000, "how much of each article at hand is read"),
-    ):
-        parser.add_argument(name, type=int, default=default, help=f"{meaning} {task.DEFAULT}")
+    add = parser.add_argument
+    meaning = "tokens from one window of a text to the next"
+    add("--stride", type=int, help=f"{meaning} (default: half of --max-length)")
+    meaning = "how much of each article at hand is read"
+    add("--characters", type=int, default=1_000, help=f"{meaning} {task.DEFAULT}")
     options = task.parse(parser, arguments)
     for name in ("stride", "characters"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name} must be at least 1, got {getattr(options, name)}")
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            parser.error(f"--{name} must be at least 1, got {value}")
     return options
 
 

@@ -123,7 +123,7 @@ def _get(file: pathlib.Path, at: str, held: Any, key: str, kind: type) -> Any:
 
 
 def windows(
-    data: Questions, preprocess: BertPreprocess, stride: int, seed: int
+    data: Questions, preprocess: BertPreprocess, stride: int | None, seed: int
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Returns what a reader learns from: windows with the answer, and one without per question.
 
@@ -132,7 +132,7 @@ def windows(
     Args:
         data: questions whose answers are in their texts, or that have none.
         preprocess: that of the reader.
-        stride: tokens from one window of a text to the next.
+        stride: tokens from one window of a text to the next; `None` for half a window.
         seed: of the random numbers.
 
     Returns:

@@ -180,7 +180,7 @@ def test_a_run_and_its_model(examples, one_block, tmp_path, capsys):
         example.main(["--predict", str(file), "--output", str(tmp_path / "out")])
         header, *rows = capsys.readouterr().out.splitlines()
         assert header == "question\ttext\tstart\tscore\tnull_score"
-        expected = model.answers(["a?", "b c?"], [text] * 2, stride=64)
+        expected = model.answers(["a?", "b c?"], [text] * 2, stride=12)
         assert [row.split("\t")[1] for row in rows] == [
             " ".join(found.decode().split()) for found in expected["text"].numpy()
         ]

@@ -9,6 +9,7 @@ import pytest
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 PROGRAMS = [
+    "answer_questions",
     "attention_picture",
     "classify_news",
     "classify_reviews",
@@ -18,6 +19,7 @@ PROGRAMS = [
     "tag_entities",
 ]
 PARTS = [
+    "answer_scores",
     "character_crf",
     "classification",
     "defaults",
@@ -27,6 +29,7 @@ PARTS = [
     "people_daily",
     "picture",
     "precision",
+    "questions",
     "reviews",
     "tagged",
     "task",
@@ -66,7 +69,8 @@ def test_every_file_of_the_examples_is_here():
 def test_a_part_says_whose_it_is(monkeypatch, name):
     monkeypatch.syspath_prepend(EXAMPLES)
     with pytest.raises(
-        SystemExit, match=r"Nothing to run: see (classify_(reviews|news)|tag_entities)\.py"
+        SystemExit,
+        match=r"Nothing to run: see (classify_(reviews|news)|tag_entities|answer_questions)\.py",
     ):
         runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
 
