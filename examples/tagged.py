@@ -76,7 +76,8 @@ def scores(
                 for kind in (span.kind, "all"):
                     counts.setdefault(kind, [0, 0, 0])[place] += 1
     rows = {}
-    for kind, (both, guessed, right) in sorted(counts.items(), key=lambda row: row[0] == "all"):
+    for kind in sorted(counts, key=lambda kind: (kind == "all", kind)):
+        both, guessed, right = counts[kind]
         f1 = 2 * both / (guessed + right)
         rows[kind] = (both / max(guessed, 1), both / max(right, 1), f1, right)
     return rows
