@@ -77,6 +77,7 @@ def read(options: argparse.Namespace) -> dict[str, list[Tagged]]:
         sizes = {"train": options.rows, "validation": VALIDATION_ROWS, "test": options.test_rows}
         return {part: texts[: sizes[part]] for part, texts in parts.items()}
     given, test = read_tagged(options.train), read_tagged(options.test)
+    kinds_of(options.test, test)  # Where there is none, nothing can be measured.
     check_kinds(options.test, test, kinds_of(options.train, given))
     held_out = [tagged for tagged in given if task.is_validation(tagged.text)]
     kept = [tagged for tagged in given if not task.is_validation(tagged.text)]

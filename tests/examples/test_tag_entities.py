@@ -251,6 +251,9 @@ class TestMain:
             run("--train", other, "--test", other)
         with pytest.raises(SystemExit, match=r"other\.txt: '我' is ORG, and the data to learn f"):
             run("--train", train, "--test", other)
+        none = write("none.txt", ["我 O", "。 O"])
+        with pytest.raises(SystemExit, match=r"none\.txt: expected entities, and every label is O"):
+            run("--train", train, "--test", none)
 
     def test_rows_out_of_range(self, run, capfd):
         with pytest.raises(SystemExit):
