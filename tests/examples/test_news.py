@@ -90,8 +90,9 @@ def test_long_texts_are_read_by_windows(few, one_block, tmp_path, capfd):
     example.main([*map(str, arguments), *sizes])
     printed = capfd.readouterr().out
     assert "32 texts to learn from, 40 to be tested, " in printed
-    names = [line.split()[0] for line in printed.splitlines()[-3:]]
-    assert names == ["accuracy", "cut_accuracy", "baseline_accuracy"]
+    assert "--max-length 16: long texts by windows." in printed
+    names = [line.split()[0] for line in printed.splitlines()[-2:]]
+    assert names == ["accuracy", "baseline_accuracy"]
     assert sorted(file.name for file in tmp_path.iterdir()) == [
         "model.keras",
         "options.json",
@@ -103,6 +104,7 @@ def test_long_texts_are_read_by_windows(few, one_block, tmp_path, capfd):
     texts = [text[:60] for text in few["test"].texts]
     right = model.predict(texts, verbose=0).argmax(axis=-1) == few["test"].labels
     assert f"\naccuracy {np.mean(right):.4f}\n" in printed
-    model.stride = None
-    right = model.predict(texts, verbose=0).argmax(axis=-1) == few["test"].labels
-    assert f"\ncut_accuracy {np.mean(right):.4f}\n" in printed
+    example.main([*map(str, arguments), *sizes, "--no-windows"])
+    printed = capfd.readouterr().out
+    assert "--max-length 16: long texts cut." in printed
+    assert keras.saving.load_model(tmp_path / "model.keras").stride is None
