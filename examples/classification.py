@@ -65,7 +65,6 @@ def build(
     checkpoint: Checkpoint, data: Data, options: argparse.Namespace, **arguments: Any
 ) -> TextClassifier:
     """Returns a classifier that is compiled to learn from the data."""
-    warnings.simplefilter("ignore", TruncationWarning)  # Scripts say themselves what is cut.
     kind = "multi_label" if data.several else "single_label"
     with task.errors_end_it():  # A checkpoint that is a classifier has labels of its own.
         model = TextClassifier(
@@ -86,6 +85,12 @@ def build(
     optimizer = task.optimizer(options, len(data.train.texts))
     model.compile(optimizer=optimizer, loss=loss, metrics=[metric])
     return model
+
+
+def count_long(model: TextClassifier, *parts: Part) -> list[int]:
+    """Returns how many texts of each part `--max-length` cuts; no warning will say it again."""
+    warnings.simplefilter("ignore", TruncationWarning)
+    return [model.preprocess.count_truncated(part.texts).texts for part in parts]
 
 
 def fit(model: TextClassifier, data: Data, options: argparse.Namespace) -> dict[str, list[float]]:

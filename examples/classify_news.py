@@ -6,8 +6,8 @@
     python examples/classify_news.py --train FILE --test FILE --text TEXT --label LABEL
     python examples/classify_news.py --predict FILE     # by the model in --output
 
-It fine-tunes the small checkpoint that comes with the package on 1,600 articles, of each of which it
-reads 250 characters by windows of 128 tokens: the answer is the mean of theirs, in training, too.
+It fine-tunes the small checkpoint that comes with the package on 1,600 articles. It reads 250
+characters of each by windows of 128 tokens: the answer is the mean of theirs, in training, too.
 With --no-windows texts are cut at 128 tokens instead. Expected, after MINUTES minutes on two CPU
 cores (the last digits vary):
 
@@ -53,7 +53,7 @@ def train(options: argparse.Namespace) -> dict[str, float]:
     data = Data(data.names, *(first(part, options.characters) for part in data[1:]))
     stride = (options.stride or options.max_length - 2) if options.windows else None
     model = classification.build(checkpoint, data, options, stride=stride)
-    long = model.preprocess.count_truncated(data.test.texts).texts
+    (long,) = classification.count_long(model, data.test)
     how = "long texts by windows" if options.windows else "long texts cut"
     print(
         f"{len(data.train.texts):,} texts to learn from, {len(data.test.texts):,} to be tested, "

@@ -60,8 +60,8 @@ def train(options: argparse.Namespace) -> dict[str, float]:
     checkpoint = task.begin(options, [REPORT])
     print(f"{len(data.train.texts):,} texts to learn from, {len(data.test.texts):,} to be tested.")
     model = classification.build(checkpoint, data, options)
-    cut = [model.preprocess.count_truncated(part.texts).texts for part in (data.train, data.test)]
-    print(f"--max-length {options.max_length} cuts {cut[0]:,} and {cut[1]:,} of them.")
+    train_cut, test_cut = classification.count_long(model, data.train, data.test)
+    print(f"--max-length {options.max_length} cuts {train_cut:,} and {test_cut:,} of them.")
 
     history = classification.fit(model, data, options)
     found = classification.probabilities(model, data.test.texts)

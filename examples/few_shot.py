@@ -10,13 +10,15 @@ learns from them, which is then the head of a TextClassifier. Nothing is traced 
 steps, so that with 32 examples most of the time goes into importing TensorFlow and measuring on the
 test set. Expected, for each number of examples the mean over three draws of them:
 
-    accuracy_8 0.0000
-    baseline_accuracy_8 0.0000
-    ...
+    accuracy_8 0.6793
+    baseline_accuracy_8 0.5562
+    accuracy_16 0.7792
+    baseline_accuracy_16 0.6108
+    accuracy_32 0.8027
+    baseline_accuracy_32 0.6387
 
-The baseline is TF-IDF + logistic regression on the same examples. docs/tasks.md says from how many
-examples on it is better to fine-tune. Vectors and the strength of regularisation were chosen by the
-validation part of the reviews.
+The baseline is TF-IDF + logistic regression on the same examples. Vectors and regularisation were
+chosen by the validation part of the reviews.
 
 Writes `model.keras`, a model that takes strings, made from the last draw.
 """
@@ -64,6 +66,8 @@ def train(options: argparse.Namespace) -> dict[str, float]:
             dtype=task.dtype(options),
             name=options.task,
         )
+    (cut,) = classification.count_long(model, data.test)
+    print(f"--max-length {options.max_length} cuts {cut:,} of {len(data.test.texts):,} texts.")
     test, scores = vectors(model, data.test.texts), {}
     shots = options.shots or ((None,) if options.train else SHOTS)
     for count in shots:
