@@ -24,6 +24,8 @@ RECIPES = {
     "classify_reviews": (Recipe(1.2e-4, 2, 32, 128), Recipe(3e-5, 3, 32, 128)),
     "answer_questions": (Recipe(1.2e-4, 3, 32, 128), Recipe(3e-5, 3, 32, 384)),
     "classify_news": (Recipe(1.2e-4, 2, 32, 128), Recipe(3e-5, 3, 32, 128)),
+    "embed_sentences": (Recipe(5e-5, 1, 32, 96), Recipe(2e-5, 1, 64, 128)),
+    "match_pairs": (Recipe(5e-5, 1, 32, 128), Recipe(3e-5, 3, 32, 128)),
     "tag_entities": (Recipe(1.2e-4, 2, 16, 128), Recipe(3e-5, 3, 32, 128)),
 }
 

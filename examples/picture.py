@@ -171,11 +171,11 @@ def _draw_mistakes(axes: Axes, outcome: Outcome, names: Sequence[str]) -> None:
             (f"model: {names[answer]}, {probability:.1%}", RED, 0.085),
         ):
             axes.text(0, top - down, name, va="top", color=color)
-        lines = wrap(outcome.texts[row], width, 3, _points(size))
+        lines = wrap(outcome.texts[row], width, 3, points(size))
         axes.text(begin, top - 0.03, "\n".join(lines), va="top", linespacing=1.3)
 
 
-def _points(size: float) -> Callable[[str], float]:
+def points(size: float) -> Callable[[str], float]:
     """Returns what measures a character in points."""
     font = font_manager.FontProperties(size=size)
     return cache(

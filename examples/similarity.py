@@ -1,0 +1,92 @@
+"""Vectors of texts and their cosines: what the scripts share that compare texts."""
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import task
+
+# isort: split
+import keras
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from keras_bert_zh import Checkpoint, SentenceEncoder, TruncationWarning
+
+# Of texts `[rows]` vectors of length 1, `[rows, D]`, which may be sparse.
+Embed = Callable[[np.ndarray], Any]
+
+
+def add_pooling(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--pooling",
+        choices=("cls", "mean", "max", "pooled_output"),
+        help="how the vector of a text is made (default: as the checkpoint says; if it does not, "
+        "pooled_output for small, mean for others)",
+    )
+
+
+def sentence_encoder(
+    checkpoint: Checkpoint, options: argparse.Namespace, **arguments: Any
+) -> SentenceEncoder:
+    """Returns what makes vectors of texts."""
+    warnings.simplefilter("ignore", TruncationWarning)  # Scripts say themselves what is cut.
+    pooling = options.pooling
+    if pooling is None and checkpoint.pooling is None:
+        pooling = "pooled_output" if options.checkpoint == "small" else "mean"
+    with task.errors_end_it():
+        return SentenceEncoder(
+            checkpoint,
+            pooling,
+            max_length=options.max_length,
+            dtype=task.dtype(options),
+            **arguments,
+        )
+
+
+def by_model(encoder: keras.Model) -> Embed:
+    def embed(texts):
+        found = encoder.predict(np.array(texts, object), batch_size=64, verbose=0)
+        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+
+    return embed
+
+
+def by_tfidf(texts: np.ndarray) -> Embed:
+    """Returns the baseline: characters and pairs of them, weighed by how rare they are."""
+    return TfidfVectorizer(analyzer="char", ngram_range=(1, 2)).fit(texts).transform
+
+
+def of_rows(first: Any, second: Any) -> np.ndarray:
+    """Returns the cosine of each vector with the one in its row, `<float>[rows]`."""
+    product = first.multiply(second) if issparse(first) else first * second
+    return np.asarray(product.sum(axis=1)).ravel()
+
+
+def of_all(first: Any, second: Any) -> np.ndarray:
+    """Returns the cosine of each vector with each other one, `<float>[rows, others]`."""
+    found = first @ second.T
+    return found.toarray() if issparse(found) else found
+
+
+def threshold(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Returns the score from which labels are taken to be 1, with as few errors as can be.
+
+    Args:
+        scores: `<float>[rows]`.
+        labels: of 0 and 1.
+    """
+    order = np.argsort(scores, kind="stable")
+    ranked, ones = scores[order], labels[order]
+    below = np.concatenate([[0], np.cumsum(1 - ones)])  # Zeros that are right, if so many are 0.
+    above = np.concatenate([np.cumsum(ones[::-1])[::-1], [0]])
+    edges = np.concatenate([[-np.inf], (ranked[:-1] + ranked[1:]) / 2, [np.inf]])
+    apart = np.concatenate([[True], ranked[:-1] < ranked[1:], [True]])  # Equal scores stay so.
+    return float(edges[np.argmax(np.where(apart, below + above, -1))])
+
+
+if __name__ == "__main__":
+    sys.exit(f"{__doc__}\nNothing to run: see match_pairs.py, which uses it.")
