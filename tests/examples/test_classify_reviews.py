@@ -124,6 +124,16 @@ class TestReviews:
         baseline = classification.fit_baseline(parts["train"].first(400))
         assert baseline.score(*parts["validation"]) > 0.7
 
+    def test_the_baseline_of_much_text_has_shorter_runs(self, reviews, monkeypatch):
+        classification = importlib.import_module("classification")
+        few = reviews.load_reviews()["train"].first(200)
+        longest = {}
+        for much in (10**9, 1000):
+            monkeypatch.setattr(classification, "MUCH_TEXT", much)
+            weigh, _ = (step for _, step in classification.fit_baseline(few).steps)
+            longest[much] = max(map(len, weigh.vocabulary_))
+        assert longest == {10**9: 4, 1000: 2}
+
 
 class TestPicture:
     def test_nothing_overlaps_or_is_cut_off(self, picture, tmp_path):
