@@ -102,7 +102,8 @@ def train(options: argparse.Namespace) -> dict[str, float]:
         rows, test = read(options)
     checkpoint = task.begin(options, [MAP])
     print(f"{len(rows.texts):,} rows to learn from, {len(test.texts):,} to be tested.")
-    encoder = similarity.sentence_encoder(checkpoint, options, name=options.task)
+    noise = {"dropout": 0.1} if options.simcse else {}  # "small" has none of its own.
+    encoder = similarity.sentence_encoder(checkpoint, options, name=options.task, **noise)
     embed = similarity.by_model(encoder)
     all_texts = np.concatenate([rows.texts, rows.others])
     others = {"untrained": embed, "baseline": similarity.by_tfidf(all_texts)}

@@ -69,7 +69,8 @@ def lay_out(vectors: np.ndarray) -> np.ndarray:
     if len(vectors) < FEWEST:
         return PCA(2, random_state=0).fit_transform(vectors)
     perplexity = min(30, (len(vectors) - 1) / 3)
-    return TSNE(perplexity=perplexity, metric="cosine", max_iter=500, random_state=0).fit_transform(vectors)
+    tsne = TSNE(perplexity=perplexity, metric="cosine", max_iter=500, random_state=0)
+    return tsne.fit_transform(vectors)
 
 
 if __name__ == "__main__":

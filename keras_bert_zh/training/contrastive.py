@@ -16,7 +16,8 @@ class InBatchNegatives(keras.losses.Loss):
     the second texts of all rows. Where rows have a third text, or more, these are further ones not
     to be taken, such as those that look alike. It needs no labels, and large batches help. Texts
     that are there twice in a batch are taken for wrong answers: shuffle well. With a text beside
-    itself it is SimCSE: dropout makes different vectors of the two.
+    itself it is SimCSE: dropout makes different vectors of the two. The checkpoint `"small"` has no
+    dropout of its own: pass `dropout=0.1` to SentenceEncoder.
 
     Args:
         scale: float, what cosines are multiplied by: one by the temperature.
