@@ -1,6 +1,5 @@
 """SpanReader: where in a text the answer to a question is."""
 
-import math
 from typing import Any
 
 import keras
@@ -129,10 +128,10 @@ class SpanReader(FineTuned, keras.Model):
     ) -> dict[str, Any]:
         """Returns the answers to questions, as they are written in the texts.
 
-        Long texts are read by windows. The answer is the span with the largest sum of both logits
-        in all of them. It is one batch: where there are many questions,
-        `dataset.batch(32).map(model.answers)`. A model that `export` wrote has this too, with the
-        default arguments. TensorFlow backend only.
+        Long texts are read by windows. The answer is the most probable span in all of them, by
+        the product of both probabilities in its window. It is one batch: where there are many
+        questions, `dataset.batch(32).map(model.answers)`. A model that `export` wrote has this
+        too, with the default arguments. TensorFlow backend only.
 
         Args:
             questions, texts: each `<string>[B]`, all that `BertPreprocess` takes but words.
@@ -140,11 +139,12 @@ class SpanReader(FineTuned, keras.Model):
             max_answer_length: int, the most tokens that an answer has.
             null_threshold: float, for models that are trained on questions without an answer:
                 there is none where `null_score - score` is above it. Choose it on data that is
-                held out; 0 is where to begin. `None`: there is one wherever a text is not empty.
+                held out, from -1 to 1; 0 is where to begin. `None`: there is one wherever a text
+                is not empty.
 
         Returns:
             dict of `text <string>[B]`; `start` and `end` `<int32>[B]`, where it is in Python's
-            `text[start:end]`; `score <float32>[B]`, the sum of its logits; and `null_score
+            `text[start:end]`; `score <float32>[B]`, its probability; and `null_score
             <float32>[B]`, that of `[CLS]`, in the window where it is least. Without an answer,
             `text` is empty, and `start` and `end` are 0.
 
@@ -158,12 +158,12 @@ class SpanReader(FineTuned, keras.Model):
         (TensorShape([1]), True)
 
         Reference:
-            `write_predictions` in google-research/bert `run_squad.py`.
+            `write_predictions` in google-research/bert `run_squad.py`, which compares logits.
         """
         kernels.require_tensorflow("answers")
         check_int("max_answer_length", max_answer_length, 1)
         if null_threshold is not None:
-            check_number("null_threshold", null_threshold, -math.inf)
+            check_number("null_threshold", null_threshold, -1)
         return self._answers(
             (questions, texts),
             lambda ids: self(ids, training=False),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-# What is less than all sums of two logits.
+# The logarithm of no probability at all, and less than that of any other.
 _NOTHING = -1e30
 
 
@@ -19,7 +19,7 @@ class Spans(NamedTuple):
     Attributes:
         exists: `<bool>[B]`, whether there is any: an empty text has none.
         window, first, last: `<int64>[B]`, its window, and the places of its tokens there.
-        score: `<float32>[B]`, the sum of the logits of its start and its end.
+        score: `<float32>[B]`, how probable it is in its window: its start times its end.
         null_score: `<float32>[B]`, the same of `[CLS]`, in the window where it is least.
     """
 
@@ -38,10 +38,12 @@ def best_spans(
     *,
     max_length: int,
 ) -> Spans:
-    """Finds the span with the largest sum of logits in all windows of each text.
+    """Finds the most probable span in all windows of each text.
 
-    It begins in the window where its first token has the most context, ends there too, not before
-    it begins, and has up to `max_length` tokens. Of equal ones the first window has it, of equal
+    Probabilities are those of softmax in each window, so that spans of different windows can be
+    compared: where an answer is not, `[CLS]` is more probable. The original compares logits. The
+    span begins in the window where its first token has the most context, ends there too, not
+    before it begins, and has up to `max_length` tokens. Of equal ones the first window has it, of equal
     ones in a window the one that ends first, and then the one that begins first.
 
     Args:
@@ -49,8 +51,12 @@ def best_spans(
         windows: what `BertPreprocess.windows` returned for pairs.
         max_length: int, at least 1.
     """
-    begins = tf.where(windows["is_max_context"], tf.cast(start_logits, tf.float32), _NOTHING)
-    ends = tf.where(in_second(windows), tf.cast(end_logits, tf.float32), _NOTHING)
+    starts, ends = (
+        tf.nn.log_softmax(tf.cast(logits, tf.float32)) for logits in (start_logits, end_logits)
+    )
+    null_score = tf.math.segment_min(starts[:, 0] + ends[:, 0], windows["text_ids"])
+    begins = tf.where(windows["is_max_context"], starts, _NOTHING)
+    ends = tf.where(in_second(windows), ends, _NOTHING)
     # The best start for each end, and then the best end of each window.
     before = tf.pad(begins, [[0, 0], [max_length - 1, 0]], constant_values=_NOTHING)
     sums = ends + tf.nn.max_pool1d(before[:, :, None], max_length, 1, "VALID")[:, :, 0]
@@ -64,9 +70,8 @@ def best_spans(
     place = tf.range(tf.shape(begins, tf.int64)[1])[None]
     is_near = (place <= last[:, None]) & (place > last[:, None] - max_length)
     first = tf.argmax(tf.where(is_near, tf.gather(begins, window), 2 * _NOTHING), axis=1)
-    null = tf.cast(start_logits[:, 0], tf.float32) + tf.cast(end_logits[:, 0], tf.float32)
-    null_score = tf.math.segment_min(null, text_ids)
-    return Spans(score > _NOTHING / 2, window, first, last, score, null_score)
+    exists = score > _NOTHING / 2
+    return Spans(exists, window, first, last, tf.exp(score), tf.exp(null_score))
 
 
 def in_second(windows: Mapping[str, tf.Tensor]) -> tf.Tensor:

@@ -27,10 +27,11 @@ def reader():
 
 
 def by_brute_force(preprocess, logits, pair, stride, max_length):
-    """The best sum of logits and its characters, by looking at each span of each window."""
+    """The highest probability and its characters, by looking at each span of each window."""
     windows = preprocess.windows(([pair[0]], [pair[1]]), stride, offsets=True)
     windows = {key: value.numpy() for key, value in windows.items()}
-    start_logits, end_logits = logits(windows)
+    start_logits, end_logits = map(tf.nn.log_softmax, logits(windows))
+    start_logits, end_logits = start_logits.numpy(), end_logits.numpy()
     best, span = -np.inf, (0, 0)
     sep = preprocess.special_ids["[SEP]"]
     for row, ids in enumerate(windows["input_ids"]):
@@ -43,7 +44,7 @@ def by_brute_force(preprocess, logits, pair, stride, max_length):
                 if good and score > best:
                     best = score
                     span = windows["starts"][row, first], windows["ends"][row, last]
-    return best, span, (start_logits[:, 0] + end_logits[:, 0]).min()
+    return np.exp(best), span, np.exp((start_logits[:, 0] + end_logits[:, 0]).min())
 
 
 @pytest.mark.parametrize(("stride", "max_length"), [(1, 1), (2, 3), (None, 50)])
@@ -60,11 +61,11 @@ def test_the_best_span(reader, stride, max_length):
         )
         assert (found["start"][row], found["end"][row]) == (start, end)
         assert found["text"][row].decode() == pair[1][start:end]
-        assert abs(found["null_score"][row] - null) < 1e-5
-        assert abs(found["score"][row] - score) < 1e-5 if pair[1] else found["score"][row] < -1e9
+        assert abs(found["null_score"][row] - null) < 1e-6
+        assert abs(found["score"][row] - score) < 1e-6 if pair[1] else found["score"][row] == 0
     assert found["text"][0] != b""
     gaps = found["null_score"] - found["score"]
-    for threshold in (gaps[0] - 0.01, gaps[0] + 0.01):
+    for threshold in (gaps[0] - 1e-6, gaps[0] + 1e-6):
         asked = reader.answers(
             QUESTIONS,
             TEXTS,
@@ -72,20 +73,21 @@ def test_the_best_span(reader, stride, max_length):
             max_answer_length=max_length,
             null_threshold=threshold,
         )
-        kept = (gaps <= threshold) & (found["score"] > -1e9)
+        kept = (gaps <= threshold) & (found["score"] > 0)
         assert asked["text"].numpy().tolist() == np.where(kept, found["text"], b"").tolist()
         assert asked["end"].numpy().tolist() == np.where(kept, found["end"], 0).tolist()
 
 
 def test_of_many_windows_with_equal_scores():
-    """Logits of whole numbers have many ties: the first one wins, as in a loop."""
+    """Of few different logits many are ties: the first one wins, as in a loop."""
     rng = np.random.default_rng(1)
     preprocess = BertPreprocess(None, max_length=9)
     texts = ["一二三四五六七八九十" * 2, "一二", "一二三四五六七"]
     windows = preprocess.windows((["问"] * 3, texts), 2)
     for _ in range(20):
-        start, end = rng.integers(-2, 3, (2, *windows["input_ids"].shape)).astype("float32")
-        spans = best_spans(tf.constant(start), tf.constant(end), windows, max_length=3)
+        logits = rng.integers(-2, 3, (2, *windows["input_ids"].shape)).astype("float32")
+        spans = best_spans(*logits, windows, max_length=3)
+        start, end = (tf.nn.log_softmax(scores).numpy() for scores in logits)
         for text in range(3):
             candidates = [
                 (start[w, i] + end[w, j], -w, -j, -i)
@@ -159,5 +161,5 @@ def test_what_is_refused(reader):
         reader.answers("谁?", "我")
     with pytest.raises(ValueError, match="words that are split"):
         reader.answers([["谁"]], [["我"]])
-    with pytest.raises(ValueError, match="null_threshold must be a number from -inf on, got 'no'"):
+    with pytest.raises(ValueError, match="null_threshold must be a number from -1 on, got 'no'"):
         reader.answers(["谁?"], ["我"], null_threshold="no")
