@@ -43,8 +43,8 @@ def best_spans(
     Probabilities are those of softmax in each window, so that spans of different windows can be
     compared: where an answer is not, `[CLS]` is more probable. The original compares logits. The
     span begins in the window where its first token has the most context, ends there too, not
-    before it begins, and has up to `max_length` tokens. Of equal ones the first window has it, of equal
-    ones in a window the one that ends first, and then the one that begins first.
+    before it begins, and has up to `max_length` tokens. Of equal ones the first window has it, of
+    equal ones in a window the one that ends first, and then the one that begins first.
 
     Args:
         start_logits, end_logits: `<float>[W, S]`.
