@@ -8,8 +8,8 @@
 
 The questions at hand are headlines of news with a blank, such as 支付宝余额为0也被骗走了[MASK].
 What was there is in the article: a number, a title, a quotation or a word in Latin letters. The
-small checkpoint is fine-tuned on windows of articles, for 1,601 questions. Expected (the last digits
-vary):
+small checkpoint is fine-tuned on windows of articles, for 1,601 questions. Expected (the last
+digits vary):
 
     exact_match 0.6618
     f1 0.7104
