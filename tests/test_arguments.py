@@ -25,6 +25,7 @@ from keras_bert_zh import (
     adamw,
     batch_by_length,
     batch_windows,
+    labels_per_word,
     read_table,
     save_checkpoint,
     shuffled_batches,
@@ -232,6 +233,10 @@ def takers(preprocess, packed, write, encoder, tiny):
         ),
         "batch_windows batch_size": (lambda v: batch_windows(TEXTS, preprocess, v), 1),
         "batch_windows stride": (lambda v: batch_windows(TEXTS, preprocess, 1, stride=v), 1),
+        "labels_per_word default": (
+            lambda v: labels_per_word([[0, 1, 0]], [[-1, 0, -1]], [1], default=v),
+            1,
+        ),
         "span_labels stride": (
             lambda v: span_labels(preprocess, ["好"], ["很好"], ["好"], [1], stride=v),
             1,

@@ -149,9 +149,12 @@ def labels_per_word(
         )
     if predictions.dtype.kind == "f":
         raise ValueError("predictions must be labels, got floats: take the argmax of logits.")
-    if names is None and (pieces == "all" or (predictions.dtype.kind in "iu") != is_int(default)):
+    if names is None and pieces == "all":
+        raise ValueError("pieces='all' needs names, the list of all labels.")
+    if names is None and (predictions.dtype.kind in "iu") != is_int(default):
         raise ValueError(
-            f"pieces={pieces!r} and default={default!r} need names, the list of all labels."
+            "default must be an index where predictions are, or names, the list of all labels, "
+            f"must be passed; got {default!r}."
         )
     rows = known.to_names(predictions.tolist())
     answers, cut = [], []

@@ -189,7 +189,7 @@ def test_arguments():
         with pytest.raises(ValueError, match=message):
             align_labels(labels, ids, names, **options)
     for predictions, names, counts, message in [
-        ([[0, 1, 0]], None, [1], "default='O' need names"),
+        ([[0, 1, 0]], None, [1], "default must be an index .* got 'O'"),
         ([[0, 9, 0]], BIO, [1], "Text 0: 9 is not one of O, B-LOC"),
         ([[0, 1, 0]], BIO, [0], "Text 0 has 0 words, and word_ids tell of 1"),
         ([[0, 1, 0]], BIO, [1, 1], r"word_counts \[batch\], got .* \[2\]"),
