@@ -163,7 +163,11 @@ def _to_tensors(inputs: Any) -> dict[str, "tf.Tensor"]:
             f"MaskTokens takes a dict of {', '.join(INPUT_KEYS)} and, optionally, word_starts, "
             f"each int32 [batch, sequence]; got {given}."
         )
-    tensors = {name: tf.convert_to_tensor(inputs[name]) for name in keys - set(BESIDE_KEYS)}
+    tensors = {
+        name: tf.convert_to_tensor(value)
+        for name, value in inputs.items()
+        if name not in BESIDE_KEYS
+    }
     for name, tensor in tensors.items():
         known = tensor.dtype.is_integer or (tensor.dtype.is_bool and name != "input_ids")
         if not known or tensor.shape.rank != 2:

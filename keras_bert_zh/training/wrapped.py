@@ -37,6 +37,8 @@ class Wrapped(TakesLists):
         self._convert_input_args = False
         self._allow_non_tensor_positional_args = True
         self.model: Any = model
+        if model.built:
+            self.build()  # Or Keras would keep shapes of inputs, and export them as floats.
 
     @property
     def compute_dtype(self) -> str:
