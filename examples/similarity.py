@@ -49,8 +49,9 @@ def sentence_encoder(
 
 def by_model(encoder: keras.Model) -> Embed:
     def embed(texts):
-        found = encoder.predict(np.array(texts, object), batch_size=64, verbose=0)
-        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+        different, places = np.unique(np.array(texts, object), return_inverse=True)
+        found = encoder.predict(different, batch_size=64, verbose=0)
+        return (found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))[places]
 
     return embed
 
