@@ -149,10 +149,9 @@ def to_labels(spans: Sequence[Span], length: int, scheme: str = "BIO") -> list[s
     """
     labels = ["O"] * length
     last = Span("", 0, 0)
-    for span in sorted(Span(*span) for span in spans):
+    for span in sorted((Span(*span) for span in spans), key=lambda span: span.start):
         if not 0 <= span.start < span.end <= length:
             raise ValueError(f"{span} is no span of a text of {length} tokens.")
-    for span in sorted((Span(*span) for span in spans), key=lambda span: span.start):
         if span.start < last.end:
             raise ValueError(f"{last} and {span} overlap; a token has one label.")
         size = span.end - span.start

@@ -174,6 +174,11 @@ def is_lowercase(vocabulary: Sequence[str]) -> bool:
     return not any(token.lower() != token and token[0] not in "[<" for token in vocabulary)
 
 
+def later_pieces(vocabulary: Sequence[str]) -> list[bool]:
+    """Tells of each token whether it goes on with a word, as `##ing` does; `##` does not."""
+    return [len(token) > 2 and token.startswith("##") for token in vocabulary]
+
+
 def _is_utf8(token: str) -> bool:
     return not any("\ud800" <= char <= "\udfff" for char in token)
 

@@ -8,6 +8,7 @@ from keras_bert_zh.vocabulary import (
     chinese_vocabulary,
     decode_vocabulary,
     encode_vocabulary,
+    later_pieces,
     read_vocabulary,
     special_ids,
     without_blank_end,
@@ -31,6 +32,10 @@ def test_chinese_vocabulary_is_googles():
         "[SEP]": 102,
         "[MASK]": 103,
     }
+
+
+def test_later_pieces():
+    assert later_pieces(["##a", "##", "a##", "#", "###"]) == [True, False, False, False, True]
 
 
 def test_encoded_and_decoded():

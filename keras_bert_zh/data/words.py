@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_bert_zh.preprocess import BertPreprocess
 from keras_bert_zh.text.unicode_tables import CJK
+from keras_bert_zh.vocabulary import later_pieces
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -62,7 +63,7 @@ def tokenize_words(
     tokens = preprocess.tokenize(pieces)
     ids, firsts = tokens.values.numpy(), tokens.row_starts().numpy()
     lengths = tokens.row_lengths().numpy()
-    within = np.repeat(np.array(are_ideographs, bool), lengths) | _continues(preprocess)[ids]
+    within = np.repeat(np.array(are_ideographs, bool), lengths) | np.array(later_pieces(preprocess.vocabulary))[ids]
     starts = ~within
     starts[firsts[lengths > 0]] = True
     ids = tf.RaggedTensor.from_nested_row_lengths(ids, [counts, lengths]).merge_dims(1, 2)
@@ -89,8 +90,3 @@ def _decode(text: str | bytes) -> str:
     """Returns the text without what the tokeniser drops because it is not UTF-8."""
     encoded = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     return encoded.decode("utf-8", "ignore")
-
-
-def _continues(preprocess: BertPreprocess) -> np.ndarray:
-    """`<bool>[V]`, which tokens continue a word."""
-    return np.array([token.startswith("##") for token in preprocess.vocabulary])

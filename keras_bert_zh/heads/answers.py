@@ -41,7 +41,10 @@ def find_answers(
     logits = call(only_ids(windows))
     with tf.device("CPU"):
         spans = best_spans(
-            logits["start_logits"], logits["end_logits"], windows, max_length=max_length
+            logits["start_logits"],
+            logits["end_logits"],
+            windows,
+            max_length=min(max_length, preprocess.max_length),  # No span is longer.
         )
         exists = spans.exists
         if null_threshold is not None:

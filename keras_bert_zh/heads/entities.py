@@ -9,6 +9,7 @@ from keras_bert_zh.data.windows import join_tokens
 from keras_bert_zh.heads.on_text import only_ids
 from keras_bert_zh.text.entities import first_pieces, label_table, to_entities
 from keras_bert_zh.text.inputs import split_pair, to_texts
+from keras_bert_zh.vocabulary import later_pieces
 
 
 def find_entities(
@@ -32,7 +33,7 @@ def find_entities(
             join_tokens(values, windows)
             for values in (*(windows[key] for key in ("input_ids", "starts", "ends")), logits)
         )
-        first, ends = first_pieces(tf.gather(_are_later_pieces(preprocess), ids), ends)
+        first, ends = first_pieces(tf.gather(later_pieces(preprocess.vocabulary), ids), ends)
         starts, logits = (tf.ragged.boolean_mask(column, first) for column in (starts, logits))
         labels, probabilities = _decoded(model, logits)
         table = label_table(model.labels)
@@ -55,11 +56,6 @@ def _single(inputs: Any) -> tf.Tensor:
             "model for the labels of words."
         )
     return texts.first
-
-
-def _are_later_pieces(preprocess: Any) -> list[bool]:
-    """Returns of each token in the vocabulary whether it goes on with a word."""
-    return [len(token) > 2 and token.startswith("##") for token in preprocess.vocabulary]
 
 
 def _decoded(model: Any, logits: tf.RaggedTensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_bert_zh.text.unicode_tables import load_tables
+from keras_bert_zh.vocabulary import later_pieces
 
 _HIDDEN = frozenset({"[PAD]", "[CLS]", "[SEP]"})
 # ASCII punctuation that a blank follows; all other punctuation stands without blanks.
@@ -16,7 +17,7 @@ class Detokenizer:
 
     def __init__(self, vocabulary: tuple[str, ...]):
         tables = load_tables()
-        is_piece = np.array([len(token) > 2 and token.startswith("##") for token in vocabulary])
+        is_piece = np.array(later_pieces(vocabulary))
         is_mark = np.array(
             [len(token) == 1 and ord(token) in tables.punctuation for token in vocabulary]
         )

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from keras_bert_zh.text.tokenizer import MAX_WORD_CHARACTERS, BertTokenizer
+from keras_bert_zh.vocabulary import later_pieces
 
 
 class Located(NamedTuple):
@@ -36,7 +37,7 @@ class OffsetTokenizer:
     def __init__(self, tokenizer: BertTokenizer, vocabulary: tuple[str, ...]):
         self._tokenizer = tokenizer
         self._unknown_id = len(vocabulary) - 1 - vocabulary[::-1].index("[UNK]")
-        goes_on = [token.startswith("##") and len(token) > 2 for token in vocabulary]
+        goes_on = later_pieces(vocabulary)
         sizes = [len(token) - 2 * more for token, more in zip(vocabulary, goes_on, strict=True)]
         self._goes_on = tf.constant(goes_on)
         self._sizes = tf.constant(sizes, tf.int32)
