@@ -38,7 +38,7 @@ def forward(logits, mask, transitions, starts, *, ruled=None, total=ops.logsumex
         logits, mask, transitions, starts: see above.
         ruled: `<bool>[B, S]`, whether transitions count from the token before to this one; `None`
             if they do everywhere.
-        total: what makes one score of those of all sequences: `ops.logsumexp` or `ops.max`.
+        total: what makes one score of those of all sequences: `ops.logsumexp` or `_best`.
     """
     logits, mask = _by_position(logits), _by_position(mask)
     first = starts + logits[0]
@@ -82,7 +82,7 @@ def best_path(logits, mask, transitions, starts, ends):
         Viterbi, Error bounds for convolutional codes and an asymptotically optimum decoding
         algorithm, 1967.
     """
-    scores = forward(logits, mask, transitions, starts, total=ops.max)
+    scores = forward(logits, mask, transitions, starts, total=_best)
     final = scores[-1] + ends
     last = ops.cast(ops.argmax(final, axis=1), "int32")
     columns = ops.transpose(transitions)
@@ -94,7 +94,12 @@ def best_path(logits, mask, transitions, starts, ends):
 
     before = ops.roll(scores, 1, axis=0)
     labels = scan(step, last, (before, _by_position(mask)), reverse=True)
-    return ops.transpose(labels), ops.max(final, axis=1)
+    return ops.transpose(labels), _best(final, axis=1)
+
+
+def _best(values, axis, keepdims=False):
+    """Returns the maximum. Keras refuses one of a batch without texts, unless it is told."""
+    return ops.max(values, axis=axis, keepdims=keepdims, initial=float("-inf"))
 
 
 def _by_position(values):

@@ -87,6 +87,15 @@ def test_decoded_labels_and_their_probabilities(tiny_block):
     np.testing.assert_allclose(chances, np.where(mask, np.max(tf.nn.softmax(logits), -1), 0))
 
 
+def test_a_batch_without_texts(tiny_block):
+    model = tagger(tiny_block)
+    labels, chances = model.decode(np.zeros((0, 4, 3), "float32"), np.ones((0, 4)))
+    assert labels.shape == chances.shape == (0, 4)
+    assert {key: value.to_list() for key, value in model.entities([]).items()} == dict.fromkeys(
+        ("text", "start", "end", "label", "score"), []
+    )
+
+
 def test_it_learns_and_goes_on_from_its_file(tiny_block, tmp_path):
     """A label that the one before it tells, and no token."""
     texts, labels = ["a b b a"] * 8, np.zeros((8, 8), int)
