@@ -73,6 +73,26 @@ def check_numbers(y: Any, labels: Sequence[str]) -> None:
         )
 
 
+def check_of_tokens(y: Any) -> None:
+    """Raises ValueError for labels that are names, or not as many in each text: those of words.
+
+    Args:
+        y: labels; only lists, arrays and ragged tensors are looked at.
+    """
+    is_ragged, kind = hasattr(y, "row_splits"), ""
+    if isinstance(y, (list, np.ndarray)):
+        try:
+            kind = np.asarray(y).dtype.kind
+        except ValueError:  # Rows of different lengths.
+            is_ragged = True
+    if is_ragged or kind in ("O", "U", "S"):
+        raise ValueError(
+            "TokenTagger learns from numbers of labels, <int32>[B, S], one for each token. Of "
+            "names, or labels of words, align_labels(labels, word_ids, model.labels) makes them, "
+            "with the word_ids of BertPreprocess(word_ids=True)."
+        )
+
+
 def check_dataset(x: Any) -> None:
     """Raises ValueError for names of labels in `tf.data`, which has no list of them."""
     spec = getattr(x, "element_spec", None)

@@ -12,7 +12,7 @@ from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.chain import chain_loss, rules_of, tokens_of_text
 from keras_bert_zh.heads.fine_tuned import FineTuned, head_of
 from keras_bert_zh.heads.on_text import Source, are_ids, opened
-from keras_bert_zh.heads.targets import check_numbers, weights_of_classes
+from keras_bert_zh.heads.targets import check_numbers, check_of_tokens, weights_of_classes
 from keras_bert_zh.heads.token_weights import token_weights
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.crf import CRF
@@ -146,6 +146,7 @@ class TokenTagger(FineTuned, keras.Model):
         return {"weighted_metrics": [keras.metrics.SparseCategoricalAccuracy("accuracy")]}
 
     def targets(self, y):
+        check_of_tokens(y)
         if self.own_compiled:
             check_numbers(y, self.labels)
         return y

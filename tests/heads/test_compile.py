@@ -190,6 +190,22 @@ def test_labels_of_tokens_that_there_are_not():
         made(TokenTagger).evaluate(INPUTS, TAGS + 1, verbose=0)
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [["a", "b"], ["c"], ["a"]],
+        [[0, 1], [2], [0]],
+        tf.ragged.constant([[0, 1], [2], [0]]),
+        np.full(TAGS.shape, "a"),
+        np.full(TAGS.shape, "a", object),
+    ],
+)
+@pytest.mark.parametrize("crf", [False, True])
+def test_labels_of_words_for_tokens(labels, crf):
+    with pytest.raises(ValueError, match=r"^TokenTagger learns from numbers.*align_labels"):
+        made(TokenTagger, crf=crf).fit(INPUTS, labels, verbose=0)
+
+
 def test_names_in_a_dataset():
     data = tf.data.Dataset.from_tensor_slices((INPUTS, ["a", "b", "c"])).batch(3)
     with pytest.raises(ValueError, match=r"^The labels in a dataset must be numbers"):
