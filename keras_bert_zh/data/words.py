@@ -63,7 +63,8 @@ def tokenize_words(
     tokens = preprocess.tokenize(pieces)
     ids, firsts = tokens.values.numpy(), tokens.row_starts().numpy()
     lengths = tokens.row_lengths().numpy()
-    within = np.repeat(np.array(are_ideographs, bool), lengths) | np.array(later_pieces(preprocess.vocabulary))[ids]
+    are_later = np.array(later_pieces(preprocess.vocabulary))
+    within = np.repeat(np.array(are_ideographs, bool), lengths) | are_later[ids]
     starts = ~within
     starts[firsts[lengths > 0]] = True
     ids = tf.RaggedTensor.from_nested_row_lengths(ids, [counts, lengths]).merge_dims(1, 2)
