@@ -39,6 +39,7 @@ ALLOWED = {
         "messages",
         "preprocess",
         "text",
+        "vocabulary",
     },
     "encoder": {"arguments", "config", "layers", "checkpoints"},
     "heads": {
@@ -53,6 +54,7 @@ ALLOWED = {
         "messages",
         "preprocess",
         "text",
+        "vocabulary",
     },
     "export": {
         "input_keys",
