@@ -49,22 +49,14 @@ def test_links_of_the_readme_work_where_the_file_stands_alone():
         assert not anchor or anchor in anchors(target.read_text()), link
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "CONTRIBUTING.md",
-        "CHANGELOG.md",
-        "docs/adam_and_embeddings.md",
-        "docs/checkpoints.md",
-        "docs/fine_tuning.md",
-        "docs/tasks.md",
-    ],
-)
-def test_links_of_other_pages_exist(name):
-    found = [
-        link for link in links((ROOT / name).read_text()) if not link.startswith(("https://", "#"))
-    ]
-    assert [link for link in found if not (ROOT / name).parent.joinpath(link).is_file()] == []
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda p: p.name)
+def test_links_of_other_pages_exist(page):
+    found = [link for link in links(page.read_text()) if not link.startswith("https://")]
+    for link in found:
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.is_file(), link
+        assert not anchor or anchor in anchors(target.read_text()), link
 
 
 def test_the_citation_is_of_this_package():
