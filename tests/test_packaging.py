@@ -49,7 +49,10 @@ def test_links_of_the_readme_work_where_the_file_stands_alone():
         assert not anchor or anchor in anchors(target.read_text()), link
 
 
-@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda p: p.name)
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_of_other_pages_exist(page):
     found = [link for link in links(page.read_text()) if not link.startswith("https://")]
     for link in found:
