@@ -65,7 +65,7 @@ class BertPreprocess(keras.layers.Layer):
         ValueError: if `max_length < 3`, the vocabulary is empty or lacks a special token, a
             tensor has another rank, the two texts of a pair differ in batch size, or texts are not
             split with `word_ids=True`.
-        TypeError: if anything but text stands among the texts.
+        TypeError: if there is anything but text among the texts.
 
     Example:
 

@@ -125,8 +125,10 @@ class OnText(TakesLists, OnEncoder):
         return self.encoder.compute_output_spec(self._tokens(inputs), output_key=self._output_key)
 
     def watch(self) -> Callable[[Any], None] | None:
-        """Returns what warns of texts that are cut, if it takes texts; it holds no weights."""
-        return None if self.preprocess is None else self.preprocess.look_for_cuts
+        """Returns what warns of texts that are cut, if any can be; it holds no weights."""
+        if self.preprocess is None or self.stride is not None:
+            return None
+        return self.preprocess.look_for_cuts
 
     @says_it_all
     def _tokens(self, inputs):

@@ -148,7 +148,7 @@ class SentenceEncoder(OnText, keras.Model):
         return _prompted(texts, self._prompt(), self.pooling, self.preprocess)
 
     def watch(self):
-        if self.preprocess is None:
+        if self.preprocess is None or self.stride is not None:
             return None
         prompt, pooling, preprocess = self._prompt(), self.pooling, self.preprocess
         return lambda texts: preprocess.look_for_cuts(_prompted(texts, prompt, pooling, preprocess))

@@ -7,7 +7,7 @@ from keras_bert_zh.text.unicode_tables import load_tables
 from keras_bert_zh.vocabulary import later_pieces
 
 _HIDDEN = frozenset({"[PAD]", "[CLS]", "[SEP]"})
-# ASCII punctuation that a blank follows; all other punctuation stands without blanks.
+# ASCII punctuation that a blank follows; there are no blanks around all other punctuation.
 _BLANK_AFTER = list(",;!?")
 _KANA = range(0x3041, 0x3100)
 

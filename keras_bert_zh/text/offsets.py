@@ -1,4 +1,4 @@
-"""Where in its text each token stands, inside the graph.
+"""Where in its text each token is, inside the graph.
 
 The normaliser and the word piece kernel say which bytes they read, so that a token's place in the
 normalised text leads to its place in the text. The kernel has no limit of 200 characters a word:

@@ -1,4 +1,4 @@
-"""The way from strings to the inputs of BERT and back: what `BertPreprocess` stands on."""
+"""The way from strings to the inputs of BERT and back: what is behind `BertPreprocess`."""
 
 import functools
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """Models of texts that read long ones by windows."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from keras_bert_zh import (
     FrozenModel,
     SentenceEncoder,
     TextClassifier,
+    TruncationWarning,
     join_mean,
 )
 from keras_bert_zh.checkpoints.pooling import Pooling
@@ -70,6 +73,17 @@ def test_what_is_not_cut_is_learned_from(encoder, tiny_block):
     model.compile(keras.optimizers.Adam(1e-2), loss, run_eagerly=True)
     model.fit(texts, [0, 1] * 2, epochs=12, verbose=0)
     assert np.argmax(model(texts), -1).tolist() == [0, 1] * 2
+
+
+@pytest.mark.parametrize("cls", [TextClassifier, SentenceEncoder])
+@pytest.mark.parametrize(("stride", "count"), [(2, 0), (None, 1)])
+def test_windows_are_no_cuts(encoder, tiny_block, cls, stride, count):
+    model = make(encoder, tiny_block, cls, stride)
+    model.run_eagerly = True
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", TruncationWarning)
+        model.predict_on_batch(TEXTS)
+    assert [warning.category for warning in told].count(TruncationWarning) == count
 
 
 def test_what_is_refused(encoder, tiny_block):
