@@ -64,12 +64,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--stride", type=int, help=f"{meaning} (default: half of --max-length)")
     meaning = "how much of each article at hand is read"
     add("--characters", type=int, default=1_000, help=f"{meaning} {task.DEFAULT}")
-    options = task.parse(parser, arguments)
-    for name in ("stride", "characters"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            parser.error(f"--{name} must be at least 1, got {value}")
-    return options
+    return task.parse(parser, arguments)
 
 
 def train(options: argparse.Namespace) -> dict[str, float]:

@@ -48,8 +48,8 @@ def read(options: argparse.Namespace, *, several: bool = False, validation: bool
     names = train.label_names()
     part = _part(train, names)
     held_out = np.array([validation and task.is_validation(text) for text in train.texts])
-    if held_out.all():
-        held_out[:] = False  # A row or two.
+    if len(np.unique(part.labels[~held_out], axis=0)) < 2:
+        held_out[:] = False  # A few rows.
     return Data(
         names,
         Part(part.texts[~held_out], part.labels[~held_out]),

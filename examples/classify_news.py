@@ -89,12 +89,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=True,
         help="read long texts by windows, or cut them (default: yes)",
     )
-    options = task.parse(parser, arguments)
-    for name, least in (("rows", 32), ("characters", 1), ("stride", 1)):
-        value = getattr(options, name)
-        if value is not None and value < least:
-            parser.error(f"--{name} must be at least {least}, got {value}")
-    return options
+    return task.parse(parser, arguments)
 
 
 def news(rows: int) -> Data:

@@ -99,10 +99,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=QUESTIONS,
         help="your own reviews, to ask about at the end (default: four that it has)",
     )
-    options = task.parse(parser, arguments)
-    if options.rows < 32:
-        parser.error(f"--rows must be at least 32, got {options.rows}")
-    return options
+    return task.parse(parser, arguments)
 
 
 def reviews(rows: int) -> Data:

@@ -28,7 +28,7 @@ Writes `model.keras`, which makes vectors of strings, and `neighbourhoods.png`: 
 
 import argparse
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import task
@@ -45,6 +45,7 @@ from keras_bert_zh import CoSENT, InBatchNegatives, TwoTowers, read_table
 
 MAP = "neighbourhoods.png"
 MAPPED = 1_000  # Texts in the picture, at most.
+AT_ONCE = 500  # Texts that are compared with all others.
 QUESTIONS = ("哪里着火了", "明天会下雪吗", "孩子上学", "警察抓到了小偷")
 
 
@@ -71,10 +72,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--simcse", action="store_true", help="learn from single texts (default: from pairs)")
     rows = f"articles to train on, of the 4,813 at hand {task.DEFAULT}"
     add("--rows", type=int, default=3_000, help=rows)
-    options = task.parse(parser, arguments)
-    if options.rows < 32:
-        parser.error(f"--rows must be at least 32, got {options.rows}")
-    return options
+    return task.parse(parser, arguments)
 
 
 def read(options: argparse.Namespace) -> tuple[Rows, Rows]:
@@ -92,6 +90,11 @@ def _of_file(file: pathlib.Path, options: argparse.Namespace) -> Rows:
     table = read_table(
         file, options.text, options.label, text_b=options.text_b, label_kind="number"
     )
+    if len(set(table.labels)) < 2:
+        raise ValueError(
+            f"{file}: expected two or more different numbers in the column {options.label!r}, and "
+            f"every row has {table.labels[0]:g}. Name another column, or add rows."
+        )
     texts, others = (np.array(column, object) for column in (table.texts, table.texts_b))
     return Rows(texts, others, np.array(table.labels, "float32"))
 
@@ -156,17 +159,19 @@ def predict(options: argparse.Namespace) -> None:
     encoder = outputs.saved_model(options)
     with task.errors_end_it():
         texts = np.array(task.lines_to_label(options), object)
-    found = similarity.by_model(encoder)(texts)
-    close = similarity.of_all(found, found)
-    close[texts[:, None] == texts] = -1  # Texts themselves, and copies.
-    best = close.argmax(axis=1)
-    task.print_rows(
-        ("text", "closest", "cosine"),
-        (
-            (text, texts[other], f"{row[other]:.4f}")
-            for text, other, row in zip(texts, best, close, strict=True)
-        ),
-    )
+    vectors = similarity.by_model(encoder)(texts)
+    task.print_rows(("text", "closest", "cosine"), closest(texts, vectors))
+
+
+def closest(texts: np.ndarray, vectors: np.ndarray) -> Iterator[tuple[str, str, str]]:
+    """Yields each text, the closest other one, and the cosine of both."""
+    for begin in range(0, len(texts), AT_ONCE):
+        part = slice(begin, begin + AT_ONCE)
+        close = similarity.of_all(vectors[part], vectors)
+        close[texts[part, None] == texts] = -1  # Texts themselves, and copies.
+        for text, row in zip(texts[part], close, strict=True):
+            other = row.argmax()
+            yield text, texts[other], f"{row[other]:.4f}"
 
 
 if __name__ == "__main__":

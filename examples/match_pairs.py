@@ -63,10 +63,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--method", choices=METHODS, help=f"(default: towers up to {NARROW} wide, or else cross)")
     rows = f"articles to train on, of the 4,813 at hand {task.DEFAULT}"
     add("--rows", type=int, default=1_500, help=rows)
-    options = task.parse(parser, arguments)
-    if options.rows < 32:
-        parser.error(f"--rows must be at least 32, got {options.rows}")
-    return options
+    return task.parse(parser, arguments)
 
 
 def train(options: argparse.Namespace) -> dict[str, float]:

@@ -63,11 +63,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
             default=default,
             help=f"lines {purpose}, of the {there} at hand {task.DEFAULT}",
         )
-    options = task.parse(parser, arguments)
-    for name in ("rows", "test_rows"):
-        if getattr(options, name) < 32:
-            parser.error(f"--{name.replace('_', '-')} must be at least 32")
-    return options
+    return task.parse(parser, arguments)
 
 
 def read(options: argparse.Namespace) -> dict[str, list[Tagged]]:
@@ -88,7 +84,7 @@ def train(options: argparse.Namespace) -> dict[str, float]:
     """Trains and saves a model. Returns its score and that of the baseline on the test set."""
     with task.errors_end_it():
         parts = read(options)
-        kinds = kinds_of(options.train, parts["train"])
+        kinds = kinds_of(options.train, [*parts["train"], *parts["validation"]])
     names = ["O", *(f"{prefix}-{kind}" for kind in kinds for prefix in "BI")]
     outputs.check_labels(options, names)
     checkpoint = task.begin(options, [REPORT])

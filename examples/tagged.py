@@ -8,6 +8,7 @@ and labels of BIO, BIOES or BMES. Or JSON Lines as those of CLUENER, whose name 
 
 import json
 import pathlib
+import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +16,9 @@ from typing import NamedTuple
 
 from keras_bert_zh.files.utf8 import read_utf8
 from keras_bert_zh.label_schemes import Span, find_fault, parse, to_spans
+
+# Weibo's files have a digit behind each character, its place in a word: 北0, 京1.
+NUMBERED = re.compile(r"\S\d[ \t]")
 
 
 class Tagged(NamedTuple):
@@ -87,8 +91,10 @@ def _sentences(file: pathlib.Path, content: str) -> Iterator[Tagged]:
     """Yields the sentences of a file of tokens and labels."""
     tokens, labels, without_begin = [], [], []
     lines = content.replace("\r\n", "\n").split("\n")
-    for number, line in enumerate([*lines, ""], 1):
-        if line.strip(" \t") and not line.startswith("-DOCSTART-"):
+    if all(NUMBERED.match(line) for line in lines if line.strip(" \t")):
+        lines = [line[:1] + line[2:] for line in lines]
+    for number, line in enumerate([*(line.rstrip(" \t") for line in lines), ""], 1):
+        if line and not line.startswith("-DOCSTART-"):
             cells = line.split("\t" if "\t" in line else " ")
             if len(cells) < 2 or parse(cells[-1]) is None:
                 raise ValueError(

@@ -45,6 +45,15 @@ from defaults import NARROW, RECIPES, Recipe, recipe_of
 DEFAULT = "(default: %(default)s)"
 SAVE_MINUTES = 5
 LENGTH = 128  # Where no recipe says it.
+LEAST = {  # What options that a script may have must be at least.
+    "epochs": 1,
+    "batch_size": 1,
+    "max_length": 3,
+    "rows": 32,
+    "test_rows": 32,
+    "characters": 1,
+    "stride": 1,
+}
 
 
 def parser(
@@ -110,7 +119,7 @@ def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> a
     options.started = time.perf_counter()
     if (options.train is None) != (options.test is None):
         parser.error("--train and --test go together: name both files, or none")
-    for name, least in (("epochs", 1), ("batch_size", 1), ("max_length", 3)):
+    for name, least in LEAST.items():
         value = getattr(options, name, None)
         if value is not None and value < least:
             parser.error(f"--{name.replace('_', '-')} must be at least {least}, got {value}")

@@ -111,7 +111,8 @@ def test_on_the_news(example, one_block, tmp_path, capfd):
 KEYS = ("recall_at_1", "mrr")
 
 
-def test_on_files_of_a_user(example, one_block, tmp_path, capfd):
+def test_on_files_of_a_user(example, one_block, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(example, "AT_ONCE", 4)
     rows = [
         {"a": one, "b": other, "score": 5.0 - abs(place - other_place)}
         for place, one in enumerate(TITLES)
@@ -128,8 +129,15 @@ def test_on_files_of_a_user(example, one_block, tmp_path, capfd):
     example.main([*options, "--predict", str(texts)])
     header, *answers = (line.split("\t") for line in capfd.readouterr().out.splitlines())
     assert header == ["text", "closest", "cosine"]
-    assert [text for text, *_ in answers] == TITLES
+    assert [text for text, *_ in answers] == TITLES  # More than are compared at once.
     assert all(text != closest and closest in TITLES for text, closest, _ in answers)
+
+
+def test_numbers_have_to_be_different(example, tmp_path):
+    file = tmp_path / "rows.tsv"
+    file.write_text("text\ttext_b\tlabel\n一\t二\t1\n三\t四\t1.0\n", encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"rows\.tsv: expected two or more .* every row has 1\. N"):
+        example.main(["--train", str(file), "--test", str(file), "--output", str(tmp_path / "o")])
 
 
 def test_numbers_are_needed(example, tmp_path):

@@ -1,5 +1,6 @@
 """examples/news.py: the articles, and a file that would be run."""
 
+import argparse
 import datetime
 import hashlib
 import importlib
@@ -108,3 +109,15 @@ def test_long_texts_are_read_by_windows(few, one_block, tmp_path, capfd):
     printed = capfd.readouterr().out
     assert "--max-length 16: long texts cut." in printed
     assert keras.saving.load_model(tmp_path / "model.keras").stride is None
+
+
+@pytest.mark.usefixtures("news")
+@pytest.mark.parametrize(("label", "kept"), [("差", 3), ("好", 4)])
+def test_a_class_is_not_for_validation_alone(tmp_path, label, kept):
+    classification = importlib.import_module("classification")
+    rows = ["text\tlabel", "丑\t差", "美\t好", "快\t好", f"慢\t{label}"]
+    file = tmp_path / "few.tsv"
+    file.write_text("\n".join(rows), encoding="utf-8")
+    columns = {"text": "text", "label": "label"}
+    data = classification.read(argparse.Namespace(train=file, test=file, **columns))
+    assert len(data.train.texts) == kept

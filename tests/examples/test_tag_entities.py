@@ -58,8 +58,10 @@ class TestFiles:
             ["-DOCSTART-\tO", "", *(line.replace("\t", "\tNN\t") for line in LINES)],
             "\ufeff" + "\n".join(LINES),
             "\n".join(LINES).replace("I-LOC", "E-LOC").replace("B-PER", "S-PER"),
+            "\n".join(LINES).replace("\t", "0\t"),
+            "\n".join(f"{line} " for line in LINES),
         ],
-        ids=["tab", "no end", "crlf", "space", "columns", "mark", "BIOES"],
+        ids=["tab", "no end", "crlf", "space", "columns", "mark", "BIOES", "numbers", "spaces"],
     )
     def test_tokens_and_labels(self, tagged, write, lines):
         with warnings.catch_warnings():
@@ -231,7 +233,8 @@ class TestMain:
         return run
 
     def test_on_files_of_a_user(self, run, write, tmp_path):
-        train, test = write("train.txt", LINES * 6), write("test.txt", LINES)
+        rare = ["吗\tB-GPE"]  # It is for validation.
+        train, test = write("train.txt", LINES * 6 + rare), write("test.txt", LINES)
         printed = run("--train", train, "--test", test)
         assert re.search(r"12 texts to learn from, in 12 pieces, and 2 to be tested", printed)
         assert re.search(r"\nf1 \d\.\d{4}\nbaseline_f1 1\.0000\n$", printed)
