@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from keras_bert_zh.data.row_checks import check_rows
 from keras_bert_zh.preprocess import BertPreprocess
 
 
@@ -33,7 +34,9 @@ def span_labels(
         of it.
 
     Raises:
-        tf.errors.InvalidArgumentError: if an answer is not where it should be.
+        ValueError: if an answer is not where it should be, or there are not as many answers or
+            starts as texts.
+        tf.errors.InvalidArgumentError: instead, where it is found in a graph.
 
     Example:
 
@@ -57,15 +60,21 @@ def span_labels(
     windows = preprocess.windows((questions, texts), stride, offsets="characters")
     answers, texts = to_texts(answers).first, to_texts(texts).first
     starts = tf.cast(starts, tf.int32)
+    for name, part in (("answers", answers), ("starts", starts)):
+        if not part.shape.is_compatible_with(texts.shape):
+            raise ValueError(
+                f"There must be as many {name} as texts, got {part.shape} and {texts.shape}."
+            )
     ends = starts + tf.strings.length(answers, unit="UTF8_CHAR")
     # Beyond the end of a text there is nothing to read.
-    lengths = tf.strings.length(texts, unit="UTF8_CHAR")
-    within = tf.reduce_all((starts >= 0) & (ends <= lengths))
-    message = "An answer is not where it should be in its text: starts are counted in characters"
-    inside = tf.debugging.assert_equal(within, True, message=message)
-    with tf.control_dependencies([inside]):
-        found = characters(texts, tf.range(tf.size(starts)), starts, ends)
-    same = tf.debugging.assert_equal(found, answers, message=message)
-    with tf.control_dependencies([same]):
+    within = (starts >= 0) & (ends <= tf.strings.length(texts, unit="UTF8_CHAR"))
+    rows = tf.range(tf.size(starts))
+    found = characters(texts, rows, *(tf.where(within, place, 0) for place in (starts, ends)))
+    message = (
+        "Text {}: the answer {} is not at {}, where it should be. Starts are counted in "
+        "characters, from 0."
+    )
+    checked = check_rows(~within | (found != answers), message, rows, answers, starts)
+    with tf.control_dependencies(checked):
         first, last = labels_of_spans(windows, starts, ends)
     return windows, {"start_logits": first, "end_logits": last}

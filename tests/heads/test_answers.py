@@ -131,8 +131,15 @@ def test_labels_of_spans(reader):
 
 def test_an_answer_that_is_elsewhere_is_refused(reader):
     for answer, start in (("鲁迅", 3), ("这", 1), ("这", 500), ("读", -1)):
-        with pytest.raises(tf.errors.InvalidArgumentError, match="not where it should be"):
-            span_labels(reader.preprocess, ["谁?"], [TEXTS[0]], [answer], [start])
+        given = ["谁?"] * 2, [TEXTS[0]] * 2, ["这", answer], [0, start]
+        message = f"Text 1: the answer {answer} is not at {start}, where it should be"
+        with pytest.raises(ValueError, match=message):
+            span_labels(reader.preprocess, *given)
+    data = tf.data.Dataset.from_tensors(given)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"Text 1: .* is not at -1,"):
+        list(data.map(lambda *given: span_labels(reader.preprocess, *given)))
+    with pytest.raises(ValueError, match="^There must be as many answers as texts"):
+        span_labels(reader.preprocess, *given[:2], ["这"], [0, 0])
 
 
 def test_a_trained_model_finds_answers_through_windows(reader):
