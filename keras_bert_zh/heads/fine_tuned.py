@@ -154,7 +154,7 @@ class FineTuned(OnText):
             return arguments
         raise ValueError(
             f"class_weight is for models that give a text or a token one label; this "
-            f"{type(self).__name__} gives none: pass sample_weight instead."
+            f"{type(self).__name__} does not: pass sample_weight instead."
         )
 
     def get_config(self) -> dict[str, Any]:

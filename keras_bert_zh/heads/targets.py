@@ -7,12 +7,14 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_bert_zh.heads.batches import has_strings
+
 
 def label_numbers(y: Any, labels: Sequence[str], *, several: bool = False) -> Any:
     """Returns names of labels as numbers; what holds numbers stays as it is.
 
     Args:
-        y: list or array of the names; with `several` of a list of names a text.
+        y: list, tuple, array or tensor of the names; with `several` a list of lists of them.
         labels: the names of the outputs.
         several: whether a text has any number of labels.
 
@@ -22,12 +24,15 @@ def label_numbers(y: Any, labels: Sequence[str], *, several: bool = False) -> An
     Raises:
         ValueError: if there is something else than these names.
     """
-    if isinstance(y, np.ndarray) and y.dtype.kind in "OU":
-        y = y.tolist()
+    if isinstance(y, tuple) and all(isinstance(name, str) for name in y):
+        y = list(y)
+    elif hasattr(y, "__array__") and has_strings(y):
+        y = [row.decode() if isinstance(row, bytes) else row for row in np.asarray(y).tolist()]
     if not isinstance(y, list):
         return y
     rows = [list(row) if isinstance(row, (list, tuple, set)) else [row] for row in y]
-    if not any(isinstance(name, str) for row in rows for name in row):
+    none_at_all = several and not any(rows)
+    if not none_at_all and not any(isinstance(name, str) for row in rows for name in row):
         return y
     numbers_of = {label: number for number, label in enumerate(labels)}
     for place, row in enumerate(rows):
@@ -115,8 +120,13 @@ def weights_of_classes(class_weight: Mapping, labels: Sequence[str]) -> dict[int
         labels: the names of the outputs.
 
     Raises:
-        ValueError: if there is no such label.
+        ValueError: if it is no dict, or there is no such label.
     """
+    if not isinstance(class_weight, Mapping):
+        raise ValueError(
+            "class_weight must be a dict of weights by the names or numbers of labels, got "
+            f"{class_weight!r}."
+        )
     found = dict.fromkeys(range(len(labels)), 1.0)
     for key, weight in class_weight.items():
         number = labels.index(key) if isinstance(key, str) and key in labels else key

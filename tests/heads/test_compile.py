@@ -7,6 +7,7 @@ import tensorflow as tf
 from scipy.special import expit, log_softmax
 
 from keras_bert_zh import BertEncoder, SpanReader, TextClassifier, TokenTagger
+from keras_bert_zh.heads.targets import label_numbers
 from tests.conformance.cases import INPUTS, ONE_BLOCK
 
 MASK = INPUTS["input_mask"]
@@ -168,6 +169,30 @@ def test_no_class_weight_where_there_are_no_classes(cls, kwargs, labels):
     model = made(cls, **kwargs)
     with pytest.raises(ValueError, match=r"^class_weight is for models that .* pass sample_weight"):
         model.fit(INPUTS, labels, class_weight={0: 2.0}, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("b", "a", "c"),
+        np.array(["b", "a", "c"]),
+        np.array([b"b", b"a", b"c"], object),
+        tf.constant(["b", "a", "c"]),
+    ],
+)
+def test_names_of_labels_in_every_form(names):
+    assert label_numbers(names, "abc").tolist() == [1, 0, 2]
+
+
+def test_texts_that_have_no_labels_at_all():
+    found = label_numbers([[], []], "abc", several=True)
+    np.testing.assert_array_equal(found, np.zeros((2, 3)))
+
+
+def test_class_weight_that_is_no_dict():
+    for weights in ("balanced", [1.0, 2.0, 3.0]):
+        with pytest.raises(ValueError, match="class_weight must be a dict of weights"):
+            made().fit(INPUTS, [0, 1, 2], class_weight=weights, verbose=0)
 
 
 @pytest.mark.parametrize(
