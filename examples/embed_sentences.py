@@ -138,8 +138,10 @@ def scores(rows: Rows, embed: similarity.Embed) -> dict[str, float]:
     """Returns how well vectors do: Spearman's correlation, or how often the other text is found."""
     first, second = embed(rows.texts), embed(rows.others)
     if rows.labels is not None:
-        found = spearmanr(similarity.of_rows(first, second), rows.labels).statistic
-        return {"spearman": float(found)}
+        cosines = similarity.of_rows(first, second)
+        if np.ptp(cosines) == 0:
+            return {"spearman": 0.0}  # There is no order, and spearmanr says NaN.
+        return {"spearman": float(spearmanr(cosines, rows.labels).statistic)}
     close = similarity.of_all(first, second)
     places = 1 + (close > close.diagonal()[:, None]).sum(axis=1)
     return {"recall_at_1": float(np.mean(places == 1)), "mrr": float(np.mean(1 / places))}

@@ -53,6 +53,7 @@ LEAST = {  # What options that a script may have must be at least.
     "test_rows": 32,
     "characters": 1,
     "stride": 1,
+    "seed": 0,
 }
 
 

@@ -91,6 +91,8 @@ def test_scores(example):
     found = example.scores(example.Rows(texts, np.array(["x", "y", "z"]), labels), embed)
     expected = spearmanr([0.0, 1.0, 1.0], labels).statistic
     assert found == {"spearman": pytest.approx(expected)}
+    same = example.Rows(texts[:2], texts[:2], labels[:2])
+    assert example.scores(same, lambda given: np.ones((len(given), 1))) == {"spearman": 0.0}
 
 
 @pytest.fixture

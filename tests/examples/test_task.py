@@ -44,6 +44,7 @@ def parse(task, tmp_path):
         (["--epochs", "0"], "--epochs must be at least 1, got 0"),
         (["--batch-size", "0"], "--batch-size must be at least 1, got 0"),
         (["--max-length", "2"], "--max-length must be at least 3, got 2"),
+        (["--seed", "-1"], "--seed must be at least 0, got -1"),
         (["--learning-rate", "0"], "--learning-rate must be above 0 and finite, got 0.0"),
         (["--learning-rate", "inf"], "--learning-rate must be above 0 and finite, got inf"),
         (["--train", "a.tsv"], "--train and --test go together"),
