@@ -55,12 +55,13 @@ def label_numbers(y: Any, labels: Sequence[str], *, several: bool = False) -> An
     return found
 
 
-def check_numbers(y: Any, labels: Sequence[str]) -> None:
-    """Raises ValueError for a number of a label that there is not.
+def check_numbers(y: Any, labels: Sequence[str], rank: int) -> None:
+    """Raises ValueError for labels of another shape, and for a number that no label has.
 
     Args:
-        y: labels; only integers in a list or an array are looked at.
+        y: labels; only numbers in a list or an array are looked at.
         labels: the names of the outputs.
+        rank: int, how many dimensions labels have: 1 for texts, 2 for tokens.
     """
     if not isinstance(y, (list, np.ndarray)):
         return
@@ -68,6 +69,11 @@ def check_numbers(y: Any, labels: Sequence[str]) -> None:
         found = np.asarray(y)
     except ValueError:  # Rows of different lengths, of which Keras tells.
         return
+    if found.dtype.kind in "iuf" and found.ndim > rank and found.shape[-1] != 1:
+        raise ValueError(
+            f"Labels are numbers, <int32>[{'B, S'[: 3 * rank - 2]}], got the shape "
+            f"{list(found.shape)}. np.argmax(labels, axis=-1) makes them of one-hot labels."
+        )
     if found.dtype.kind not in "iu":
         return
     strange = found[(found < 0) | (found >= len(labels))]
@@ -75,6 +81,27 @@ def check_numbers(y: Any, labels: Sequence[str]) -> None:
         raise ValueError(
             f"There is the label {strange[0]}, and the model has {_shown(labels)}: labels are "
             f"numbers from 0 to {len(labels) - 1}."
+        )
+
+
+def check_several(y: Any, labels: Sequence[str]) -> None:
+    """Raises ValueError unless several labels a text are rows of as many numbers as labels.
+
+    Args:
+        y: what `label_numbers` returned; only numbers in a list or an array are looked at.
+        labels: the names of the outputs.
+    """
+    if not isinstance(y, (list, np.ndarray)):
+        return
+    try:
+        got = f"the shape {list(np.shape(y))}"
+        is_right = np.shape(y)[1:] == (len(labels),)
+    except ValueError:
+        got, is_right = "rows of different lengths", False
+    if not is_right:
+        raise ValueError(
+            "Several labels a text are lists of their names, or "
+            f"<float>[B, {len(labels)}] of 0 and 1; got {got}."
         )
 
 

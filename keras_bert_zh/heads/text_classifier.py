@@ -9,7 +9,12 @@ from keras_bert_zh.arguments import check_int, check_share
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.fine_tuned import FineTuned, head_of
 from keras_bert_zh.heads.on_text import Source, opened
-from keras_bert_zh.heads.targets import check_numbers, label_numbers, weights_of_classes
+from keras_bert_zh.heads.targets import (
+    check_numbers,
+    check_several,
+    label_numbers,
+    weights_of_classes,
+)
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.preprocess import BertPreprocess
 
@@ -135,8 +140,10 @@ class TextClassifier(FineTuned, keras.Model):
             return y
         several = self.problem_type == "multi_label_classification"
         y = label_numbers(y, self.labels, several=several)
-        if not several and self.own_compiled:
-            check_numbers(y, self.labels)
+        if self.own_compiled and several:
+            check_several(y, self.labels)
+        elif self.own_compiled:
+            check_numbers(y, self.labels, 1)
         return y
 
     def weighted(self, arguments):

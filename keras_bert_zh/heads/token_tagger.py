@@ -148,7 +148,7 @@ class TokenTagger(FineTuned, keras.Model):
     def targets(self, y):
         check_of_tokens(y)
         if self.own_compiled:
-            check_numbers(y, self.labels)
+            check_numbers(y, self.labels, 2)
         return y
 
     def weighted(self, arguments):

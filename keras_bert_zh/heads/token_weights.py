@@ -16,6 +16,9 @@ def token_weights(
     Args:
         arguments: those of `fit` or `evaluate`, with arrays, tensors or a dataset.
         class_weight: dict of the weight of every label, or `None`. Validation goes without.
+
+    Raises:
+        ValueError: if there is a class_weight, and the labels are in something else.
     """
     found = dict(arguments)
     table = None
@@ -23,6 +26,11 @@ def token_weights(
         table = np.array([class_weight[label] for label in range(len(class_weight))], "float32")
     if hasattr(found.get("x"), "element_spec"):
         found["x"] = _weighted_dataset(found["x"], table)
+    elif table is not None and "y" not in found:
+        raise ValueError(
+            "class_weight of tokens is for arrays, lists and tf.data, got "
+            f"{type(found['x']).__name__}: let it give sample_weight, too."
+        )
     elif found.get("sample_weight") is not None or (table is not None and "y" in found):
         found["sample_weight"] = _weights(found["y"], found.get("sample_weight"), table)
     validation = found.get("validation_data")

@@ -7,7 +7,6 @@ import tensorflow as tf
 from scipy.special import expit, log_softmax
 
 from keras_bert_zh import BertEncoder, SpanReader, TextClassifier, TokenTagger
-from keras_bert_zh.heads.targets import label_numbers
 from tests.conformance.cases import INPUTS, ONE_BLOCK
 
 MASK = INPUTS["input_mask"]
@@ -171,28 +170,15 @@ def test_no_class_weight_where_there_are_no_classes(cls, kwargs, labels):
         model.fit(INPUTS, labels, class_weight={0: 2.0}, verbose=0)
 
 
-@pytest.mark.parametrize(
-    "names",
-    [
-        ("b", "a", "c"),
-        np.array(["b", "a", "c"]),
-        np.array([b"b", b"a", b"c"], object),
-        tf.constant(["b", "a", "c"]),
-    ],
-)
-def test_names_of_labels_in_every_form(names):
-    assert label_numbers(names, "abc").tolist() == [1, 0, 2]
-
-
-def test_texts_that_have_no_labels_at_all():
-    found = label_numbers([[], []], "abc", several=True)
-    np.testing.assert_array_equal(found, np.zeros((2, 3)))
-
-
 def test_class_weight_that_is_no_dict():
     for weights in ("balanced", [1.0, 2.0, 3.0]):
         with pytest.raises(ValueError, match="class_weight must be a dict of weights"):
             made().fit(INPUTS, [0, 1, 2], class_weight=weights, verbose=0)
+
+
+def test_class_weight_of_tokens_in_a_generator():
+    with pytest.raises(ValueError, match="got generator: let it give sample_weight"):
+        made(TokenTagger).fit(((INPUTS, TAGS) for _ in range(1)), class_weight={"a": 2.0})
 
 
 @pytest.mark.parametrize(
@@ -203,6 +189,7 @@ def test_class_weight_that_is_no_dict():
         (["a", ["a", "b"], "b"], "^Row 1 has 2 labels.*multi_label_classification"),
         ([0, 1, 3], r"^There is the label 3, and .* numbers from 0 to 2\.$"),
         (np.array([0, -1, 1]), "^There is the label -1"),
+        (np.eye(3), r"^Labels are numbers, <int32>\[B\], got the shape \[3, 3\]\. np\.argmax"),
     ],
 )
 def test_labels_that_there_are_not(labels, message):
@@ -213,6 +200,8 @@ def test_labels_that_there_are_not(labels, message):
 def test_labels_of_tokens_that_there_are_not():
     with pytest.raises(ValueError, match=r"^There is the label 3"):
         made(TokenTagger).evaluate(INPUTS, TAGS + 1, verbose=0)
+    with pytest.raises(ValueError, match=r"^Labels are numbers, <int32>\[B, S\], got the shape"):
+        made(TokenTagger).evaluate(INPUTS, np.eye(3)[TAGS], verbose=0)
 
 
 @pytest.mark.parametrize(
