@@ -1,8 +1,19 @@
-"""What the tests of examples share: a checkpoint that trains in no time."""
+"""What the tests of examples share: the scripts, and a checkpoint that trains in no time."""
+
+import pathlib
 
 import pytest
 
 from keras_bert_zh import BertEncoder, BertPreprocess, save_checkpoint
+
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def examples_on_path():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(EXAMPLES)
+        yield
 
 
 @pytest.fixture(scope="session")

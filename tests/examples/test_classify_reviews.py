@@ -4,7 +4,6 @@ import hashlib
 import importlib
 import importlib.util
 import itertools
-import pathlib
 import re
 import warnings
 
@@ -13,15 +12,7 @@ import numpy as np
 import pytest
 from matplotlib import image
 
-EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 NAMES = ("negative 差评", "positive 好评")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def examples_on_path():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(EXAMPLES)
-        yield
 
 
 @pytest.fixture

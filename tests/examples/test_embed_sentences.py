@@ -2,22 +2,13 @@
 
 import importlib
 import json
-import pathlib
 
 import numpy as np
 import pytest
 from matplotlib import image
 from scipy.stats import spearmanr
 
-EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 TITLES = ["北京下雪了", "上海下雨了", "股市大涨", "股市大跌", "学校开学", "地铁开通"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def examples_on_path():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(EXAMPLES)
-        yield
 
 
 @pytest.fixture(scope="module")

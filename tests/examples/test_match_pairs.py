@@ -7,15 +7,7 @@ import pathlib
 import numpy as np
 import pytest
 
-EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 WORDS = ["北京", "上海", "股市", "学校", "地铁", "天气"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def examples_on_path():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(EXAMPLES)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import hashlib
 import importlib
 import json
-import pathlib
 import random
 import re
 import warnings
@@ -15,16 +14,8 @@ from seqeval.metrics import f1_score, precision_score, recall_score
 
 from keras_bert_zh.label_schemes import Span, to_labels, to_spans
 
-EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 LINES = ["我\tO", "在\tO", "北\tB-LOC", "京\tI-LOC", "。\tO", "", "江\tB-PER", "来\tO", "", ""]
 TEXTS = [("我在北京。", (Span("LOC", 2, 4),)), ("江来", (Span("PER", 0, 1),))]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def examples_on_path():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(EXAMPLES)
-        yield
 
 
 @pytest.fixture(scope="module")

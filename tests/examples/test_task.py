@@ -9,15 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 TASK = "classify_reviews"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def examples_on_path():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(EXAMPLES)
-        yield
 
 
 @pytest.fixture
