@@ -7,12 +7,12 @@
     python examples/match_pairs.py --predict FILE     # by the model in --output
 
 It trains the small checkpoint that comes with the package on how 1,500 articles begin, each with
-its own headline and with that of the nearest other article. Expected, after MINUTES minutes on two
-CPU cores (the last digits vary):
+its own headline and with that of the nearest other article. Expected, after four to seven minutes on
+two CPU cores (the last digits vary):
 
-    accuracy 0.0000
-    untrained_accuracy 0.0000
-    baseline_accuracy 0.0000
+    accuracy 0.7800
+    untrained_accuracy 0.7623
+    baseline_accuracy 0.7264
 
 All three are of 932 other articles. The baseline is the cosine of TF-IDF, and `untrained_accuracy`
 that of vectors as they were before training; where labels change is chosen on validation pairs.

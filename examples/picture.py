@@ -52,11 +52,18 @@ def draw(
     outcome: Outcome,
     names: Sequence[str],
 ) -> Figure:
-    """Writes the learning curve, the confusion matrix and five mistakes as a PNG, 1320 x 1200."""
+    """Writes the learning curve, the confusion matrix and five mistakes as a PNG, 1320 x 1200.
+
+    Where accuracy was not measured in training, probabilities take the place of the curve.
+    """
     with matplotlib.rc_context(style()):
         figure = Figure(figsize=(11, 10), dpi=120)
         figure.suptitle(title, x=0.04, y=0.975, ha="left", fontsize=15)
-        _draw_curve(figure.add_axes((0.08, 0.58, 0.47, 0.32)), history, baseline, outcome.accuracy)
+        axes = figure.add_axes((0.08, 0.58, 0.47, 0.32))
+        if history and "accuracy" not in history:
+            _draw_probabilities(axes, outcome, names)
+        else:
+            _draw_curve(axes, history, baseline, outcome.accuracy)
         _draw_confusion(figure.add_axes((0.68, 0.55, 0.28, 0.35)), outcome, names)
         _draw_mistakes(figure.add_axes((0.04, 0.02, 0.92, 0.41)), outcome, names)
         with new_file(path) as new:
@@ -130,6 +137,16 @@ def _draw_curve(axes: Axes, history: dict[str, list[float]], baseline: float, sc
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.margins(y=0.1)
+    axes.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.14), ncols=2, frameon=False)
+
+
+def _draw_probabilities(axes: Axes, outcome: Outcome, names: Sequence[str]) -> None:
+    axes.set_title(f'How probable "{names[-1]}" is to the model')
+    groups = [outcome.probabilities[outcome.labels == label, -1] for label in range(len(names))]
+    colors = [RED, BLUE] if len(names) == 2 else None
+    axes.hist(groups, bins=20, range=(0, 1), color=colors, label=[f"label: {n}" for n in names])
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.set_ylabel("texts")
     axes.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.14), ncols=2, frameon=False)
 
 
