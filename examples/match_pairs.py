@@ -7,8 +7,8 @@
     python examples/match_pairs.py --predict FILE     # by the model in --output
 
 It trains the small checkpoint that comes with the package on how 1,500 articles begin, each with
-its own headline and with that of the nearest other article. Expected, after four to seven minutes on
-two CPU cores (the last digits vary):
+its own headline and with that of the nearest other article. Expected, after four to seven minutes
+on two CPU cores (the last digits vary):
 
     accuracy 0.7800
     untrained_accuracy 0.7623
