@@ -7,6 +7,7 @@ import keras
 
 from keras_bert_zh.arguments import check_int, check_share
 from keras_bert_zh.encoder import BertEncoder
+from keras_bert_zh.heads.batches import has_strings
 from keras_bert_zh.heads.fine_tuned import FineTuned, head_of
 from keras_bert_zh.heads.on_text import Source, opened
 from keras_bert_zh.heads.targets import (
@@ -137,6 +138,11 @@ class TextClassifier(FineTuned, keras.Model):
 
     def targets(self, y):
         if self.problem_type == "regression":
+            if has_strings(y):
+                raise ValueError(
+                    "A regression learns from numbers, <float>[B], got names. Where they are names "
+                    "of labels, make the model with all of them, two or more."
+                )
             return y
         several = self.problem_type == "multi_label_classification"
         y = label_numbers(y, self.labels, several=several)

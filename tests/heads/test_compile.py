@@ -176,6 +176,11 @@ def test_class_weight_that_is_no_dict():
             made().fit(INPUTS, [0, 1, 2], class_weight=weights, verbose=0)
 
 
+def test_names_for_a_regression():
+    with pytest.raises(ValueError, match="A regression learns from numbers"):
+        made(labels=["a"]).fit(INPUTS, ["a", "b", "a"], verbose=0)
+
+
 def test_class_weight_of_tokens_in_a_generator():
     with pytest.raises(ValueError, match="got generator: let it give sample_weight"):
         made(TokenTagger).fit(((INPUTS, TAGS) for _ in range(1)), class_weight={"a": 2.0})
