@@ -94,6 +94,11 @@ class TwoTowers(TakesLists, keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         if y is None and y_pred is not None:
+            if getattr(self.loss, "needs_labels", False):
+                raise ValueError(
+                    f"{type(self.loss).__name__} compares pairs by their labels: pass fit a label "
+                    "for each pair."
+                )
             y = ops.zeros((ops.shape(y_pred)[0],))  # Keras compares nothing with no labels.
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 

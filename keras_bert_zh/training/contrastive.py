@@ -112,6 +112,8 @@ class CoSENT(keras.losses.Loss):
         Jianlin, 2022 (https://kexue.fm/archives/8847); `CoSENTLoss` in sentence-transformers.
     """
 
+    needs_labels = True  # For TwoTowers, which makes labels for other losses.
+
     def __init__(
         self,
         scale: float = 20.0,

@@ -44,6 +44,14 @@ def test_each_column_is_as_the_sentence_encoder_has_it(towers):
     assert difference(towers.cosines((TEXTS, OTHERS), batch_size=2), cosines) < 1e-6
 
 
+@pytest.mark.usefixtures("eagerly")
+def test_no_labels_for_a_loss_that_needs_them(tiny_block):
+    towers = made(tiny_block)
+    towers.compile("sgd", CoSENT())
+    with pytest.raises(ValueError, match="CoSENT compares pairs by their labels"):
+        towers.fit((TEXTS, OTHERS), verbose=0)
+
+
 def test_columns_of_different_lengths():
     towers = TwoTowers(SentenceEncoder(BertEncoder(None, config=ONE_BLOCK), "mean"))
     short = {"input_ids": INPUTS["input_ids"][:, :3]}
