@@ -77,14 +77,7 @@ def build(
             name=options.task,
             **arguments,
         )
-    if data.several:
-        loss = keras.losses.BinaryCrossentropy(from_logits=True)
-        metric = keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)  # Of logits.
-    else:
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        metric = keras.metrics.SparseCategoricalAccuracy("accuracy")
-    optimizer = task.optimizer(options, len(data.train.texts))
-    model.compile(optimizer=optimizer, loss=loss, metrics=[metric])
+    model.compile(task.optimizer(options, len(data.train.texts)))
     return model
 
 

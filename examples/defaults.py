@@ -1,7 +1,8 @@
 """How each task is trained by default: one table, by the task and the width of the model.
 
-The rows for narrow models were chosen with the checkpoint "small" on validation parts, never on a
-test set. Those for wide ones are what BERT's authors recommend.
+The rates of narrow models were chosen for the reviews, with the checkpoint "small", on their
+validation part; the other scripts start from them. Those of wide ones are what BERT's authors
+recommend. Nothing was chosen on a test set.
 """
 
 import sys

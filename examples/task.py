@@ -163,7 +163,7 @@ def begin(options: argparse.Namespace, files: Iterable[str] = ()) -> Checkpoint:
     if options.task in RECIPES:
         outputs.remember(options)
         print(
-            f"Fine-tuning {options.checkpoint}: {options.epochs} epochs, batches of "
+            f"Fine-tuning {options.checkpoint}: epochs {options.epochs}, batch size "
             f"{options.batch_size}, learning rate {options.learning_rate:g}."
         )
     return checkpoint

@@ -200,7 +200,7 @@ class TestMain:
 
     def test_on_the_reviews(self, run, example, one_block, tmp_path):
         printed = run("--ask", "很好", "太差了", "--mixed-precision")
-        assert printed.startswith(f"Fine-tuning {one_block}: 1 epochs, ")
+        assert printed.startswith(f"Fine-tuning {one_block}: epochs 1, ")
         assert "64 texts to learn from, 200 to be tested." in printed
         assert re.search(r"--max-length 16 cuts [1-9]\d and 1\d\d of them\.\n", printed)
         assert re.search(r" accuracy: 0\.\d+ .* val_accuracy: 0\.\d+", printed)
