@@ -50,11 +50,7 @@ AT_ONCE = 32  # Questions whose windows are made, or answered, at once.
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = parse(arguments)
-    if options.predict:
-        predict(options)
-    else:
-        task.finish(options, train(options))
+    task.run(parse(arguments), train, predict)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -79,10 +75,7 @@ def train(options: argparse.Namespace) -> dict[str, float]:
         f"{len(learned.texts):,} questions to learn from, in {rows:,} windows, "
         f"and {len(test.texts):,} to be tested."
     )
-    model.compile(
-        optimizer=task.optimizer(options, rows),
-        loss=dict.fromkeys(data[1], keras.losses.SparseCategoricalCrossentropy(from_logits=True)),
-    )
+    model.compile(task.optimizer(options, rows), metrics=None)
     validation = None
     if held_out.texts:
         validation = windows(held_out, model.preprocess, options.stride, options.seed)

@@ -66,9 +66,18 @@ def build(
     checkpoint: Checkpoint, data: Data, options: argparse.Namespace, **arguments: Any
 ) -> TextClassifier:
     """Returns a classifier that is compiled to learn from the data."""
+    model = make(checkpoint, data, options, **arguments)
+    model.compile(task.optimizer(options, len(data.train.texts)))
+    return model
+
+
+def make(
+    checkpoint: Checkpoint, data: Data, options: argparse.Namespace, **arguments: Any
+) -> TextClassifier:
+    """Returns a classifier with a fresh head for the labels of the data."""
     kind = "multi_label" if data.several else "single_label"
     with task.errors_end_it():  # A checkpoint that is a classifier has labels of its own.
-        model = TextClassifier(
+        return TextClassifier(
             checkpoint,
             data.names,
             problem_type=f"{kind}_classification",
@@ -77,8 +86,6 @@ def build(
             name=options.task,
             **arguments,
         )
-    model.compile(task.optimizer(options, len(data.train.texts)))
-    return model
 
 
 def count_long(model: TextClassifier, *parts: Part) -> list[int]:

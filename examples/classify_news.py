@@ -34,11 +34,7 @@ REPORT = "report.png"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = parse(arguments)
-    if options.predict:
-        classification.predict(options)
-    else:
-        task.finish(options, train(options))
+    task.run(parse(arguments), train, classification.predict)
 
 
 def train(options: argparse.Namespace) -> dict[str, float]:

@@ -58,11 +58,7 @@ class Rows(NamedTuple):
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = parse(arguments)
-    if options.predict:
-        predict(options)
-    else:
-        task.finish(options, train(options))
+    task.run(parse(arguments), train, predict)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

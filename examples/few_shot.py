@@ -44,11 +44,7 @@ AT_ONCE = 64  # Texts.
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = parse(arguments)
-    if options.predict:
-        classification.predict(options)
-    else:
-        task.finish(options, train(options))
+    task.run(parse(arguments), train, classification.predict)
 
 
 def train(options: argparse.Namespace) -> dict[str, float]:
@@ -57,15 +53,7 @@ def train(options: argparse.Namespace) -> dict[str, float]:
         data = classification.read(options, validation=False) if options.train else reviews()
     outputs.check_labels(options, data.names)
     checkpoint = task.begin(options)
-    with task.errors_end_it():
-        model = TextClassifier(
-            checkpoint,
-            data.names,
-            problem_type="single_label_classification",
-            max_length=options.max_length,
-            dtype=task.dtype(options),
-            name=options.task,
-        )
+    model = classification.make(checkpoint, data, options)
     (cut,) = classification.count_long(model, data.test)
     print(f"--max-length {options.max_length} cuts {cut:,} of {len(data.test.texts):,} texts.")
     test, scores = vectors(model, data.test.texts), {}

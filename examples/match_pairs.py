@@ -49,11 +49,7 @@ METHODS = ("towers", "cross")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = parse(arguments)
-    if options.predict:
-        predict(options)
-    else:
-        task.finish(options, train(options))
+    task.run(parse(arguments), train, predict)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

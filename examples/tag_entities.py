@@ -46,11 +46,7 @@ VALIDATION_ROWS = 300  # Enough for the learning curve; recipes are chosen by al
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = parse(arguments)
-    if options.predict:
-        predict(options)
-    else:
-        task.finish(options, train(options))
+    task.run(parse(arguments), train, predict)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

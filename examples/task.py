@@ -1,13 +1,18 @@
-"""What the scripts share that fine-tune for a task. In `main`, one after the other:
+"""What the scripts share that fine-tune for a task. In `main`:
 
     options = task.parse(task.parser(__doc__, TASK), arguments)   the options that all have
-    if options.predict: ...             outputs.saved_model, task.lines_to_label, task.print_rows
+    task.run(options, train, predict)
+
+In `train`, one after the other:
+
     checkpoint = task.begin(options)    checks the output folder, seeds, fills in the recipe
     model = ...                         a model of the package with name=options.task
     model.compile(task.optimizer(options, rows), ...)
     history = task.fit(model, (texts, labels), validation, options)
     outputs.save(model, options)        whole or not at all, to `model.keras`
-    task.finish(options, {"accuracy": 0.86, "baseline_accuracy": 0.83})
+    return {"accuracy": 0.86, "baseline_accuracy": 0.83}      the last lines that are printed
+
+In `predict`: outputs.saved_model, task.lines_to_label, task.print_rows.
 
 `parser` takes the columns of the user's files, such as `("text", "text_b", "label")`, and adds an
 option for each. A script adds options of its own to what it returns. `is_validation` says which
@@ -22,7 +27,7 @@ import pathlib
 import sys
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # None of TensorFlow's notes on CPUs and GPUs.
@@ -238,6 +243,18 @@ def print_rows(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Prints TSV. In a cell, tabs and line breaks become spaces."""
     for row in (header, *rows):
         print("\t".join(" ".join(str(cell).split()) for cell in row))
+
+
+def run(
+    options: argparse.Namespace,
+    train: Callable[[argparse.Namespace], Mapping[str, float]],
+    predict: Callable[[argparse.Namespace], None],
+) -> None:
+    """Answers the file of `--predict`; without one, trains a model and prints its scores."""
+    if options.predict:
+        predict(options)
+    else:
+        finish(options, train(options))
 
 
 def finish(options: argparse.Namespace, scores: Mapping[str, float]) -> None:
