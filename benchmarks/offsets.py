@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from benchmarks.contest import Contestant, Reply, core, interleave, spread
 from benchmarks.preprocess import reviews
 from benchmarks.report import circumstances, table, write_section
-from benchmarks.tokenizers_in_turn import BATCH, ENVIRONMENT, MAX_LENGTH
+from benchmarks.tokenizers_in_turn import BATCH, ENVIRONMENT, MAX_LENGTH, on_one_thread
 
 VERSIONS = ("tensorflow", "tensorflow-text", "bert-tensorflow", "snownlp")
 # What to map over batches of texts, by name, and what its speed is compared with.
@@ -104,17 +104,10 @@ class Ways:
     """Each way to tokenise, mapped over batches of the reviews, on one thread."""
 
     def __init__(self, texts: list[str]):
-        import tensorflow as tf
 
         from keras_bert_zh import BertPreprocess
 
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-        options = tf.data.Options()
-        options.autotune.enabled = False
-        options.threading.private_threadpool_size = 1
-        options.threading.max_intra_op_parallelism = 1
-        batches = tf.data.Dataset.from_tensor_slices(texts).batch(BATCH).with_options(options)
+        batches = on_one_thread(texts)
         plain = BertPreprocess(None, max_length=MAX_LENGTH)
         ways: tuple[Callable, ...] = (
             plain.tokenize,

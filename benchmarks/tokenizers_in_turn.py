@@ -26,24 +26,30 @@ ENVIRONMENT = {
 }
 
 
+def on_one_thread(texts: list[str]):
+    """Returns a dataset of batches of texts; TensorFlow computes on one thread from then on."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    options.threading.private_threadpool_size = 1
+    options.threading.max_intra_op_parallelism = 1
+    return tf.data.Dataset.from_tensor_slices(texts).batch(BATCH).with_options(options)
+
+
 class Ours:
     """`BertPreprocess`, mapped over batches of a dataset."""
 
     def __init__(self, texts: list[str]):
         clock = _Stopwatch()
-        import tensorflow as tf
         import tensorflow_text  # noqa: F401
 
         from keras_bert_zh import BertPreprocess
 
         imported = clock.lap()
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-        options = tf.data.Options()
-        options.autotune.enabled = False
-        options.threading.private_threadpool_size = 1
-        options.threading.max_intra_op_parallelism = 1
-        batches = tf.data.Dataset.from_tensor_slices(texts).batch(BATCH).with_options(options)
+        batches = on_one_thread(texts)
         self._count = len(texts)
         clock.lap()
         constructed = []
