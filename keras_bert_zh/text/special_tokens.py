@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import tensorflow as tf
 import tensorflow_text as tf_text
 
+from keras_bert_zh.text.offsets import rows_of
 from keras_bert_zh.text.windows import Columns
 
 
@@ -48,7 +49,7 @@ class SpecialTokens:
             begin = (
                 tf.cast(begins.values, tf.int32) if unit == "bytes" else _characters_before(pieces)
             )
-            begin = tf.repeat(begin, joined["ids"].row_lengths())
+            begin = tf.gather(begin, rows_of(joined["ids"]))
             for name in ("starts", "ends"):
                 joined[name] = joined[name].with_values(joined[name].values + begin)
         return {
@@ -63,5 +64,5 @@ def _characters_before(pieces: tf.RaggedTensor) -> tf.Tensor:
     )
     sizes = tf.strings.length(valid, "UTF8_CHAR")
     of_texts = tf.reduce_sum(pieces.with_values(sizes), 1)
-    before_texts = tf.repeat(tf.cumsum(of_texts, exclusive=True), pieces.row_lengths())
+    before_texts = tf.gather(tf.cumsum(of_texts, exclusive=True), rows_of(pieces))
     return tf.cumsum(sizes, exclusive=True) - before_texts
