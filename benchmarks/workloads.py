@@ -94,7 +94,7 @@ def filled(batch: int, length: int, share: float) -> Case:
 def draw_reviews(count: int = REVIEWS) -> list[str]:
     """Returns real reviews, always the same ones."""
     # Imported here: it needs packages that cases of random ids do without.
-    from examples.reviews import load_reviews
+    from examples.parts.reviews import load_reviews
 
     texts = load_reviews()["train"].texts
     return list(np.random.default_rng(_SEED).choice(texts, count, replace=False))

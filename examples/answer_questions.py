@@ -31,16 +31,13 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import task
+from parts import answer_scores, outputs, task
+from parts.news import load_news
+from parts.questions import Questions, headlines, read_squad, windows
 
-# isort: split
-import answer_scores
 import keras
 import numpy as np
-import outputs
 import tensorflow as tf
-from news import load_news
-from questions import Questions, headlines, read_squad, windows
 
 from keras_bert_zh import BertPreprocess, Checkpoint, SpanReader, read_table
 from keras_bert_zh.files.new_file import new_file

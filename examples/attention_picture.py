@@ -10,21 +10,18 @@ neighbours; a token that a head has nothing for looks at [CLS]. Takes a few seco
 """
 
 import argparse
-import os
 import pathlib
 import sys
 from collections.abc import Sequence
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # None of TensorFlow's notes on CPUs and GPUs.
+from parts.picture import FAINT, SOFTWARE, is_report, style
 
-from keras_bert_zh import BertEncoder, BertPreprocess, load_checkpoint
-from keras_bert_zh.files.new_file import new_file
-
-# isort: split
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from picture import FAINT, SOFTWARE, is_report, style
+
+from keras_bert_zh import BertEncoder, BertPreprocess, load_checkpoint
+from keras_bert_zh.files.new_file import new_file
 
 TEXT = "我把手机忘在出租车上了。"
 COLUMNS = 4

@@ -20,15 +20,12 @@ learning curve, the confusion matrix and the five most confident mistakes.
 import argparse
 from collections.abc import Sequence
 
-import task
+from parts import classification, outputs, task
+from parts.classification import Data, Part
+from parts.news import LABELS, load_news
+from parts.picture import Outcome, draw
 
-# isort: split
-import classification
 import numpy as np
-import outputs
-from classification import Data, Part
-from news import LABELS, load_news
-from picture import Outcome, draw
 
 REPORT = "report.png"
 

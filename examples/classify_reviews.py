@@ -22,16 +22,13 @@ confusion matrix and the five most confident mistakes.
 import argparse
 from collections.abc import Sequence
 
-import task
+from parts import classification, outputs, task
+from parts.classification import Data
+from parts.picture import Outcome, draw
+from parts.reviews import LABELS, load_reviews
 
-# isort: split
-import classification
 import keras
 import numpy as np
-import outputs
-from classification import Data
-from picture import Outcome, draw
-from reviews import LABELS, load_reviews
 
 QUESTIONS = (
     "房间干净，服务员很热情，下次还会住这里。",

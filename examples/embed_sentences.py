@@ -31,14 +31,11 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import task
+from parts import outputs, similarity, task
+from parts.headlines import load_headlines
+from parts.neighbourhoods import draw
 
-# isort: split
 import numpy as np
-import outputs
-import similarity
-from headlines import load_headlines
-from neighbourhoods import draw
 from scipy.stats import spearmanr
 
 from keras_bert_zh import CoSENT, InBatchNegatives, TwoTowers, read_table

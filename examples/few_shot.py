@@ -26,14 +26,11 @@ Writes `model.keras`, a model that takes strings, made from the last draw.
 import argparse
 from collections.abc import Sequence
 
-import task
+from parts import classification, outputs, task
+from parts.classification import Data, Part
+from parts.reviews import LABELS, load_reviews
 
-# isort: split
-import classification
 import numpy as np
-import outputs
-from classification import Data, Part
-from reviews import LABELS, load_reviews
 from sklearn.linear_model import LogisticRegression
 
 from keras_bert_zh import TextClassifier

@@ -30,16 +30,12 @@ import json
 import sys
 from collections.abc import Sequence
 
-import task
+from parts import outputs, pairs, similarity, task
+from parts.defaults import NARROW
+from parts.pair_models import fit_cross, fit_towers, probabilities
+from parts.picture import Outcome, draw
 
-# isort: split
 import numpy as np
-import outputs
-import pairs
-import similarity
-from defaults import NARROW
-from pair_models import fit_cross, fit_towers, probabilities
-from picture import Outcome, draw
 
 from keras_bert_zh import read_table
 from keras_bert_zh.files.new_file import new_file

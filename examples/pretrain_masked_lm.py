@@ -31,12 +31,14 @@ stop. KERAS_BACKEND=jax runs it under JAX, on GPUs and TPUs too.
 
 import argparse
 import json
-import os
 import pathlib
 import sys
 from collections.abc import Collection, Sequence
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # None of TensorFlow's notes on CPUs and GPUs.
+from parts import precision
+
+import keras
+from rich.progress import Progress
 
 from keras_bert_zh import (
     BertConfig,
@@ -51,11 +53,6 @@ from keras_bert_zh import (
     save_checkpoint,
 )
 from keras_bert_zh.files.new_file import new_file
-
-# isort: split
-import keras
-import precision
-from rich.progress import Progress
 
 OPTIONS = "options.json"
 DEFAULT = "(default: %(default)s)"

@@ -14,9 +14,9 @@ People's Daily. Expected, after about six minutes on two CPU cores (the last dig
 
 Scores are of whole entities: their kind and both their ends must be right. The baseline is a CRF on
 characters and their neighbours. Files of your own have a token and its label a line, as CoNLL's,
-MSRA's, Weibo's and Resume's, or are JSON Lines as those of CLUENER; `tagged.py` says more. Lines to
-learn from that are longer than --max-length are torn at ends of sentences; those of the test set
-are read by windows.
+MSRA's, Weibo's and Resume's, or are JSON Lines as those of CLUENER; `parts/tagged.py` says more.
+Lines to learn from that are longer than --max-length are torn at ends of sentences; those of the
+test set are read by windows.
 
 Writes `model.keras`, a model that takes strings and has `entities`, and `report.png`: texts with
 their entities marked.
@@ -25,16 +25,13 @@ their entities marked.
 import argparse
 from collections.abc import Sequence
 
-import task
+from parts import character_crf, outputs, task
+from parts.entity_picture import draw
+from parts.people_daily import load_people_daily
+from parts.tagged import Tagged, check_kinds, kinds_of, read_tagged, scores
+from parts.word_labels import torn, words_of
 
-# isort: split
-import character_crf
-import outputs
 import tensorflow as tf
-from entity_picture import draw
-from people_daily import load_people_daily
-from tagged import Tagged, check_kinds, kinds_of, read_tagged, scores
-from word_labels import torn, words_of
 
 from keras_bert_zh import BertPreprocess, TokenTagger, align_labels
 from keras_bert_zh.label_schemes import Span

@@ -155,8 +155,9 @@ def imported_files(path):
 
 
 def file_of(name):
-    path = ROOT / name.replace(".", "/")
-    files = (path.with_name(f"{path.name}.py"), path / "__init__.py")
+    path = name.replace(".", "/")
+    places = (ROOT, ROOT / "examples")  # Scripts find what is beside them.
+    files = (place / file for place in places for file in (f"{path}.py", f"{path}/__init__.py"))
     return [file for file in files if file.is_file()]
 
 

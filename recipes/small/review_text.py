@@ -3,18 +3,16 @@
     pip install 'keras-bert-zh[examples]'
     python -m recipes.small.review_text FOLDER
 
-FOLDER/reviews.txt holds the training part of `examples/reviews.py`, a review a line: none of those
-that recipes are chosen by, and none of those that accuracy is reported on.
+FOLDER/reviews.txt holds the training part of `examples/parts/reviews.py`, a review a line: none of
+those that recipes are chosen by, and none of those that accuracy is reported on.
 """
 
 import argparse
 import pathlib
 import sys
 
+from examples.parts.reviews import load_reviews
 from keras_bert_zh.files.new_file import new_file
-
-sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "examples"))
-from reviews import load_reviews
 
 
 def main() -> None:

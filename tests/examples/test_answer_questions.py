@@ -15,8 +15,9 @@ EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 def examples():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(EXAMPLES)
-        names = ("answer_questions", "questions", "answer_scores", "news")
-        yield dict(zip(names, map(importlib.import_module, names), strict=True))
+        parts = ("questions", "answer_scores", "news", "task")
+        modules = {part: importlib.import_module(f"parts.{part}") for part in parts}
+        yield modules | {"answer_questions": importlib.import_module("answer_questions")}
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +196,7 @@ def test_on_files_with_questions_that_have_no_answer(examples, one_block, tmp_pa
     files = ["--train", file, "--test", file, "--output", str(tmp_path / "out")]
     example.main([*SIZES, "--checkpoint", str(one_block), *files])
     printed = capsys.readouterr().out
-    learned = [text for text in texts if not importlib.import_module("task").is_validation(text)]
+    learned = [text for text in texts if not examples["task"].is_validation(text)]
     assert f"{2 * len(learned)} questions to learn from" in printed
     assert "24 to be tested" in printed
 

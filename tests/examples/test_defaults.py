@@ -1,4 +1,4 @@
-"""docs/tasks.md has the table of examples/defaults.py."""
+"""docs/tasks.md has the table of examples/parts/defaults.py."""
 
 import importlib
 import pathlib
@@ -13,7 +13,7 @@ PAGE = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
 @pytest.fixture
 def defaults(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "examples")
-    return importlib.import_module("defaults")
+    return importlib.import_module("parts.defaults")
 
 
 def test_the_page_has_the_table_of_the_code(defaults):

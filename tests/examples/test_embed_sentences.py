@@ -18,16 +18,16 @@ def example():
 
 @pytest.fixture(scope="module")
 def headlines():
-    return importlib.import_module("headlines")
+    return importlib.import_module("parts.headlines")
 
 
 @pytest.fixture(scope="module")
 def similarity():
-    return importlib.import_module("similarity")
+    return importlib.import_module("parts.similarity")
 
 
 def test_headlines_belong_to_their_articles(headlines):
-    news = importlib.import_module("news")
+    news = importlib.import_module("parts.news")
     contents = [
         "北京下雪了 今天北京下了很大的雪，路上的车都开得很慢。",
         "短",

@@ -17,7 +17,7 @@ def example():
 
 @pytest.fixture(scope="module")
 def pairs():
-    return importlib.import_module("pairs")
+    return importlib.import_module("parts.pairs")
 
 
 def pairs_in(folder, names):
@@ -66,14 +66,15 @@ def test_the_label_of_a_match_is_told_by_the_words(example, pairs, tmp_path):
     arguments = ["--train", rows, "--test", rows, "--text", "a", "--text-b", "b", "--label", "same"]
     data = pairs.read(example.parse([*arguments, "--output", str(tmp_path)]))
     # A text and the one of the same word have the label of the remainder 0, and others too.
-    cosines = pairs.cosines_of(data.train, importlib.import_module("similarity").by_tfidf(WORDS))
+    by_tfidf = importlib.import_module("parts.similarity").by_tfidf
+    cosines = pairs.cosines_of(data.train, by_tfidf(WORDS))
     assert cosines[data.train.labels == 1].mean() > cosines[data.train.labels == 0].mean()
     assert set(data.validation.labels) == {0, 1}  # Of so few rows, all are for both parts.
     assert len(data.train.texts) == len(data.validation.texts) == len(data.test.texts) == 36
 
 
 def test_every_article_has_both_headlines(pairs):
-    headlines = importlib.import_module("headlines")
+    headlines = importlib.import_module("parts.headlines")
     part = headlines.Headlines(*(np.array(list(text), object) for text in ("ab", "AB", "xy")))
     found = pairs._of_headlines(part)
     assert [column.tolist() for column in found] == [list("aabb"), list("AxBy"), [1, 0, 1, 0]]

@@ -1,4 +1,4 @@
-"""examples/news.py: the articles, and a file that would be run."""
+"""examples/parts/news.py: the articles, and a file that would be run."""
 
 import argparse
 import datetime
@@ -19,7 +19,7 @@ EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 def news():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(EXAMPLES)
-        yield importlib.import_module("news")
+        yield importlib.import_module("parts.news")
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_long_texts_are_read_by_windows(few, one_block, tmp_path, capfd):
 @pytest.mark.usefixtures("news")
 @pytest.mark.parametrize(("label", "kept"), [("差", 3), ("好", 4)])
 def test_a_class_is_not_for_validation_alone(tmp_path, label, kept):
-    classification = importlib.import_module("classification")
+    classification = importlib.import_module("parts.classification")
     rows = ["text\tlabel", "丑\t差", "美\t好", "快\t好", f"慢\t{label}"]
     file = tmp_path / "few.tsv"
     file.write_text("\n".join(rows), encoding="utf-8")

@@ -2,9 +2,11 @@
 
 import argparse
 import importlib
+import os
 import pathlib
 import re
-import runpy
+import subprocess
+import sys
 
 import pytest
 
@@ -20,28 +22,6 @@ PROGRAMS = [
     "match_pairs",
     "pretrain_masked_lm",
     "tag_entities",
-]
-PARTS = [
-    "answer_scores",
-    "character_crf",
-    "classification",
-    "defaults",
-    "entity_picture",
-    "headlines",
-    "neighbourhoods",
-    "news",
-    "outputs",
-    "pair_models",
-    "pairs",
-    "people_daily",
-    "picture",
-    "precision",
-    "questions",
-    "reviews",
-    "similarity",
-    "tagged",
-    "task",
-    "word_labels",
 ]
 RECIPES = ["__main__", "curve", "review_text", "scores"]
 
@@ -70,21 +50,32 @@ def test_every_option_says_what_it_is_and_its_default(monkeypatch, name):
 
 
 def test_every_file_of_the_examples_is_here():
-    assert sorted(file.stem for file in EXAMPLES.glob("*.py")) == sorted(PROGRAMS + PARTS)
+    assert sorted(file.stem for file in EXAMPLES.glob("*.py")) == PROGRAMS
 
 
-@pytest.mark.parametrize("name", PARTS)
-def test_a_part_says_whose_it_is(monkeypatch, name):
-    monkeypatch.syspath_prepend(EXAMPLES)
-    with pytest.raises(SystemExit, match=r"Nothing to run: see \w+\.py") as caught:
-        runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
-    assert re.search(r"see (\w+)\.py", str(caught.value).splitlines()[-1])[1] in PROGRAMS
+def test_every_part_is_used():
+    used = set()
+    for file in EXAMPLES.rglob("*.py"):
+        for name, names in re.findall(r"^from parts(\.\w+)? import (.*)", file.read_text(), re.M):
+            used |= {name.removeprefix(".")} if name else set(names.split(", "))
+    files = (EXAMPLES / "parts").glob("*.py")
+    assert used == {file.stem for file in files} - {"__init__"}
+
+
+def test_a_script_is_run_from_anywhere_and_tensorflow_is_quiet(tmp_path):
+    environment = {name: x for name, x in os.environ.items() if not name.startswith("TF_CPP")}
+    command = [sys.executable, EXAMPLES / "classify_reviews.py", "--help"]
+    result = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, check=False, text=True
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "--several" in result.stdout
 
 
 @pytest.mark.parametrize("name", ["classify_reviews", "pretrain_masked_lm"])
 def test_precision_is_chosen_in_one_way(monkeypatch, tmp_path, name):
     monkeypatch.syspath_prepend(EXAMPLES)
-    example, precision = map(importlib.import_module, (name, "precision"))
+    example, precision = map(importlib.import_module, (name, "parts.precision"))
     for automatic in (True, False):
         monkeypatch.setattr(precision, "multiplies_bfloat16", lambda yes=automatic: yes)
         arguments = [] if name == "classify_reviews" else ["text.txt"]

@@ -241,7 +241,7 @@ class TestOptions:
             example.main(["nothing.txt", *SMALL, "--output", str(tmp_path)])
         options = example.parse([str(text[0]), *SMALL, "--output", str(tmp_path)])
         with monkeypatch.context() as patch:
-            patch.setattr(example.os, "replace", stopped)
+            patch.setattr(os, "replace", stopped)
             with pytest.raises(KeyboardInterrupt):
                 example.remember(options)
         file = tmp_path / "options.json"

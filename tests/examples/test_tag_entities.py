@@ -20,12 +20,12 @@ TEXTS = [("我在北京。", (Span("LOC", 2, 4),)), ("江来", (Span("PER", 0, 1
 
 @pytest.fixture(scope="module")
 def tagged():
-    return importlib.import_module("tagged")
+    return importlib.import_module("parts.tagged")
 
 
 @pytest.fixture(scope="module")
 def word_labels():
-    return importlib.import_module("word_labels")
+    return importlib.import_module("parts.word_labels")
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ class TestWords:
 
 @pytest.fixture(scope="module")
 def parts():
-    return importlib.import_module("people_daily").load_people_daily()
+    return importlib.import_module("parts.people_daily").load_people_daily()
 
 
 class TestPeopleDaily:
@@ -183,14 +183,14 @@ class TestPeopleDaily:
 
     def test_a_line(self):
         line = "江/nr  泽民/nr  、/w  欧阳/nr  修/nr  克林顿/nr  在/p  北京/ns  １９９８/t"
-        text, spans = importlib.import_module("people_daily").read_line(line)
+        text, spans = importlib.import_module("parts.people_daily").read_line(line)
         assert text == "江泽民、欧阳修克林顿在北京1998"
         names = [(span.kind, text[span.start : span.end]) for span in spans]
         assert names == [("PER", "江泽民"), ("PER", "欧阳修"), ("PER", "克林顿"), ("LOC", "北京")]
 
 
 def test_the_picture_shows_every_glyph(tagged, tmp_path):
-    picture = importlib.import_module("entity_picture")
+    picture = importlib.import_module("parts.entity_picture")
     text = "我在北京大学用Keras 3写代码，" * 5
     rows = [tagged.Tagged(text, (Span("LOC", 2, 4), Span("ORG", 20, 60))) for _ in range(9)]
     wrong = [(Span("LOC", 2, 6), 0.5), (Span("ORG", 20, 60), 0.5)]

@@ -1,4 +1,4 @@
-"""examples/task.py, outputs.py and defaults.py: what the scripts share that fine-tune."""
+"""task.py, outputs.py and defaults.py of examples/parts: what the scripts share that fine-tune."""
 
 import argparse
 import importlib
@@ -14,12 +14,12 @@ TASK = "classify_reviews"
 
 @pytest.fixture
 def task():
-    return importlib.import_module("task")
+    return importlib.import_module("parts.task")
 
 
 @pytest.fixture
 def outputs():
-    return importlib.import_module("outputs")
+    return importlib.import_module("parts.outputs")
 
 
 @pytest.fixture

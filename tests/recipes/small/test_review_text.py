@@ -1,19 +1,11 @@
-import importlib
 import sys
 
 import pytest
 
-
-@pytest.fixture(scope="module")
-def review_text():
-    before = list(sys.path)
-    yield importlib.import_module("recipes.small.review_text")
-    sys.path[:] = before
+from recipes.small import review_text
 
 
-def test_it_writes_what_may_be_learned_from_and_nothing_else(
-    review_text, tmp_path, monkeypatch, capsys
-):
+def test_it_writes_what_may_be_learned_from_and_nothing_else(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["review_text", str(tmp_path / "corpus")])
     review_text.main()
     review_text.main()

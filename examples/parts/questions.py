@@ -12,13 +12,13 @@ were written by journalists, not taken from the text. The parts are those of the
 import json
 import pathlib
 import re
-import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from parts.news import Articles
+
 import keras
 import numpy as np
-from news import Articles
 
 from keras_bert_zh import BertPreprocess, span_labels
 from keras_bert_zh.files.utf8 import read_utf8
@@ -175,7 +175,3 @@ def _nearest(text: str, answer: str, start: int) -> int:
     """Returns where the answer begins that is nearest to a place; -1 if it is not in the text."""
     found = [match.start() for match in re.finditer(re.escape(answer), text)]
     return min(found, key=lambda place: abs(place - start), default=-1)
-
-
-if __name__ == "__main__":
-    sys.exit(f"{__doc__}\nNothing to run: see answer_questions.py, which uses it.")

@@ -9,11 +9,11 @@ nearest other article of its part, by TF-IDF of both:
     test          932  what scores are reported on, and nothing else
 """
 
-import sys
 from typing import NamedTuple
 
+from parts.news import Articles, load_news
+
 import numpy as np
-from news import Articles, load_news
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 CHARACTERS, LEAST = 100, 20
@@ -63,7 +63,3 @@ def _headlines(articles: Articles, rows: int | None = None) -> Headlines:
     kept = kept[:rows]
     contents, titles = np.array(texts, object)[kept], articles.titles[kept]
     return Headlines(contents, titles, titles[nearest(titles + "\n" + contents)])
-
-
-if __name__ == "__main__":
-    sys.exit(f"{__doc__}\nNothing to run: see match_pairs.py, which uses it.")

@@ -1,10 +1,11 @@
 """One picture of how a text classifier learned and where it is wrong; Chinese shows everywhere."""
 
 import pathlib
-import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import NamedTuple
+
+from parts.reviews import installed_file
 
 import matplotlib
 import numpy as np
@@ -13,12 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator, PercentFormatter
-from reviews import installed_file
 
 from keras_bert_zh.files.new_file import new_file
 
 INK, FAINT, BLUE, RED = "#222222", "#777777", "#2f6690", "#b5483a"
-SOFTWARE = "examples/picture.py of keras-bert-zh"  # What the file says that it is made by.
+SOFTWARE = "examples of keras-bert-zh"  # What the file says that it is made by.
 HANGING = "，。！？；：、）》」』”’…,.!?;:)"
 
 
@@ -198,7 +198,3 @@ def points(size: float) -> Callable[[str], float]:
     return cache(
         lambda character: text_to_path.get_text_width_height_descent(character, font, False)[0]
     )
-
-
-if __name__ == "__main__":
-    sys.exit(f"{__doc__}\nNothing to run: see classify_reviews.py, which uses it.")

@@ -1,16 +1,14 @@
 """Two models that tell whether texts match: vectors of each, or both texts read at once."""
 
 import argparse
-import sys
 from typing import Any
 
-import task
+from parts import task
+from parts.pairs import Data, Pairs
 
-# isort: split
 import keras
 import numpy as np
 from keras import ops
-from pairs import Data, Pairs
 from sklearn.linear_model import LogisticRegression
 
 from keras_bert_zh import Checkpoint, CoSENT, SentenceEncoder, TextClassifier, TwoTowers
@@ -70,7 +68,3 @@ def probabilities(model: keras.Model, texts: np.ndarray, others: np.ndarray) -> 
     """Returns `<float>[rows, labels]`."""
     logits = model.predict((texts, others), batch_size=64, verbose=0)
     return ops.convert_to_numpy(ops.softmax(logits))
-
-
-if __name__ == "__main__":
-    sys.exit(f"{__doc__}\nNothing to run: see match_pairs.py, which uses it.")

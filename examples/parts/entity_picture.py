@@ -1,17 +1,17 @@
 """A picture of texts with their entities marked: those found, those missed, and the wrong ones."""
 
 import pathlib
-import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-import picture
+from parts import picture
+from parts.tagged import Tagged
+
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
-from tagged import Tagged
 
 from keras_bert_zh.files.new_file import new_file
 from keras_bert_zh.label_schemes import Span
@@ -140,7 +140,3 @@ def _draw_legend(axes: Axes, tints: dict[str, str]) -> float:
         axes.text(left + 2.3, 1, meaning, va="center", size=11)
         left += 3.5 + 0.45 * len(meaning)
     return 3.2
-
-
-if __name__ == "__main__":
-    sys.exit(f"{__doc__}\nNothing to run: see tag_entities.py, which uses it.")

@@ -1,12 +1,12 @@
 """The baseline for entities: a CRF that looks at characters and their neighbours."""
 
 import pathlib
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 
+from parts.tagged import Tagged
+
 import pycrfsuite
-from tagged import Tagged
 
 from keras_bert_zh.label_schemes import Span, to_labels, to_spans
 
@@ -35,7 +35,3 @@ def features(text: str) -> Iterator[list[str]]:
         single = [f"{where}{character}" for where, character in enumerate(around)]
         pairs = [f"{where}{around[where : where + 2]}" for where in range(4)]
         yield [*single, *pairs]
-
-
-if __name__ == "__main__":
-    sys.exit(f"{__doc__}\nNothing to run: see tag_entities.py, which uses it.")

@@ -5,7 +5,6 @@ validation part; the other scripts start from them. Those of wide ones are what 
 recommend. Nothing was chosen on a test set.
 """
 
-import sys
 from typing import NamedTuple
 
 NARROW = 512  # The width up to which a model is trained as "small" is, which is 384 wide.
@@ -35,7 +34,3 @@ def recipe_of(task: str, hidden_size: int) -> Recipe:
     """Returns how a model of this width is trained for a task."""
     narrow, wide = RECIPES[task]
     return narrow if hidden_size <= NARROW else wide
-
-
-if __name__ == "__main__":
-    sys.exit(f"{__doc__}\nNothing to run: see classify_reviews.py, which uses it.")

@@ -9,7 +9,6 @@ and labels of BIO, BIOES or BMES. Or JSON Lines as those of CLUENER, whose name 
 import json
 import pathlib
 import re
-import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -170,7 +169,3 @@ def _apart(spans: Iterable[Span]) -> tuple[Span, ...]:
         if all(span.end <= other.start or other.end <= span.start for other in kept):
             kept.append(span)
     return tuple(sorted(kept, key=lambda span: span.start))
-
-
-if __name__ == "__main__":
-    sys.exit(f"{__doc__}\nNothing to run: see tag_entities.py, which uses it.")

@@ -1,17 +1,14 @@
 """Texts, or pairs of them, and one label or several: what the scripts share that classify."""
 
 import argparse
-import sys
 import warnings
 from typing import Any, NamedTuple
 
-import task
+from parts import outputs, task
+from parts.reviews import Part
 
-# isort: split
 import keras
 import numpy as np
-import outputs
-from reviews import Part
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score
@@ -173,7 +170,3 @@ def predict(options: argparse.Namespace) -> None:
             for text, row, places in zip(texts, found, chosen, strict=True)
         ),
     )
-
-
-if __name__ == "__main__":
-    sys.exit(f"{__doc__}\nNothing to run: see classify_reviews.py, which uses it.")

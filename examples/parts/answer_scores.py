@@ -7,12 +7,11 @@ Chinese by NLTK; here words end at blanks and at punctuation.
 
 import math
 import re
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from questions import NAMED, Questions
+from parts.questions import NAMED, Questions
 
 PUNCTUATION = set("-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")
 CLAUSE = re.compile(r"[^，。：？！；、“”《》\s]{2,40}")
@@ -83,7 +82,3 @@ def _by_overlap(question: str, text: str, weights: dict[str, float]) -> str:
 
 def _pairs(text: str) -> set[str]:
     return {text[place : place + 2] for place in range(len(text) - 1)}
-
-
-if __name__ == "__main__":
-    sys.exit(f"{__doc__}\nNothing to run: see answer_questions.py, which uses it.")

@@ -2,7 +2,6 @@
 
 import argparse
 import pathlib
-import sys
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +21,3 @@ def multiplies_bfloat16(cpuinfo: pathlib.Path = pathlib.Path("/proc/cpuinfo")) -
     if not cpuinfo.exists():
         return False
     return not {"avx512_bf16", "amx_bf16"}.isdisjoint(cpuinfo.read_text().split())
-
-
-if __name__ == "__main__":
-    sys.exit(f"{__doc__}\nNothing to run: see classify_reviews.py and pretrain_masked_lm.py.")

@@ -1,10 +1,9 @@
 """From texts with entities to words with labels, which is what a tagger learns from."""
 
 import re
-import sys
 from collections.abc import Iterator, Sequence
 
-from tagged import Tagged
+from parts.tagged import Tagged
 
 from keras_bert_zh.label_schemes import Span, to_labels
 
@@ -50,7 +49,3 @@ def _place(words: Sequence[str], labels: Sequence[str], longest: int) -> int:
             if words[place - 1] in ends and not labels[place].startswith("I"):
                 return place
     return next((p for p in range(longest, 0, -1) if not labels[p].startswith("I")), longest)
-
-
-if __name__ == "__main__":
-    sys.exit(f"{__doc__}\nNothing to run: see tag_entities.py, which uses it.")

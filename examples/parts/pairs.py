@@ -1,17 +1,15 @@
 """Pairs of texts with labels: the user's files, or headlines and articles."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import task
+from parts import task
+from parts.headlines import Headlines, load_headlines
+from parts.similarity import by_tfidf, of_rows, threshold
 
-# isort: split
 import numpy as np
-from headlines import Headlines, load_headlines
 from scipy.sparse import hstack
-from similarity import by_tfidf, of_rows, threshold
 from sklearn.linear_model import LogisticRegression
 
 from keras_bert_zh import read_table
@@ -102,7 +100,3 @@ def accuracy_of_words(data: Data) -> float:
     learner = LogisticRegression(C=10, max_iter=1000)
     learner.fit(features(data.train), data.train.labels)
     return float(learner.score(features(data.test), data.test.labels))
-
-
-if __name__ == "__main__":
-    sys.exit(f"{__doc__}\nNothing to run: see match_pairs.py, which uses it.")

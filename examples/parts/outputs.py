@@ -98,7 +98,3 @@ def check_labels(options: argparse.Namespace, labels: Sequence[str]) -> None:
             f"{path} has the labels {saved}, and {options.train or 'the data'} has "
             f"{list(labels)}: name another --output."
         )
-
-
-if __name__ == "__main__":
-    sys.exit(f"{__doc__}\nNothing to run: see classify_reviews.py, which uses it.")

@@ -1,13 +1,13 @@
 """A picture of which texts are close to which, by their vectors."""
 
 import pathlib
-import sys
 from collections.abc import Sequence
+
+from parts.picture import INK, points, style, wrap
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from picture import INK, points, style, wrap
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
@@ -71,7 +71,3 @@ def lay_out(vectors: np.ndarray) -> np.ndarray:
     perplexity = min(30, (len(vectors) - 1) / 3)
     tsne = TSNE(perplexity=perplexity, metric="cosine", max_iter=500, random_state=0)
     return tsne.fit_transform(vectors)
-
-
-if __name__ == "__main__":
-    sys.exit(f"{__doc__}\nNothing to run: see embed_sentences.py, which uses it.")

@@ -22,7 +22,6 @@ OSError) end the run with their message: `with task.errors_end_it():`.
 
 import argparse
 import contextlib
-import os
 import pathlib
 import sys
 import time
@@ -30,7 +29,10 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # None of TensorFlow's notes on CPUs and GPUs.
+from parts import outputs, precision
+from parts.defaults import NARROW, RECIPES, Recipe, recipe_of
+
+import keras
 
 from keras_bert_zh import (
     Checkpoint,
@@ -40,12 +42,6 @@ from keras_bert_zh import (
     read_table,
     shuffled_batches,
 )
-
-# isort: split
-import keras
-import outputs
-import precision
-from defaults import NARROW, RECIPES, Recipe, recipe_of
 
 DEFAULT = "(default: %(default)s)"
 SAVE_MINUTES = 5
@@ -266,7 +262,3 @@ def finish(options: argparse.Namespace, scores: Mapping[str, float]) -> None:
 
 def _batches(options: argparse.Namespace, rows: int) -> int:
     return -(-rows // options.batch_size)
-
-
-if __name__ == "__main__":
-    sys.exit(f"{__doc__}\nNothing to run: see classify_reviews.py, which uses it.")

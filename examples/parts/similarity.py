@@ -1,14 +1,12 @@
 """Vectors of texts and their cosines: what the scripts share that compare texts."""
 
 import argparse
-import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
 
-import task
+from parts import task
 
-# isort: split
 import keras
 import numpy as np
 from scipy.sparse import issparse
@@ -87,7 +85,3 @@ def threshold(scores: np.ndarray, labels: np.ndarray) -> float:
     edges = np.concatenate([[-np.inf], (ranked[:-1] + ranked[1:]) / 2, [np.inf]])
     apart = np.concatenate([[True], ranked[:-1] < ranked[1:], [True]])  # Equal scores stay so.
     return float(edges[np.argmax(np.where(apart, below + above, -1))])
-
-
-if __name__ == "__main__":
-    sys.exit(f"{__doc__}\nNothing to run: see match_pairs.py, which uses it.")

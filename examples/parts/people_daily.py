@@ -13,10 +13,9 @@ Within its part, a line comes at a place that is random and never changes.
 """
 
 import hashlib
-import sys
 
-from reviews import installed_file
-from tagged import Tagged
+from parts.reviews import installed_file
+from parts.tagged import Tagged
 
 from keras_bert_zh.label_schemes import Span
 
@@ -72,7 +71,3 @@ def read_line(line: str) -> Tagged:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-if __name__ == "__main__":
-    sys.exit(f"{__doc__}\nNothing to run: see tag_entities.py, which uses it.")

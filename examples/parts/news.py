@@ -13,11 +13,11 @@ Half of the articles have more than 700 characters.
 
 import pathlib
 import pickle
-import sys
 from typing import Any, NamedTuple
 
+from parts.reviews import installed_file
+
 import numpy as np
-from reviews import installed_file
 
 LABELS = ("positive 正面", "neutral 中性", "negative 负面")  # by label, 0, 1 and 2
 FILES = {"test": "test.pkl", "validation": "dev.pkl", "train": "train.pkl"}
@@ -86,7 +86,3 @@ def read_articles(file: pathlib.Path) -> list[tuple[str, str, int]]:
 def _key(text: str) -> str:
     """Returns what tells copies: the first 60 characters but spaces."""
     return "".join(text.split())[:60]
-
-
-if __name__ == "__main__":
-    sys.exit(f"{__doc__}\nNothing to run: see classify_news.py, which uses it.")

@@ -12,7 +12,6 @@ stays in its part on every machine and in every run:
 import hashlib
 import importlib.util
 import pathlib
-import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -84,7 +83,3 @@ def _read(name: str) -> set[str]:
 
 def _hash(text: str) -> int:
     return int(hashlib.sha256(text.encode()).hexdigest(), 16)
-
-
-if __name__ == "__main__":
-    sys.exit(f"{__doc__}\nNothing to run: see classify_reviews.py, which uses it.")
