@@ -114,7 +114,13 @@ def check_labels(options: argparse.Namespace, names: Sequence[str]) -> None:
 
 
 def labels_of(options: argparse.Namespace) -> list[str]:
-    return json.loads((options.output / LABELS).read_text(encoding="utf-8"))
+    file = options.output / LABELS
+    if not file.exists():
+        sys.exit(
+            f"There is no {file}, which says what the labels of the model are: train it again, or "
+            "name another folder as --output."
+        )
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def predict(options: argparse.Namespace) -> None:

@@ -59,6 +59,9 @@ def test_on_files_of_a_user(run, tmp_path, names, method):
     true = [line.split("\t")[2] for line in pathlib.Path(file).read_text("utf-8").split("\n")[1:]]
     right = np.mean([answer[2] == label for answer, label in zip(answers, true, strict=True)])
     assert lines[-len(keys)] == f"accuracy {right:.4f}"  # By the model that was saved.
+    (tmp_path / "out" / "labels.json").unlink()
+    with pytest.raises(SystemExit, match=r"no .*labels\.json, .*: train it again, or name another"):
+        run("--predict", file)
 
 
 def test_the_label_of_a_match_is_told_by_the_words(example, pairs, tmp_path):
