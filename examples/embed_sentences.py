@@ -154,6 +154,11 @@ def predict(options: argparse.Namespace) -> None:
     encoder = outputs.saved_model(options)
     with task.errors_end_it():
         texts = np.array(task.lines_to_label(options), object)
+        if len(set(texts)) < 2:
+            raise ValueError(
+                f"{options.predict}: expected two different texts or more, of which each has a "
+                "closest other one, and there is one. Add others."
+            )
     vectors = similarity.by_model(encoder)(texts)
     task.print_rows(("text", "closest", "cosine"), closest(texts, vectors))
 

@@ -124,6 +124,10 @@ def test_on_files_of_a_user(example, one_block, tmp_path, capfd, monkeypatch):
     assert header == ["text", "closest", "cosine"]
     assert [text for text, *_ in answers] == TITLES  # More than are compared at once.
     assert all(text != closest and closest in TITLES for text, closest, _ in answers)
+    texts.write_text("北京下雪了\n北京下雪了\n", encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"texts\.txt: expected two different texts .* is one"):
+        example.main([*options, "--predict", str(texts)])
+    assert capfd.readouterr().out == ""
 
 
 def test_numbers_have_to_be_different(example, tmp_path):
