@@ -19,8 +19,10 @@ digits vary):
 Scores are those of CMRC 2018. The baseline learns nothing: of what could be an answer, it takes
 what has the most pairs of characters around it in common with the question.
 
-Where files have questions without an answer (SQuAD 2), the model may find none either. The right
-answer must be in the text; the ones of --train that are not are left out.
+Files of your own are in the form of SQuAD, in that of Hugging Face or in that of CMRC 2018;
+`parts/squad.py` says more. Where they have questions without an answer (SQuAD 2), the model may
+find none either. The right answer must be in the text; the ones of --train that are not are left
+out.
 
 Writes `model.keras`, a SpanReader, and `answers.tsv`, what it found in the test set.
 """
@@ -33,7 +35,8 @@ from typing import Any
 
 from parts import answer_scores, outputs, task
 from parts.news import load_news
-from parts.questions import Questions, headlines, read_squad, windows
+from parts.questions import Questions, headlines, windows
+from parts.squad import read_questions
 
 import keras
 import numpy as np
@@ -100,7 +103,7 @@ def read(options: argparse.Namespace) -> tuple[Questions, Questions, Questions]:
         return tuple(
             headlines(parts[part], options.characters) for part in ("train", "validation", "test")
         )
-    found = read_squad(options.train)
+    found = read_questions(options.train)
     # What is not in its text can't be learned, but for what has no answer at all.
     usable = [row for row, start in enumerate(found.starts) if start >= 0 or not found.answers[row]]
     held_out = [row for row in usable if task.is_validation(found.texts[row])]
@@ -109,7 +112,7 @@ def read(options: argparse.Namespace) -> tuple[Questions, Questions, Questions]:
     learned = sorted(set(usable) - set(held_out))
     if not any(found.answers[row] for row in learned):
         raise ValueError(f"{options.train}: there is no answer that is in its text.")
-    return found.rows(learned), found.rows(held_out), read_squad(options.test)
+    return found.rows(learned), found.rows(held_out), read_questions(options.test)
 
 
 def build(checkpoint: Checkpoint, options: argparse.Namespace) -> SpanReader:
@@ -147,7 +150,7 @@ def predict(options: argparse.Namespace) -> None:
     model = outputs.saved_model(options)
     with task.errors_end_it():
         if options.predict.suffix == ".json":
-            data = read_squad(options.predict)
+            data = read_questions(options.predict)
         else:
             table = read_table(options.predict, options.question, text_b=options.text)
             pairs = zip(table.texts, table.texts_b, strict=True)

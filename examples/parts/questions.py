@@ -1,19 +1,12 @@
-"""Questions about texts: files in the form of SQuAD, and headlines of news with a blank.
+"""Questions about texts: headlines of news with a blank, and what a reader learns from.
 
-CMRC 2018 and DRCD come in the form of SQuAD: {"data": [{"paragraphs": [{"context": ..., "qas":
-[{"id": ..., "question": ..., "answers": [{"text": ..., "answer_start": ...}]}]}]}]}. In SQuAD 2,
-questions may have no answer.
-
-The questions at hand are headlines of news in which a number, a title, a quotation or a word in
-Latin letters is replaced by [MASK]. It is to be found in the article, which holds it. Headlines
-were written by journalists, not taken from the text. The parts are those of the articles.
+The questions at hand are headlines in which a number, a title, a quotation or a word in Latin
+letters is replaced by [MASK]. It is to be found in the article, which holds it. Headlines were
+written by journalists, not taken from the text. The parts are those of the articles.
 """
 
-import json
-import pathlib
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from parts.news import Articles
 
@@ -21,7 +14,6 @@ import keras
 import numpy as np
 
 from keras_bert_zh import BertPreprocess, span_labels
-from keras_bert_zh.files.utf8 import read_utf8
 
 BLANK = "[MASK]"
 _AT_ONCE = 32  # Questions whose windows are made at once.
@@ -72,56 +64,6 @@ def headlines(articles: Articles, characters: int) -> Questions:
     return Questions.of(rows)
 
 
-def read_squad(file: pathlib.Path) -> Questions:
-    """Reads a file in the form of SQuAD. Answers may be missing.
-
-    Raises:
-        ValueError: if it is not UTF-8, no JSON, or something is missing in it; says where.
-        OSError: if it can't be read.
-    """
-    try:
-        found = json.loads(read_utf8(file))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{file}, line {error.lineno}: it is no JSON: {error.msg}.") from error
-    rows = []
-    for context, at, asked in _asked(file, found):
-        question = _get(file, at, asked, "question", str)
-        given = _get(file, at, asked, "answers", list) if "answers" in asked else []
-        places = []
-        for number, answer in enumerate(given):
-            where = f"{at}.answers[{number}]"
-            text = _get(file, where, answer, "text", str).strip()
-            if text:
-                start = _get(file, where, answer, "answer_start", int)
-                places.append((text, _nearest(context, text, start)))
-        answers = tuple(dict.fromkeys(text for text, _ in places))
-        rows.append((question, context, answers, places[0][1] if places else -1))
-    if not rows:
-        raise ValueError(f"{file}: there is no question in it.")
-    return Questions.of(rows)
-
-
-def _asked(file: pathlib.Path, found: Any) -> Iterator[tuple[str, str, Any]]:
-    """Yields the text of each question, the place of the question in the file, and itself."""
-    for i, article in enumerate(_get(file, "", found, "data", list)):
-        paragraphs = _get(file, f"data[{i}]", article, "paragraphs", list)
-        for j, paragraph in enumerate(paragraphs):
-            place = f"data[{i}].paragraphs[{j}]"
-            context = _get(file, place, paragraph, "context", str)
-            for k, asked in enumerate(_get(file, place, paragraph, "qas", list)):
-                yield context, f"{place}.qas[{k}]", asked
-
-
-def _get(file: pathlib.Path, at: str, held: Any, key: str, kind: type) -> Any:
-    value = held.get(key) if isinstance(held, dict) else None
-    if not isinstance(value, kind):
-        kinds = {str: "a string", list: "a list", int: "a number"}
-        raise ValueError(
-            f'{file}: {at or "the file"} must have "{key}", {kinds[kind]}, as files of SQuAD have.'
-        )
-    return value
-
-
 def windows(
     data: Questions, preprocess: BertPreprocess, stride: int | None, seed: int
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -169,9 +111,3 @@ def _passage(inputs: dict[str, np.ndarray], window: int, text: str) -> str:
     inside = inputs["segment_ids"][window] > 0
     starts, ends = inputs["starts"][window][inside], inputs["ends"][window][inside]
     return text[starts[0] : ends.max()] if inside.any() else ""
-
-
-def _nearest(text: str, answer: str, start: int) -> int:
-    """Returns where the answer begins that is nearest to a place; -1 if it is not in the text."""
-    found = [match.start() for match in re.finditer(re.escape(answer), text)]
-    return min(found, key=lambda place: abs(place - start), default=-1)

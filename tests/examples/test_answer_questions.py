@@ -15,7 +15,7 @@ EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 def examples():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(EXAMPLES)
-        parts = ("questions", "answer_scores", "news", "task")
+        parts = ("questions", "squad", "answer_scores", "news", "task")
         modules = {part: importlib.import_module(f"parts.{part}") for part in parts}
         yield modules | {"answer_questions": importlib.import_module("answer_questions")}
 
@@ -78,10 +78,45 @@ def test_files_of_squad(examples, tmp_path):
     )
     content = squad((text, asked))
     del content["data"][0]["paragraphs"][0]["qas"][2]["answers"]
-    found = examples["questions"].read_squad(write(tmp_path / "a.json", content))
+    found = examples["squad"].read_questions(write(tmp_path / "a.json", content))
     assert found.answers == [("鲁迅", "鲁"), ("故乡",), (), ("绍兴",)]
     assert found.starts == [11, 5, -1, -1]
     assert found.texts == [text] * 4
+    for question in content["data"][0]["paragraphs"][0]["qas"]:
+        if "answers" in question:  # As Hugging Face has them.
+            keys = ("text", "answer_start")
+            question["answers"] = {key: [one[key] for one in question["answers"]] for key in keys}
+    assert examples["squad"].read_questions(write(tmp_path / "b.json", content)) == found
+
+
+def cmrc(*asked, text="鲁迅写了《故乡》。后来鲁迅又写了书。"):
+    """A file of CMRC 2018: one text with its questions."""
+    qas = [
+        {"query_text": question, "query_id": f"TRIAL_0_QUERY_{number}", "answers": answers}
+        for number, (question, answers) in enumerate(asked)
+    ]
+    return [{"context_id": "TRIAL_0", "context_text": text, "qas": qas, "title": "鲁迅"}]
+
+
+def test_files_of_cmrc(examples, tmp_path):
+    asked = [
+        ("谁？", ["鲁迅", "鲁迅", "鲁"]),
+        ("什么？", ["又写了书", "书"]),
+        ("几时？", []),
+        ("哪里？", ["绍兴"]),
+    ]
+    content = cmrc(*asked) + cmrc(("写了？", [" 茶馆 "]), text="老舍写了茶馆。")
+    found = examples["squad"].read_questions(write(tmp_path / "a.json", content))
+    assert found.questions == ["谁？", "什么？", "几时？", "哪里？", "写了？"]
+    assert found.answers == [("鲁迅", "鲁"), ("又写了书", "书"), (), ("绍兴",), ("茶馆",)]
+    assert found.starts == [0, 13, -1, -1, 4]
+    assert found.texts == [content[0]["context_text"]] * 4 + [content[1]["context_text"]]
+
+
+def hugging_face(answers):
+    content = squad(("a", [("b", [])]))
+    content["data"][0]["paragraphs"][0]["qas"][0]["answers"] = answers
+    return content
 
 
 @pytest.mark.parametrize(
@@ -99,11 +134,27 @@ def test_files_of_squad(examples, tmp_path):
             r'data\[0\]\.paragraphs\[0\] must have "context", a string',
         ),
         (squad(("a", [("b", [("a", "0")])])), r'answers\[0\] must have "answer_start", a number'),
+        (
+            hugging_face({"text": ["a"]}),
+            r'qas\[0\]\.answers must have "answer_start", a list, as files of SQuAD have',
+        ),
+        (
+            hugging_face({"text": ["a", "b"], "answer_start": [0]}),
+            r'a\.json: data\[0\]\..*\.answers must have as many in "answer_start" as in "text"\.',
+        ),
+        ([], r"a\.json: there is no question in it"),
+        (
+            [{"context": "a", "qas": []}],
+            r'a\.json: \[0\] must have "context_text", a string, as files of CMRC 2018 have',
+        ),
+        (cmrc(("a", ["a"]), (1, [])), r'\[0\]\.qas\[1\] must have "query_text", a string'),
+        (cmrc(("a", "a")), r'\[0\]\.qas\[0\] must have "answers", a list'),
+        (cmrc(("a", ["a", 1])), r"\[0\]\.qas\[0\]\.answers\[1\] must be a string, as files of C"),
     ],
 )
 def test_other_files_are_refused(examples, tmp_path, content, message):
     with pytest.raises(ValueError, match=message):
-        examples["questions"].read_squad(write(tmp_path / "a.json", content))
+        examples["squad"].read_questions(write(tmp_path / "a.json", content))
 
 
 def test_a_file_in_gbk_is_refused(examples, tmp_path):
@@ -111,7 +162,7 @@ def test_a_file_in_gbk_is_refused(examples, tmp_path):
         json.dumps(squad(), ensure_ascii=False).encode() + "好".encode("gbk")
     )
     with pytest.raises(ValueError, match="It reads as GBK"):
-        examples["questions"].read_squad(tmp_path / "a.json")
+        examples["squad"].read_questions(tmp_path / "a.json")
 
 
 def test_scores_of_cmrc(examples):
