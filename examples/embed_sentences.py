@@ -27,31 +27,21 @@ Writes `model.keras`, which makes vectors of strings, and `neighbourhoods.png`: 
 """
 
 import argparse
-import pathlib
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from parts import outputs, similarity, task
 from parts.headlines import load_headlines
 from parts.neighbourhoods import draw
+from parts.pairs import Pairs, read_numbers
 
 import numpy as np
 from scipy.stats import spearmanr
 
-from keras_bert_zh import CoSENT, InBatchNegatives, TwoTowers, read_table
+from keras_bert_zh import CoSENT, InBatchNegatives, TwoTowers
 
 MAP = "neighbourhoods.png"
 MAPPED = 1_000  # Texts in the picture, at most.
-AT_ONCE = 500  # Texts that are compared with all others.
 QUESTIONS = ("哪里着火了", "明天会下雪吗", "孩子上学", "警察抓到了小偷")
-
-
-class Rows(NamedTuple):
-    """Pairs of texts, and how similar they are; without that, each belongs to its other one."""
-
-    texts: np.ndarray
-    others: np.ndarray
-    labels: np.ndarray | None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -68,28 +58,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return task.parse(parser, arguments)
 
 
-def read(options: argparse.Namespace) -> tuple[Rows, Rows]:
+def read(options: argparse.Namespace) -> tuple[Pairs, Pairs]:
     """Returns what to learn from, and what to be tested on."""
     if options.train:
-        return _of_file(options.train, options), _of_file(options.test, options)
+        return read_numbers(options.train, options), read_numbers(options.test, options)
     parts = load_headlines(options.rows)
     train, test = (
-        Rows(parts[name].titles, parts[name].articles, None) for name in ("train", "test")
+        Pairs(parts[name].titles, parts[name].articles, None) for name in ("train", "test")
     )
     return train, test
-
-
-def _of_file(file: pathlib.Path, options: argparse.Namespace) -> Rows:
-    table = read_table(
-        file, options.text, options.label, text_b=options.text_b, label_kind="number"
-    )
-    if len(set(table.labels)) < 2:
-        raise ValueError(
-            f"{file}: expected two or more different numbers in the column {options.label!r}, and "
-            f"every row has {table.labels[0]:g}. Name another column, or add rows."
-        )
-    texts, others = (np.array(column, object) for column in (table.texts, table.texts_b))
-    return Rows(texts, others, np.array(table.labels, "float32"))
 
 
 def train(options: argparse.Namespace) -> dict[str, float]:
@@ -101,13 +78,12 @@ def train(options: argparse.Namespace) -> dict[str, float]:
     noise = {"dropout": 0.1} if options.simcse else {}  # "small" has none of its own.
     encoder = similarity.sentence_encoder(checkpoint, options, name=options.task, **noise)
     embed = similarity.by_model(encoder)
-    all_texts = np.concatenate([rows.texts, rows.others])
-    others = {"untrained": embed, "baseline": similarity.by_tfidf(all_texts)}
+    others = {"untrained": embed, "baseline": similarity.by_tfidf(rows.all_texts)}
     others_scores = {name: scores(test, other) for name, other in others.items()}
 
     towers = TwoTowers(encoder)
     if options.simcse:
-        rows = Rows(*[np.unique(all_texts)] * 2, None)
+        rows = Pairs(*[np.unique(rows.all_texts)] * 2, None)
     by_labels = rows.labels is not None
     towers.compile(
         optimizer=task.optimizer(options, len(rows.texts)),
@@ -127,7 +103,7 @@ def train(options: argparse.Namespace) -> dict[str, float]:
     return found
 
 
-def scores(rows: Rows, embed: similarity.Embed) -> dict[str, float]:
+def scores(rows: Pairs, embed: similarity.Embed) -> dict[str, float]:
     """Returns how well vectors do: Spearman's correlation, or how often the other text is found."""
     first, second = embed(rows.texts), embed(rows.others)
     if rows.labels is not None:
@@ -159,19 +135,14 @@ def predict(options: argparse.Namespace) -> None:
                 f"{options.predict}: expected two different texts or more, of which each has a "
                 "closest other one, and there is one. Add others."
             )
-    vectors = similarity.by_model(encoder)(texts)
-    task.print_rows(("text", "closest", "cosine"), closest(texts, vectors))
-
-
-def closest(texts: np.ndarray, vectors: np.ndarray) -> Iterator[tuple[str, str, str]]:
-    """Yields each text, the closest other one, and the cosine of both."""
-    for begin in range(0, len(texts), AT_ONCE):
-        part = slice(begin, begin + AT_ONCE)
-        close = similarity.of_all(vectors[part], vectors)
-        close[texts[part, None] == texts] = -1  # Texts themselves, and copies.
-        for text, row in zip(texts[part], close, strict=True):
-            other = row.argmax()
-            yield text, texts[other], f"{row[other]:.4f}"
+    found = similarity.closest(texts, similarity.by_model(encoder)(texts))
+    task.print_rows(
+        ("text", "closest", "cosine"),
+        (
+            (text, texts[row], f"{cosine:.4f}")
+            for text, (row, cosine) in zip(texts, found, strict=True)
+        ),
+    )
 
 
 if __name__ == "__main__":

@@ -25,15 +25,15 @@ their entities marked.
 import argparse
 from collections.abc import Sequence
 
-from parts import character_crf, outputs, task
+from parts import character_crf, entity_scores, outputs, task
 from parts.entity_picture import draw
 from parts.people_daily import load_people_daily
-from parts.tagged import Tagged, check_kinds, kinds_of, read_tagged, scores
-from parts.word_labels import torn, words_of
+from parts.tagged import Tagged, check_kinds, kinds_of, read_tagged
+from parts.word_labels import to_tokens
 
 import tensorflow as tf
 
-from keras_bert_zh import BertPreprocess, TokenTagger, align_labels
+from keras_bert_zh import TokenTagger
 from keras_bert_zh.label_schemes import Span
 
 REPORT = "report.png"
@@ -102,33 +102,13 @@ def train(options: argparse.Namespace) -> dict[str, float]:
     test = parts["test"]
     found = find(model, [tagged.text for tagged in test])
     expected = [tagged.spans for tagged in test]
-    by_kind = scores(expected, [[span for span, _ in row] for row in found])
-    print_scores(by_kind)
+    by_kind = entity_scores.scores(expected, [[span for span, _ in row] for row in found])
+    entity_scores.show(by_kind)
     draw(options.output / REPORT, f"Fine-tuning {options.checkpoint}", test, found)
     outputs.save(model, options)
     baseline = character_crf.fit(parts["train"])
-    baseline_scores = scores(expected, [baseline(tagged.text) for tagged in test])
+    baseline_scores = entity_scores.scores(expected, [baseline(tagged.text) for tagged in test])
     return {"f1": by_kind["all"][2], "baseline_f1": baseline_scores["all"][2]}
-
-
-def to_tokens(texts: Sequence[Tagged], model: TokenTagger) -> tuple:
-    """Returns the inputs, labels and weights that the model learns from.
-
-    Args:
-        texts: the texts, which are torn where they have more words than the model takes.
-        model: the tagger.
-    """
-    pieces = [
-        piece
-        for tagged in texts
-        for piece in torn(*words_of(tagged), model.preprocess.max_length - 2)
-    ]
-    words, labels = zip(*pieces, strict=True)
-    config = {**model.preprocess.get_config(), "word_ids": True, "warn_of_cuts": False}
-    preprocess = BertPreprocess.from_config(config)
-    inputs = preprocess(list(words))
-    word_ids = inputs.pop("word_ids")
-    return inputs, *align_labels(labels, word_ids, model.labels)
 
 
 def find(model: TokenTagger, texts: Sequence[str]) -> list[list[tuple[Span, float]]]:
@@ -164,13 +144,6 @@ def predict(options: argparse.Namespace) -> None:
             for span, score in found
         ),
     )
-
-
-def print_scores(by_kind: dict[str, tuple[float, float, float, int]]) -> None:
-    width = max(map(len, by_kind))
-    print(f"{'':{width}}  precision  recall      f1  entities")
-    for kind, (precision, recall, f1, count) in by_kind.items():
-        print(f"{kind:{width}}  {precision:9.4f}  {recall:6.4f}  {f1:6.4f}  {count:8,}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Pairs of texts with labels: the user's files, or headlines and articles."""
+"""Pairs of texts with labels or numbers: the user's files, or headlines and articles."""
 
 import argparse
+import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -19,11 +20,11 @@ NAMES = ("other 不是", "own 是")  # Whether a headline is that of the article
 
 
 class Pairs(NamedTuple):
-    """Two texts and a label, row by row."""
+    """Two texts and a label, row by row. Without labels, texts belong to those in their rows."""
 
     texts: np.ndarray
     others: np.ndarray
-    labels: np.ndarray  # <int>[rows]
+    labels: np.ndarray | None  # <int>[rows], or <float>[rows] of how similar they are
 
     def rows(self, chosen: np.ndarray | slice) -> "Pairs":
         return Pairs(*(column[chosen] for column in self))
@@ -60,6 +61,20 @@ def read(options: argparse.Namespace) -> Data:
         held_out = np.ones_like(held_out)  # A few rows, which are for both.
     kept = ~held_out if not held_out.all() else held_out
     return Data(names, given.rows(kept), given.rows(held_out), _pairs(test, names))
+
+
+def read_numbers(file: pathlib.Path, options: argparse.Namespace) -> Pairs:
+    """Reads a file of the user's whose rows have a number: how similar the texts are."""
+    table = read_table(
+        file, options.text, options.label, text_b=options.text_b, label_kind="number"
+    )
+    if len(set(table.labels)) < 2:
+        raise ValueError(
+            f"{file}: expected two or more different numbers in the column {options.label!r}, and "
+            f"every row has {table.labels[0]:g}. Name another column, or add rows."
+        )
+    texts, others = (np.array(column, object) for column in (table.texts, table.texts_b))
+    return Pairs(texts, others, np.array(table.labels, "float32"))
 
 
 def _pairs(table: Table, names: Sequence[str]) -> Pairs:

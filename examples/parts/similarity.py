@@ -2,7 +2,7 @@
 
 import argparse
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from parts import task
@@ -16,6 +16,7 @@ from keras_bert_zh import Checkpoint, SentenceEncoder, TruncationWarning
 
 # Of texts `[rows]` vectors of length 1, `[rows, D]`, which may be sparse.
 Embed = Callable[[np.ndarray], Any]
+AT_ONCE = 500  # Texts that are compared with all others.
 
 
 def add_pooling(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +70,16 @@ def of_all(first: Any, second: Any) -> np.ndarray:
     """Returns the cosine of each vector with each other one, `<float>[rows, others]`."""
     found = first @ second.T
     return found.toarray() if issparse(found) else found
+
+
+def closest(texts: np.ndarray, vectors: np.ndarray) -> Iterator[tuple[int, float]]:
+    """Yields for each text the row of the closest other one, and the cosine of both."""
+    for begin in range(0, len(texts), AT_ONCE):
+        part = slice(begin, begin + AT_ONCE)
+        close = of_all(vectors[part], vectors)
+        close[texts[part, None] == texts] = -1  # Texts themselves, and copies.
+        for row in close:
+            yield row.argmax(), row.max()
 
 
 def threshold(scores: np.ndarray, labels: np.ndarray) -> float:

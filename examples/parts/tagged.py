@@ -1,4 +1,4 @@
-"""Texts with entities: what they are, how files of them are read, and how well they are found.
+"""Texts with entities: what they are, and how files of them are read.
 
 Files are read in two forms. Lines of a token and a label, as those of CoNLL, MSRA, Weibo and Resume
 have them: a tab or a space between, further columns left alone, an empty line after each sentence,
@@ -63,27 +63,6 @@ def check_kinds(file: object, texts: Iterable[Tagged], kinds: Sequence[str]) -> 
                     f"{file}: {tagged.text[span.start : span.end]!r} is {span.kind}, and the data "
                     f"to learn from has {', '.join(kinds)}. Correct the file, or add such rows."
                 )
-
-
-def scores(
-    expected: Sequence[Iterable[Span]], found: Sequence[Iterable[Span]]
-) -> dict[str, tuple[float, float, float, int]]:
-    """Returns precision, recall, F1 and how many there are of each kind, and of all as "all".
-
-    An entity is found if its kind and both its ends are right.
-    """
-    counts: dict[str, list[int]] = {}
-    for right, guessed in zip(map(set, expected), map(set, found), strict=True):
-        for place, spans in enumerate((right & guessed, guessed, right)):
-            for span in spans:
-                for kind in (span.kind, "all"):
-                    counts.setdefault(kind, [0, 0, 0])[place] += 1
-    rows = {}
-    for kind in sorted(counts, key=lambda kind: (kind == "all", kind)):
-        both, guessed, right = counts[kind]
-        f1 = 2 * both / (guessed + right)
-        rows[kind] = (both / max(guessed, 1), both / max(right, 1), f1, right)
-    return rows
 
 
 def _sentences(file: pathlib.Path, content: str) -> Iterator[Tagged]:

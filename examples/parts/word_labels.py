@@ -5,12 +5,33 @@ from collections.abc import Iterator, Sequence
 
 from parts.tagged import Tagged
 
+from keras_bert_zh import BertPreprocess, TokenTagger, align_labels
 from keras_bert_zh.label_schemes import Span, to_labels
 
 # What BERT takes for a word: characters on their own, but for Latin letters and digits in a row.
 WORD = re.compile(r"[A-Za-z0-9]+|\S")
 # Where texts are torn, the best places first.
 ENDS = ("。！？!?…", "；;", "，、,：")
+
+
+def to_tokens(texts: Sequence[Tagged], model: TokenTagger) -> tuple:
+    """Returns the inputs, labels and weights that the model learns from.
+
+    Args:
+        texts: the texts, which are torn where they have more words than the model takes.
+        model: the tagger.
+    """
+    pieces = [
+        piece
+        for tagged in texts
+        for piece in torn(*words_of(tagged), model.preprocess.max_length - 2)
+    ]
+    words, labels = zip(*pieces, strict=True)
+    config = {**model.preprocess.get_config(), "word_ids": True, "warn_of_cuts": False}
+    preprocess = BertPreprocess.from_config(config)
+    inputs = preprocess(list(words))
+    word_ids = inputs.pop("word_ids")
+    return inputs, *align_labels(labels, word_ids, model.labels)
 
 
 def words_of(tagged: Tagged) -> tuple[list[str], list[str]]:

@@ -75,14 +75,14 @@ def test_scores(example):
     texts = np.array(["a", "b", "c"])
     places = {"a": 0, "b": 1, "c": 2, "x": 2, "y": 1, "z": 2}
     embed = lambda given: np.stack([vectors[places[text]] for text in given])  # noqa: E731
-    found = example.scores(example.Rows(texts, np.array(["x", "y", "z"]), None), embed)
+    found = example.scores(example.Pairs(texts, np.array(["x", "y", "z"]), None), embed)
     # The first one's is behind that of the second; those of x and z are the same.
     assert found == {"recall_at_1": pytest.approx(2 / 3), "mrr": pytest.approx(5 / 6)}
     labels = np.array([0.0, 5.0, 4.0])
-    found = example.scores(example.Rows(texts, np.array(["x", "y", "z"]), labels), embed)
+    found = example.scores(example.Pairs(texts, np.array(["x", "y", "z"]), labels), embed)
     expected = spearmanr([0.0, 1.0, 1.0], labels).statistic
     assert found == {"spearman": pytest.approx(expected)}
-    same = example.Rows(texts[:2], texts[:2], labels[:2])
+    same = example.Pairs(texts[:2], texts[:2], labels[:2])
     assert example.scores(same, lambda given: np.ones((len(given), 1))) == {"spearman": 0.0}
 
 
@@ -105,7 +105,7 @@ KEYS = ("recall_at_1", "mrr")
 
 
 def test_on_files_of_a_user(example, one_block, tmp_path, capfd, monkeypatch):
-    monkeypatch.setattr(example, "AT_ONCE", 4)
+    monkeypatch.setattr(example.similarity, "AT_ONCE", 4)
     rows = [
         {"a": one, "b": other, "score": 5.0 - abs(place - other_place)}
         for place, one in enumerate(TITLES)

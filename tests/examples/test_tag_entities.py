@@ -116,19 +116,20 @@ class TestFiles:
             tagged.check_kinds("test.txt", texts, ["LOC"])
 
 
-def test_scores_are_those_of_seqeval(tagged):
+def test_scores_are_those_of_seqeval():
+    entity_scores = importlib.import_module("parts.entity_scores")
     generator = random.Random(4)
     names = ["O", "O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
     rows = [[generator.choices(names, k=9) for _ in range(200)] for _ in range(2)]
     expected, found = ([to_spans(row) for row in side] for side in rows)
-    scores = tagged.scores(expected, found)
+    scores = entity_scores.scores(expected, found)
     for place, function in enumerate((precision_score, recall_score, f1_score)):
         assert scores["all"][place] == pytest.approx(function(*rows))
         of_kinds = function(*rows, average=None)
         assert [scores[kind][place] for kind in ("LOC", "PER")] == pytest.approx(of_kinds.tolist())
     assert list(scores) == ["LOC", "PER", "all"]
     assert scores["all"][3] == sum(map(len, expected))
-    assert tagged.scores([[Span("LOC", 0, 1)]], [[]])["all"] == (0, 0, 0, 1)
+    assert entity_scores.scores([[Span("LOC", 0, 1)]], [[]])["all"] == (0, 0, 0, 1)
 
 
 class TestWords:
