@@ -63,24 +63,29 @@ def parsed(name: str) -> Label:
 def find_scheme(names: Sequence[str]) -> str | None:
     """Returns the scheme of a list of labels, `"BIO"` or `"BIOES"`.
 
-    `None` if there is a name that is in neither, or labels are missing without which no span of
-    their kind can be marked: I without B, or, where there are E or S, B without E.
+    `None` if there is a name that is in neither, or `missing_labels` has some.
     """
     labels = [parse(name) for name in names]
-    if any(label is None for label in labels):
+    prefixes = {label.prefix for label in labels if label is not None} - {"O"}
+    if not prefixes or None in labels or missing_labels(names):
         return None
-    prefixes: dict[str, set[str]] = {}
-    for label in filter(None, labels):
-        prefixes.setdefault(label.kind, set()).add(label.prefix)
-    found = set().union(*prefixes.values()) - {"O"}
-    if not found:
-        return None
-    scheme = "BIOES" if found & {"E", "S"} else "BIO"
-    ends = {"B", "E"} if scheme == "BIOES" else {"B"}
-    for of_kind in prefixes.values():
-        if of_kind & {"B", "I", "E"} and not ends <= of_kind:
-            return None
-    return scheme
+    return "BIOES" if prefixes & {"E", "S"} else "BIO"
+
+
+def missing_labels(names: Sequence[str]) -> list[str]:
+    """Returns the labels without which no whole span of their kind can be marked.
+
+    They are B where there is I, and where there are E or S for any kind, both B and E.
+    """
+    labels = [label for label in map(parse, names) if label not in (None, OUTSIDE)]
+    needed = "BE" if any(label.prefix in "ES" for label in labels) else "B"
+    kinds = {label.kind: None for label in labels if label.prefix in "BIE"}  # In their order.
+    return [
+        f"{prefix}-{kind}" if kind else prefix
+        for kind in kinds
+        for prefix in needed
+        if Label(prefix, kind) not in labels
+    ]
 
 
 def may_follow(scheme: str, before: Label | None, after: Label | None) -> bool:

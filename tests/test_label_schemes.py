@@ -12,6 +12,7 @@ from keras_bert_zh.label_schemes import (
     find_fault,
     find_scheme,
     may_follow,
+    missing_labels,
     parse,
     prefixes_of_pieces,
     to_labels,
@@ -114,6 +115,13 @@ def test_names():
 )
 def test_the_scheme_of_a_list(names, scheme):
     assert find_scheme(names) == scheme
+
+
+def test_labels_that_are_missing():
+    assert missing_labels(["O", "I-LOC", "B-PER", "I-PER", "I-ORG"]) == ["B-LOC", "B-ORG"]
+    assert missing_labels(["O", "S-LOC", "I-PER"]) == ["B-PER", "E-PER"]
+    assert missing_labels(["I", "O"]) == ["B"]
+    assert missing_labels(["O", "B-LOC", "good"]) == []
 
 
 def test_pieces_of_what_has_one_label():

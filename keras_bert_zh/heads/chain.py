@@ -1,12 +1,13 @@
 """What a tagger's CRF goes by: the rules of its labels, which tokens it sees, and its loss."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
-from keras_bert_zh.label_schemes import find_scheme, may_follow, parse
+from keras_bert_zh.label_schemes import find_scheme, may_follow, missing_labels, parse
 from keras_bert_zh.layers.crf import CRF
 from keras_bert_zh.layers.encoder_inputs import complete
 
@@ -15,6 +16,13 @@ def rules_of(labels: Sequence[str]) -> list[list[bool]] | None:
     """Returns which label may follow which, as `CRF` takes it; `None` if they have no scheme."""
     scheme = find_scheme(labels)
     if scheme is None:
+        missing = missing_labels(labels)
+        if missing:
+            warnings.warn(
+                f"The labels {list(labels)} lack {', '.join(missing)}, so that the CRF keeps to "
+                "no rules. Add what is missing, and it never gives labels that mark no entity.",
+                stacklevel=3,
+            )
         return None
     meanings = [*map(parse, labels), None]  # The border of a text comes last.
     return [[may_follow(scheme, before, after) for after in meanings] for before in meanings]

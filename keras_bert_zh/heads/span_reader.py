@@ -9,8 +9,9 @@ from keras_bert_zh.arguments import check_int, check_number
 from keras_bert_zh.checkpoints import Checkpoint, Head
 from keras_bert_zh.checkpoints.assign import warn_of_lacking
 from keras_bert_zh.heads.fine_tuned import FineTuned
-from keras_bert_zh.heads.on_text import Source, opened
+from keras_bert_zh.heads.on_text import Source, are_ids, opened
 from keras_bert_zh.layers import kernels
+from keras_bert_zh.messages import says_it_all
 from keras_bert_zh.preprocess import BertPreprocess
 
 _KEYS = ("start_logits", "end_logits")
@@ -110,6 +111,8 @@ class SpanReader(FineTuned, keras.Model):
         }
 
     def call(self, inputs, training=None):
+        if not are_ids(inputs):
+            _check_pairs(inputs)
         hidden, mask = self.encoded(inputs, training)
         found = ops.unstack(self.logits(hidden, training), 2, axis=-1)
         return {
@@ -186,3 +189,14 @@ class SpanReader(FineTuned, keras.Model):
     def compute_output_spec(self, inputs, training=None):
         shape = self.encoded_spec(inputs).shape[:2]
         return {key: keras.KerasTensor(shape, self.compute_dtype) for key in _KEYS}
+
+
+@says_it_all
+def _check_pairs(inputs: Any) -> None:
+    from keras_bert_zh.text.inputs import split_pair  # It imports TensorFlow.
+
+    if len(split_pair(inputs)) == 1:
+        raise ValueError(
+            "SpanReader takes pairs, a question and the text that it is about: pass the tuple "
+            "(questions, texts); got texts alone."
+        )

@@ -48,7 +48,7 @@ class OffsetTokenizer:
         clean = self._tokenizer.clean(tf.gather(texts, special[:, 0]))
         clean = tf.tensor_scatter_nd_update(texts, special, clean)
         # As one text, in which no word goes on from row to row, each byte has one number.
-        whole = tf.strings.reduce_join(clean + "\n")
+        whole = tf.strings.reduce_join(tf.concat([clean, [""]], 0), separator="\n")
         normalized, sources = self._tokenizer.normalizer.normalize_with_offsets([whole])
         columns = self._tokenizer.wordpiece.tokenize_with_offsets(normalized)
         tokens = tuple(column.values for column in columns)
@@ -57,13 +57,30 @@ class OffsetTokenizer:
             tf.size(special) > 0, lambda: self._without_long_words(*tokens), lambda: tokens
         )
         firsts, lasts = tf.gather(sources.values, starts), tf.gather(sources.values, ends - 1)
-        begins = tf.cumsum(tf.cast(tf.strings.length(clean) + 1, tf.int64), exclusive=True)
-        splits = tf.concat([tf.searchsorted(firsts, begins), [tf.size(ids)]], 0)
-        numbers = _numbered(whole, begins, tf.strings.length(clean, "UTF8_CHAR"))
+        sizes = tf.strings.length(clean)
+        begins = tf.cumsum(sizes + 1, exclusive=True)
+        splits = tf.concat([tf.searchsorted(firsts, tf.cast(begins, tf.int64)), [tf.size(ids)]], 0)
         ids = tf.RaggedTensor.from_row_splits(ids, tf.cast(splits, tf.int64), validate=False)
-        starts, ends = tf.gather(numbers, firsts) - 1, tf.gather(numbers, lasts)
-        if unit == "bytes":
-            starts, ends = _in_bytes(texts, rows_of(ids), starts, ends - 1)
+        # The bytes 0x80 to 0xBF go on with a character.
+        is_start = tf.io.decode_raw(whole, tf.int8) >= -64
+
+        def characters() -> tuple[tf.Tensor, tf.Tensor]:
+            numbers = _numbered(is_start, begins, tf.strings.length(clean, "UTF8_CHAR"))
+            return tf.gather(numbers, firsts) - 1, tf.gather(numbers, lasts)
+
+        def of_valid_bytes() -> tuple[tf.Tensor, tf.Tensor]:
+            begin = tf.gather(begins, rows_of(ids))
+            ends = _next(is_start, tf.cast(lasts, tf.int32))
+            return tf.cast(firsts, tf.int32) - begin, ends - begin
+
+        if unit == "characters":
+            starts, ends = characters()
+        else:  # Bytes that are not valid are not in `clean`.
+            starts, ends = tf.cond(
+                tf.reduce_all(sizes == tf.strings.length(texts)),
+                of_valid_bytes,
+                lambda: _in_bytes(texts, rows_of(ids), *characters()),
+            )
         return Located(ids, ids.with_values(starts), ids.with_values(ends))
 
     def _without_long_words(
@@ -88,27 +105,37 @@ def rows_of(tokens: tf.RaggedTensor) -> tf.Tensor:
     return tf.cumsum(tf.scatter_nd(ends, tf.ones_like(ends[:, 0]), [size + 1]))[:-1]
 
 
-def _numbered(whole: tf.Tensor, begins: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+def _numbered(is_start: tf.Tensor, begins: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
     """Returns the number of the character that each byte is in, from 1 on in each row.
 
     Args:
-        whole: `<string>[]`, valid UTF-8, all rows with one more character behind each.
-        begins: `<int64>[B]`, the byte in it where each row begins.
+        is_start: `<bool>[bytes]`, of all rows with one more character behind each, which bytes a
+            character starts with.
+        begins: `<int32>[B]`, the byte where each row begins.
         lengths: `<int32>[B]`, how many characters each row has.
     """
-    # The bytes 0x80 to 0xBF go on with a character.
-    steps = tf.cast(tf.io.decode_raw(whole, tf.int8) >= -64, tf.int32)
     before = tf.concat([[0], lengths + 1], 0)[:-1]
+    steps = tf.cast(is_start, tf.int32)
     return tf.cumsum(tf.tensor_scatter_nd_sub(steps, begins[:, None], before))
 
 
+def _next(is_start: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+    """Returns for each byte the one that the next character starts with, three on at most."""
+    goes_on, found = tf.ones_like(places), places + 1
+    last = tf.size(is_start) - 1
+    for _ in range(3):
+        goes_on *= 1 - tf.cast(tf.gather(is_start, tf.minimum(found, last)), tf.int32)
+        found += goes_on
+    return found
+
+
 def _in_bytes(
-    texts: tf.Tensor, rows: tf.Tensor, starts: tf.Tensor, lasts: tf.Tensor
+    texts: tf.Tensor, rows: tf.Tensor, starts: tf.Tensor, ends: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns where in the texts as they are characters begin, and others end, in bytes."""
     codes, places = tf.strings.unicode_decode_with_offsets(texts, "UTF-8", errors="ignore")
     base = tf.gather(codes.row_starts(), rows)
-    lasts = base + tf.cast(lasts, tf.int64)
+    lasts = base + tf.cast(ends - 1, tf.int64)
     code = tf.gather(codes.values, lasts)
     width = 1 + tf.searchsorted([0x80, 0x800, 0x10000], code, side="right")
     starts = tf.gather(places.values, base + tf.cast(starts, tf.int64))

@@ -170,3 +170,8 @@ def test_what_is_refused(reader):
         reader.answers([["谁"]], [["我"]])
     with pytest.raises(ValueError, match="null_threshold must be a number from -1 on, got 'no'"):
         reader.answers(["谁?"], ["我"], null_threshold="no")
+    for texts in (["我"], tf.constant(["我"]), {"text_a": ["我"]}):
+        with pytest.raises(ValueError, match=r"pass the tuple \(questions, texts\)"):
+            reader(texts)
+    with pytest.raises(ValueError, match=r"pass the tuple \(questions, texts\)"):
+        reader.predict(["我"], verbose=0)
