@@ -23,6 +23,7 @@ from tests.tensors import read_tensors, write_tensors
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PAGES = ["fine_tuning", "models", "pretraining", "text"]
+TRACED_ELSEWHERE = ("docs/models.md", "docs/pretraining.md")
 
 
 def python_blocks(page):
@@ -72,7 +73,9 @@ def _lengthen(prefix, positions):
 @pytest.mark.no_cover
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}.md" for name in PAGES)])
 @pytest.mark.usefixtures("folder")
-def test_blocks_run_one_after_the_other(page):
+def test_blocks_run_one_after_the_other(page, request):
+    if page in TRACED_ELSEWHERE:
+        request.getfixturevalue("eagerly")
     blocks = python_blocks((ROOT / page).read_text())
     assert blocks
     namespace = {}

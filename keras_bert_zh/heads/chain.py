@@ -16,7 +16,7 @@ def rules_of(labels: Sequence[str]) -> list[list[bool]] | None:
     """Returns which label may follow which, as `CRF` takes it; `None` if they have no scheme."""
     scheme = find_scheme(labels)
     if scheme is None:
-        missing = missing_labels(labels)
+        missing = [label for label in missing_labels(labels) if label.startswith("B")]
         if missing:
             warnings.warn(
                 f"The labels {list(labels)} lack {', '.join(missing)}, so that the CRF keeps to "

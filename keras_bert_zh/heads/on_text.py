@@ -11,6 +11,7 @@ from keras_bert_zh.checkpoints.assign import ignoring_pooler, warn_of_lacking
 from keras_bert_zh.checkpoints.names import part_of
 from keras_bert_zh.data.windows import join_mean
 from keras_bert_zh.encoder import BertEncoder
+from keras_bert_zh.heads.exported import Exported
 from keras_bert_zh.heads.on_encoder import OnEncoder
 from keras_bert_zh.heads.own_preprocess import own_preprocess
 from keras_bert_zh.heads.takes_lists import TakesLists
@@ -23,7 +24,7 @@ from keras_bert_zh.preprocess import BertPreprocess
 Source = str | os.PathLike | Checkpoint | BertEncoder
 
 
-class OnText(TakesLists, OnEncoder):
+class OnText(Exported, TakesLists, OnEncoder):
     """A model of a preprocess, an encoder and heads on it: strings in, or the dict of both.
 
     To be named before `keras.Model`. A subclass has one `__init__`, which calls this one, makes
@@ -59,7 +60,6 @@ class OnText(TakesLists, OnEncoder):
 
     takes_pairs = False
     stride: int | None = None
-    output_name = "logits"  # In a SavedModel, where there is one output.
 
     def __init__(
         self,
@@ -167,10 +167,6 @@ class OnText(TakesLists, OnEncoder):
             )
 
     def signature(self) -> Any:
-        """Returns the `keras.InputSpec`s of what it is made for, with open batch size and length.
-
-        That is single texts, with `takes_pairs` a tuple of two, and without a preprocess the dict.
-        """
         if self.preprocess is None:
             keys = self.encoder.config.input_sizes
             return {key: keras.InputSpec("int32", (None, None), name=key) for key in keys}
@@ -178,39 +174,8 @@ class OnText(TakesLists, OnEncoder):
         texts = tuple(keras.InputSpec("string", (None,), name=name) for name in names)
         return texts if self.takes_pairs else texts[0]
 
-    def served(self, of_ids: Callable) -> Callable:
-        """Returns what makes outputs of texts, from what makes them of ids."""
+    def served(self, of_ids):
         return lambda texts: self.by_text(texts, of_ids)
-
-    def endpoints(self, call: Callable) -> dict[str, Callable]:
-        """Returns what a SavedModel of this offers beside its plain outputs, by name.
-
-        Args:
-            call: the model for its `signature()`, or the dict of ids.
-
-        Returns:
-            dict of functions of what `signature()` says, which return dicts of tensors.
-        """
-        return {}
-
-    def export(
-        self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs
-    ):
-        """Exports the model as `keras.Model.export` does, by default for its `signature()`.
-
-        A SavedModel has more then, as `saved_model.write` says.
-        """
-        by_default = input_signature is None and not kwargs
-        if by_default and format == "tf_saved_model" and kernels.ON_TENSORFLOW:
-            from keras_bert_zh.heads.saved_model import write  # It imports TensorFlow.
-
-            names = write(self, filepath)
-            if verbose or verbose is None:
-                print(f"Saved a SavedModel in {filepath}, with the signatures {', '.join(names)}.")
-            return
-        if input_signature is None:
-            input_signature = [self.signature()]
-        super().export(filepath, format, verbose, input_signature, **kwargs)
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """Returns the weights in use by the names that `Checkpoint.weights` has."""

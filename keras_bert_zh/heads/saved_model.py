@@ -69,11 +69,11 @@ class _Module(tf.Module):
 
 def _module(model: Any) -> tuple[_Module, dict[str, Callable]]:
     takes = keras.tree.map_structure(_spec, model.signature())
-    of_texts = not isinstance(takes, Mapping)
+    of_texts = all(spec.dtype == tf.string for spec in keras.tree.flatten(takes))
     ids = {key: tf.TensorSpec((None, None), tf.int32, name=key) for key in INPUT_KEYS}
 
     # Encoder and head are traced once, and called by all of the others.
-    of_ids = _function(lambda inputs: model(inputs, training=False), ids if of_texts else takes)
+    of_ids = _function(model.of_ids, ids if of_texts else takes)
     module = _Module()
     module.variables, module.trainable_variables = model.variables, model.trainable_variables
     module.serve = _function(model.served(of_ids), takes) if of_texts else of_ids

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_bert_zh.heads.exported import Exported
 from keras_bert_zh.heads.on_text import are_ids
 from keras_bert_zh.heads.sentence_encoder import SentenceEncoder
 from keras_bert_zh.heads.takes_lists import TakesLists
@@ -15,13 +16,13 @@ from keras_bert_zh.messages import says_it_all
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
-class TwoTowers(TakesLists, keras.Model):
+class TwoTowers(Exported, TakesLists, keras.Model):
     """Makes the vectors of pairs of texts, by one `SentenceEncoder` that is trained with them.
 
     For losses that compare the texts of a row: `CoSENT`, with a label for each pair, and
     `InBatchNegatives`, which needs none. What was trained is the SentenceEncoder: use it, save it
     with `save_checkpoint` and make FrozenModel of it alone. All texts of a batch go through it at
-    once.
+    once. What `export` writes gives the `cosine` of two texts.
 
     Args:
         sentence_encoder: SentenceEncoder.
@@ -56,6 +57,8 @@ class TwoTowers(TakesLists, keras.Model):
         Reimers and Gurevych, Sentence-BERT, 2019 (https://arxiv.org/abs/1908.10084).
     """
 
+    output_name = "vectors"
+
     def __init__(self, sentence_encoder: SentenceEncoder, **kwargs: Any):
         if not isinstance(sentence_encoder, SentenceEncoder):
             raise TypeError(
@@ -79,13 +82,15 @@ class TwoTowers(TakesLists, keras.Model):
         pass  # It has nothing to build but its SentenceEncoder.
 
     def call(self, inputs, training=None):
+        return self._vectors(inputs, lambda rows: self.sentence_encoder(rows, training=training))
+
+    def _vectors(self, inputs, of_rows):
         columns = _columns(inputs)
         if are_ids(columns[0]):
             rows = _joined_ids(columns, self.sentence_encoder.encoder.config)
         else:
             rows = _joined_texts(columns)
-        vectors = self.sentence_encoder(rows, training=training)
-        return ops.stack(ops.split(vectors, len(columns)), axis=1)
+        return ops.stack(ops.split(of_rows(rows), len(columns)), axis=1)
 
     def compute_output_spec(self, inputs, training=None):
         columns = _columns(inputs)
@@ -125,14 +130,24 @@ class TwoTowers(TakesLists, keras.Model):
         look = self.sentence_encoder.watch()
         return look and (lambda columns: [look(column) for column in columns])
 
-    def export(
-        self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs
-    ):
-        """Exports the model as `keras.Model.export` does, by default for pairs of texts."""
-        if input_signature is None:
-            takes = self.sentence_encoder.signature()
-            input_signature = [tuple(_named(takes, name) for name in ("a", "b"))]
-        super().export(filepath, format, verbose, input_signature, **kwargs)
+    def signature(self):
+        takes = self.sentence_encoder.signature()
+        return tuple(_named(takes, name) for name in ("a", "b"))
+
+    def of_ids(self, inputs):
+        # Of one text a row, the vector.
+        return self.sentence_encoder.of_ids(inputs) if are_ids(inputs) else super().of_ids(inputs)
+
+    def served(self, of_ids):
+        of_rows = self.sentence_encoder.served(of_ids)
+        return lambda pairs: self._vectors(pairs, of_rows)
+
+    def endpoints(self, call):
+        def cosines(pairs):
+            first, second = ops.unstack(ops.normalize(call(pairs), axis=-1), 2, axis=1)
+            return {"cosine": ops.sum(first * second, axis=-1)}
+
+        return {"cosines": cosines}
 
     def get_config(self) -> dict[str, Any]:
         encoder = keras.saving.serialize_keras_object(self.sentence_encoder)

@@ -107,8 +107,23 @@ def test_a_text_beside_itself_is_simcse(tiny_block):
 def test_export(towers, tmp_path):
     towers.export(tmp_path / "towers", verbose=False)
     loaded = tf.saved_model.load(tmp_path / "towers")
-    found = loaded.serve((tf.constant(TEXTS), tf.constant(OTHERS)))
-    assert difference(found, towers((TEXTS, OTHERS))) < 1e-6
+    pair = tf.constant(TEXTS), tf.constant(OTHERS)
+    assert difference(loaded.serve(pair), towers((TEXTS, OTHERS))) < 1e-6
+    found = loaded.signatures["serving_default"](text_a=pair[0], text_b=pair[1])
+    assert difference(found["cosine"], towers.cosines((TEXTS, OTHERS))) < 1e-6
+    ids = towers.sentence_encoder.preprocess(TEXTS)
+    vectors = loaded.signatures["tokens"](**ids)["vectors"]
+    assert difference(vectors, towers.sentence_encoder(TEXTS)) < 1e-6
+
+
+def test_export_for_ids(tiny_block, tmp_path):
+    towers = TwoTowers(SentenceEncoder(BertEncoder(tiny_block), "cls"))
+    towers.export(tmp_path / "towers", verbose=False)
+    ids = [BertPreprocess(tiny_block, max_length=8)(texts) for texts in (TEXTS, OTHERS)]
+    loaded = tf.saved_model.load(tmp_path / "towers")
+    named = {f"{key}_{end}": row[key] for end, row in zip("ab", ids, strict=True) for key in row}
+    found = loaded.signatures["serving_default"](**named)["cosine"]
+    assert difference(found, towers.cosines(tuple(ids))) < 1e-6
 
 
 def test_dtypes_and_flags(tiny_block):
