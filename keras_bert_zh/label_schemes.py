@@ -10,8 +10,6 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-SCHEMES = ("BIO", "BIOES")
-
 _PATTERN = re.compile(r"([BIESMLU])(?:[-_](.+))?")
 _OTHER_LETTERS = {"M": "I", "L": "E", "U": "S"}
 

@@ -41,8 +41,8 @@ class BertPreprocess(keras.layers.Layer):
             split into words, as those of CoNLL files are: see `align_labels`.
         warn_of_cuts: bool, whether to warn once if `max_length` cuts texts, by TruncationWarning.
             Called on texts it sees them, and so do `fit`, `evaluate` and `predict` of models such
-            as TextClassifier, and FrozenModel. In a graph, as that of `dataset.map` or of
-            another model, it can't tell: see `count_truncated`.
+            as TextClassifier on lists, arrays and tensors, and FrozenModel. In a graph, as that of
+            `dataset.map` or of another model, it can't tell: see `count_truncated`.
         special_tokens_in_text: bool, whether `[MASK]`, `[CLS]` and the others of `special_ids`,
             written in the text like this, are those tokens.
         **kwargs: `name`, as for every Keras layer.
@@ -178,7 +178,12 @@ class BertPreprocess(keras.layers.Layer):
         return self._pipeline.tokenize(texts, check_offsets("offsets", offsets))
 
     def windows(
-        self, texts: Any, stride: int | None = None, *, offsets: bool | str | None = None
+        self,
+        texts: Any,
+        stride: int | None = None,
+        *,
+        offsets: bool | str | None = None,
+        word_ids: bool | None = None,
     ) -> dict[str, Any]:
         """Returns long texts as windows that overlap, none of their tokens left out.
 
@@ -191,7 +196,7 @@ class BertPreprocess(keras.layers.Layer):
             texts: as for calling the layer; a single text is a batch of one.
             stride: int, how many tokens after the one before it each window begins; less where
                 there is less room in a window. `None`: half of `max_length`.
-            offsets: as for making the layer; `None` for what it was made with.
+            offsets, word_ids: as for making the layer; `None` for what it was made with.
 
         Returns:
             dict of what calling the layer returns, each `<int32>[W, S]`, for W windows in the
@@ -219,8 +224,15 @@ class BertPreprocess(keras.layers.Layer):
             stride is called `doc_stride`.
         """
         stride = self.max_length // 2 if stride is None else check_int("stride", stride, 1)
-        unit = check_offsets("offsets", self.offsets if offsets is None else offsets)
-        return self._pipeline.windows(texts, self.max_length, stride, unit, self.word_ids)
+        by_word = check_flag_or_none("word_ids", word_ids)
+        return self._pipeline.windows(
+            texts,
+            self.max_length,
+            stride,
+            unit=check_offsets("offsets", self.offsets if offsets is None else offsets),
+            word_ids=self.word_ids if by_word is None else by_word,
+            tell=self._tell(),
+        )
 
     def count_truncated(self, texts: Any) -> Truncated:
         """Returns how many of the texts, or pairs, `max_length` cuts, and how many tokens of them.
@@ -237,21 +249,27 @@ class BertPreprocess(keras.layers.Layer):
         >>> BertPreprocess(None, max_length=4).count_truncated(["很好", "不太好", "今天天气"])
         Truncated(texts=2, tokens=3)
         """
-        cut, lost, _ = self._pipeline.count_truncated(texts, self.max_length).numpy().tolist()
+        counts = self._pipeline.count_truncated(texts, self.max_length, self.word_ids)
+        cut, lost, _ = counts.numpy().tolist()
         return Truncated(cut, lost)
 
     def look_for_cuts(self, texts: Any) -> None:
         """Warns if `max_length` cuts any of the texts, unless it has warned before or is not to.
 
-        Models of texts call it, as their graph can't warn. Of more than 10,000 texts it looks at
-        that many.
+        Models of texts call it, as their graph can't warn. It looks at 10,000 texts in all, and
+        then no more.
 
         Args:
             texts: as for calling the layer.
         """
-        if self._watch is not None and not self._watch.has_warned:
-            most = self._watch.looked_at
-            self._watch.tell(self._pipeline.count_truncated(texts, self.max_length, most))
+        if self._watch is not None and self._watch.left:
+            most = self._watch.left
+            self._watch.tell(
+                self._pipeline.count_truncated(texts, self.max_length, self.word_ids, most)
+            )
+
+    def _tell(self):
+        return self._watch.tell if self._watch is not None and self._watch.left else None
 
     def detokenize(self, ids: Any):
         """Returns readable text: blanks around words, none between ideographs.
@@ -278,9 +296,8 @@ class BertPreprocess(keras.layers.Layer):
         return self._pipeline.detokenize(ids)
 
     def call(self, inputs):
-        tell = None if self._watch is None or self._watch.has_warned else self._watch.tell
         unit = self.offsets or None
-        return self._pipeline.pack(inputs, self.max_length, unit, self.word_ids, tell)
+        return self._pipeline.pack(inputs, self.max_length, unit, self.word_ids, self._tell())
 
     def compute_output_spec(self, inputs):
         from keras_bert_zh.text.inputs import check_symbolic, split_pair

@@ -37,21 +37,20 @@ class Watch:
     """Warns once where texts are cut, at the code of the user, whatever calls lie between.
 
     Attributes:
-        has_warned: bool.
-        looked_at: int, how many texts are looked at where there are more.
+        left: int, how many texts are still to be looked at: none once it has warned.
     """
 
     def __init__(self, max_length: int):
         self._max_length = max_length
-        self.has_warned = False
-        self.looked_at = _LOOKED_AT
+        self.left = _LOOKED_AT
 
     def tell(self, counts: Any) -> None:
         """Takes how many texts are cut, how many tokens are left out, and of how many texts."""
         cut, lost, looked_at = counts.numpy().tolist()
-        if not cut or self.has_warned:
+        self.left = max(0, self.left - looked_at)
+        if not cut:
             return
-        self.has_warned = True
+        self.left = 0
         warnings.warn(
             f"max_length={self._max_length} cuts {cut:,} of {looked_at:,} texts looked at: "
             f"{lost:,} of their tokens are left out. Pass a greater max_length, up to the "

@@ -81,6 +81,9 @@ def test_cuts_are_told_once_where_texts_are_given(fresh):
     pair = BertPreprocess(None, max_length=12)
     (message,), _ = warned(lambda: pair((["好" * 8], ["好" * 7])))
     assert message.startswith("max_length=12 cuts 1 of 1 texts looked at: 6 of")
+    question = BertPreprocess(None, max_length=12)
+    (message,), _ = warned(lambda: question.windows((["好" * 6, "好"], ["好" * 90] * 2)))
+    assert message.startswith("max_length=12 cuts 1 of 2 texts looked at: 2 of")
 
 
 def test_nothing_is_told_of_texts_that_fit_in_graphs_or_where_it_is_not_wanted(fresh):
@@ -121,6 +124,13 @@ def test_of_many_texts_some_are_looked_at(fresh):
     (message,), _ = warned(lambda: fresh.look_for_cuts(texts))
     assert message.startswith("max_length=12 cuts 8,334 of 8,334 texts")
     words = tf.ragged.constant([["好", "好" * 10]] * 3)
+    # In all, as often as it is called.
+    looked_at = BertPreprocess(None, max_length=12)
+    looked_at.look_for_cuts(["好"] * 9_999)
+    assert warned(lambda: looked_at.look_for_cuts(["好" * 10])) == ([], set())
+    assert warned(lambda: looked_at(LONG)) == ([], set())
+    split = BertPreprocess(None, max_length=12, word_ids=True)
+    assert split.count_truncated(tf.constant([["好", "好" * 10]])) == (1, 1)
     other = BertPreprocess(None, max_length=12)
     (message,), _ = warned(lambda: other.look_for_cuts(words))
     assert "3 of 3 texts" in message

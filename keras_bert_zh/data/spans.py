@@ -24,7 +24,8 @@ def span_labels(
         preprocess: BertPreprocess.
         questions, texts: each `<string>[B]`.
         answers: `<string>[B]`, as they are in the texts; empty where there is none.
-        starts: `<int>[B]`, where they begin, in characters as Python counts them.
+        starts: `<int>[B]`, where they begin, in characters as Python counts them; any number
+            where there is no answer.
         stride: int, that of `preprocess.windows`.
 
     Returns:
@@ -57,14 +58,15 @@ def span_labels(
     from keras_bert_zh.text.inputs import to_texts
     from keras_bert_zh.text.spans import labels_of_spans
 
-    windows = preprocess.windows((questions, texts), stride, offsets="characters")
+    windows = preprocess.windows((questions, texts), stride, offsets="characters", word_ids=False)
     answers, texts = to_texts(answers).first, to_texts(texts).first
-    starts = tf.cast(starts, tf.int32)
+    starts = tf.convert_to_tensor(starts)
     for name, part in (("answers", answers), ("starts", starts)):
         if not part.shape.is_compatible_with(texts.shape):
             raise ValueError(
                 f"There must be as many {name} as texts, got {part.shape} and {texts.shape}."
             )
+    starts = tf.where(answers == "", 0, tf.cast(starts, tf.int32))
     ends = starts + tf.strings.length(answers, unit="UTF8_CHAR")
     # Beyond the end of a text there is nothing to read.
     within = (starts >= 0) & (ends <= tf.strings.length(texts, unit="UTF8_CHAR"))

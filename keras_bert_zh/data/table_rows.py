@@ -96,7 +96,8 @@ def _tsv(content: str) -> Iterator[tuple[int, list[str]]]:
 
 def _csv(file: pathlib.Path, content: str) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(io.StringIO(content, newline=""), strict=True)
-    line = 1
+    line, limit = 1, csv.field_size_limit()
+    csv.field_size_limit(max(limit, len(content)))  # A cell may be a book.
     try:
         for cells in reader:
             if cells:
@@ -107,6 +108,8 @@ def _csv(file: pathlib.Path, content: str) -> Iterator[tuple[int, list[str]]]:
             f"{file}, line {line}: expected a row of CSV, and it is none: {error}. Double the "
             'quotes inside of cells in quotes (""), and close them.'
         ) from error
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _places(

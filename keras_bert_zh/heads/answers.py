@@ -37,7 +37,7 @@ def find_answers(
             raise ValueError("Answers are found in a batch: of one question, pass [it] and [text].")
         if any(isinstance(part, tf.RaggedTensor) for part in texts[:2]):
             raise ValueError("Answers are found in texts as they are, got words that are split.")
-        windows = preprocess.windows(texts[:2], stride, offsets="characters")
+        windows = preprocess.windows(texts[:2], stride, offsets="characters", word_ids=False)
     logits = call(only_ids(windows))
     with tf.device("CPU"):
         spans = best_spans(

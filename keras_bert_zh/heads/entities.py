@@ -26,7 +26,7 @@ def find_entities(
     preprocess = model.preprocess
     with tf.device("CPU"):
         texts = _single(texts)
-        windows = preprocess.windows(texts, stride, offsets="characters")
+        windows = preprocess.windows(texts, stride, offsets="characters", word_ids=False)
     logits = call(only_ids(windows))
     with tf.device("CPU"):
         ids, starts, ends, logits = (

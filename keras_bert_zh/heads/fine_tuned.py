@@ -12,7 +12,7 @@ from keras_bert_zh.checkpoints import Checkpoint, Head
 from keras_bert_zh.checkpoints.head import check_labels, default_labels
 from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.on_text import OnText
-from keras_bert_zh.heads.targets import check_dataset
+from keras_bert_zh.heads.targets import check_dataset, check_given
 from keras_bert_zh.layers.dense import Dense
 from keras_bert_zh.layers.dropout import Dropout
 from keras_bert_zh.layers.fresh_weights import fresh_weights
@@ -142,6 +142,8 @@ class FineTuned(OnText):
     def _prepared(self, method, args, kwargs):
         arguments = super()._prepared(method, args, kwargs)
         check_dataset(arguments.get("x"))
+        if self.own_compiled and method.__name__ in ("fit", "evaluate"):
+            check_given(self, arguments.get("x"), arguments.get("y"))
         return self.weighted(arguments)
 
     def weighted(self, arguments: dict[str, Any]) -> dict[str, Any]:

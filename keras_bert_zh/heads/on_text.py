@@ -145,7 +145,7 @@ class OnText(Exported, TakesLists, OnEncoder):
         from keras_bert_zh.text.inputs import to_texts  # It imports TensorFlow.
 
         self.check_strings()
-        texts = to_texts(inputs)
+        texts = to_texts(inputs, split=self.preprocess.word_ids)
         if texts.is_scalar:
             raise ValueError(f"{type(self).__name__} takes a batch: of one text, pass [text].")
         both = texts.first if texts.second is None else (texts.first, texts.second)
@@ -170,6 +170,11 @@ class OnText(Exported, TakesLists, OnEncoder):
         if self.preprocess is None:
             keys = self.encoder.config.input_sizes
             return {key: keras.InputSpec("int32", (None, None), name=key) for key in keys}
+        if self.preprocess.word_ids:
+            raise ValueError(
+                f"This {type(self).__name__} takes words, and what is exported takes texts: make "
+                "it with a preprocess without word_ids."
+            )
         names = ("text_a", "text_b") if self.takes_pairs else ("text",)
         texts = tuple(keras.InputSpec("string", (None,), name=name) for name in names)
         return texts if self.takes_pairs else texts[0]

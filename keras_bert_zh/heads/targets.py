@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_bert_zh.arguments import check_number
 from keras_bert_zh.heads.batches import has_strings
 
 
@@ -74,6 +75,13 @@ def check_numbers(y: Any, labels: Sequence[str], rank: int) -> None:
             f"Labels are numbers, <int32>[{'B, S'[: 3 * rank - 2]}], got the shape "
             f"{list(found.shape)}. np.argmax(labels, axis=-1) makes them of one-hot labels."
         )
+    if found.dtype.kind == "f" and not np.all(found == np.floor(found)):
+        odd = found[found != np.floor(found)][0]
+        raise ValueError(
+            f"There is the label {odd}, and labels are whole numbers from 0 to {len(labels) - 1}. "
+            "To learn numbers such as scores, make a TextClassifier with one label and "
+            'problem_type="regression".'
+        )
     if found.dtype.kind not in "iu":
         return
     strange = found[(found < 0) | (found >= len(labels))]
@@ -105,6 +113,35 @@ def check_several(y: Any, labels: Sequence[str]) -> None:
         )
 
 
+def check_values(y: Any, outputs: int) -> None:
+    """Raises ValueError unless there is a number for each output of a regression.
+
+    Args:
+        y: numbers; only those in a list or an array are looked at.
+        outputs: how many outputs the model has.
+    """
+    if not isinstance(y, (list, np.ndarray)):
+        return
+    try:
+        given = np.shape(y)
+    except ValueError:  # Rows of different lengths, of which Keras tells.
+        return
+    if given[1:] != (outputs,) and not (outputs == 1 and len(given) == 1):
+        raise ValueError(
+            f"This regression learns {outputs} number{'s' * (outputs > 1)} for each text, "
+            f"<float>[B, {outputs}], got the shape {list(given)}."
+        )
+
+
+def check_given(model: Any, x: Any, y: Any) -> None:
+    """Raises ValueError for texts or ids without the labels that the model learns from."""
+    if y is None and isinstance(x, (list, tuple, dict, np.ndarray)):
+        raise ValueError(
+            f"{type(model).__name__} learns from labels, and there are none: pass them after the "
+            "texts, as in fit(texts, labels)."
+        )
+
+
 def check_of_tokens(y: Any) -> None:
     """Raises ValueError for labels that are names, or not as many in each text: those of words.
 
@@ -122,6 +159,27 @@ def check_of_tokens(y: Any) -> None:
             "TokenTagger learns from numbers of labels, <int32>[B, S], one for each token. Of "
             "names, or labels of words, align_labels(labels, word_ids, model.labels) makes them, "
             "with the word_ids of BertPreprocess(word_ids=True)."
+        )
+
+
+def check_length(x: Any, y: Any, preprocess: Any) -> None:
+    """Raises ValueError for labels of more or fewer tokens than texts have.
+
+    Args:
+        x: texts, or a dict of ids.
+        y: labels; only those in an array are looked at.
+        preprocess: BertPreprocess, or `None`.
+    """
+    if not isinstance(y, np.ndarray) or y.ndim != 2:
+        return
+    if isinstance(x, dict) and "input_ids" in x:
+        length = np.shape(x["input_ids"])[1]
+    else:
+        length = y.shape[1] if preprocess is None else preprocess.max_length
+    if y.shape[1] != length:
+        raise ValueError(
+            f"Labels are those of {length} tokens a text, <int32>[B, {length}], got the shape "
+            f"{list(y.shape)}. Of labels of words, align_labels makes them."
         )
 
 
@@ -159,7 +217,7 @@ def weights_of_classes(class_weight: Mapping, labels: Sequence[str]) -> dict[int
         number = labels.index(key) if isinstance(key, str) and key in labels else key
         if not isinstance(number, numbers.Integral) or number not in found:
             raise ValueError(f"class_weight has {key!r}, and the model has {_shown(labels)}.")
-        found[int(number)] = float(weight)
+        found[int(number)] = check_number(f"class_weight[{key!r}]", weight, 0)
     return found
 
 

@@ -13,6 +13,7 @@ from keras_bert_zh.heads.on_text import Source, opened
 from keras_bert_zh.heads.targets import (
     check_numbers,
     check_several,
+    check_values,
     label_numbers,
     weights_of_classes,
 )
@@ -143,6 +144,7 @@ class TextClassifier(FineTuned, keras.Model):
                     "A regression learns from numbers, <float>[B], got names. Where they are names "
                     "of labels, make the model with all of them, two or more."
                 )
+            check_values(y, self.head.outputs)
             return y
         several = self.problem_type == "multi_label_classification"
         y = label_numbers(y, self.labels, several=several)

@@ -12,7 +12,12 @@ from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.chain import chain_loss, rules_of, tokens_of_text
 from keras_bert_zh.heads.fine_tuned import FineTuned, head_of
 from keras_bert_zh.heads.on_text import Source, are_ids, opened
-from keras_bert_zh.heads.targets import check_numbers, check_of_tokens, weights_of_classes
+from keras_bert_zh.heads.targets import (
+    check_length,
+    check_numbers,
+    check_of_tokens,
+    weights_of_classes,
+)
 from keras_bert_zh.heads.token_weights import token_weights
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.crf import CRF
@@ -152,6 +157,7 @@ class TokenTagger(FineTuned, keras.Model):
         return y
 
     def weighted(self, arguments):
+        check_length(arguments.get("x"), arguments.get("y"), self.preprocess)
         weights = arguments.pop("class_weight", None)
         if weights is not None and self.crf is not None:
             raise ValueError(

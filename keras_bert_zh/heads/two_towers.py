@@ -118,6 +118,8 @@ class TwoTowers(Exported, TakesLists, keras.Model):
             `<float>[B]`, from -1 to 1.
         """
         vectors = self.predict(pairs, **{"verbose": 0} | kwargs)
+        if vectors.shape[1] != 2:
+            raise ValueError(f"Cosines are of two columns, got {vectors.shape[1]}.")
         lengths = np.maximum(np.linalg.norm(vectors, axis=-1), 1e-12)
         return (vectors[:, 0] * vectors[:, 1]).sum(-1) / lengths.prod(-1)
 
@@ -174,20 +176,40 @@ def _columns(inputs):
     return list(inputs)
 
 
+@says_it_all
 def _joined_texts(columns):
     """Returns all rows of the first column, then all of the second, and so on."""
     import tensorflow as tf
 
     from keras_bert_zh.text.inputs import to_texts  # It imports TensorFlow.
 
-    return tf.concat([to_texts(column).first for column in columns], axis=0)
+    texts = [to_texts(column) for column in columns]
+    if any(column.second is not None for column in texts):
+        raise ValueError("TwoTowers takes columns of single texts, and one of them is of pairs.")
+    _check_rows([ops.shape(column.first)[0] for column in texts])
+    return tf.concat([column.first for column in texts], axis=0)
 
 
+def _check_rows(counts):
+    """Raises unless all columns have as many rows; a graph may have to tell when it runs."""
+    message = "TwoTowers takes a text in every column for each row"
+    known = [count for count in counts if isinstance(count, int)]
+    if len(set(known)) > 1:
+        raise ValueError(f"{message}, got columns of {', '.join(map(str, known))} rows.")
+    if len(known) < len(counts):
+        import tensorflow as tf
+
+        for count in counts[1:]:
+            tf.debugging.assert_equal(count, counts[0], message=f"{message}.")
+
+
+@says_it_all
 def _joined_ids(columns, config):
     """Returns ids as `_joined_texts` does, padded to the longest column."""
     for column in columns:
         check_signature(column, config.input_sizes, config.max_position_embeddings)
     columns = [complete(column, config.input_sizes) for column in columns]
+    _check_rows([ops.shape(column["input_ids"])[0] for column in columns])
     lengths = [ops.shape(column["input_ids"])[1] for column in columns]
     # JAX pads by numbers that are known, which these always are there.
     known = all(isinstance(length, int) for length in lengths)

@@ -100,6 +100,7 @@ class CRF(keras.layers.Layer):
         Returns:
             `<float32>[B]`.
         """
+        _check_shape("labels", labels, logits)
         logits, mask, order, _ = self._chain(logits, mask)
         logits = ops.log_softmax(logits)  # The same likelihoods, of sums that lose no digits.
         labels = chains.reordered(ops.cast(labels, "int32"), order)
@@ -174,9 +175,12 @@ class CRF(keras.layers.Layer):
         logits = ops.cast(logits, self.compute_dtype)
         if len(logits.shape) != 3 or logits.shape[-1] not in (None, self.labels):
             raise ValueError(f"logits must be [B, S, {self.labels}], got shape {logits.shape}.")
+        if logits.shape[1] == 0:
+            raise ValueError(f"logits must have one token or more, got shape {logits.shape}.")
         if not self.built:
             self.build(logits.shape)
         mask = ops.ones_like(logits[..., 0]) if mask is None else mask
+        _check_shape("mask", mask, logits)
         mask = ops.cast(mask, "bool")
         order, back = chains.to_front(mask)
         return chains.reordered(logits, order), chains.reordered(mask, order), order, back
@@ -206,6 +210,20 @@ class CRF(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         allowed = None if self._allowed is None else self._allowed.tolist()
         return {**super().get_config(), "labels": self.labels, "allowed": allowed}
+
+
+@says_it_all
+def _check_shape(name: str, values: Any, logits: Any) -> None:
+    """Raises ValueError unless there is one of the values for each token, as far as is known."""
+    shape = np.shape(values)
+    if getattr(shape, "rank", 0) is None:
+        return
+    given, expected = tuple(shape), tuple(logits.shape)[:2]
+    fits = len(given) == len(expected) and all(
+        None in (one, other) or one == other for one, other in zip(given, expected, strict=True)
+    )
+    if not fits:
+        raise ValueError(f"{name} must be [B, S], here {list(expected)}, got {list(given)}.")
 
 
 def _check_allowed(allowed: Any, labels: int) -> np.ndarray:

@@ -36,8 +36,10 @@ def label_table(names: Sequence[str]) -> LabelTable:
         names: K str.
     """
     parsed = [parse(name) for name in names]
-    # A lone M or S may be one of the names of another list.
-    in_scheme = all(parsed) or any(label is not None and label.kind for label in parsed)
+    # A lone M or S may be one of the names of another list, and so may E-MAIL.
+    in_scheme = all(parsed) or any(
+        label is not None and label.kind and label.prefix in "BIS" for label in parsed
+    )
     if in_scheme:
         labels = [label or OUTSIDE for label in parsed]
     else:

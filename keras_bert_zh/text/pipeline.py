@@ -12,7 +12,7 @@ from keras_bert_zh.text.offsets import OffsetTokenizer, rows_of
 from keras_bert_zh.text.packing import Beside, left_out, pack
 from keras_bert_zh.text.special_tokens import SpecialTokens
 from keras_bert_zh.text.tokenizer import BertTokenizer
-from keras_bert_zh.text.windows import Columns, to_windows
+from keras_bert_zh.text.windows import Columns, most_of_question, to_windows
 from keras_bert_zh.vocabulary import special_ids
 
 # What special tokens and padding have.
@@ -79,29 +79,39 @@ class TextPipeline:
         inputs: Any,
         max_length: int,
         stride: int,
-        unit: str | None = None,
-        word_ids: bool = False,
+        *,
+        unit: str | None,
+        word_ids: bool,
+        tell: Callable[[tf.Tensor], None] | None,
     ) -> dict[str, tf.Tensor]:
-        """See `BertPreprocess.windows`; the unit is that of the offsets."""
+        """See `BertPreprocess.windows`; the unit is that of the offsets, and `tell` as for `pack`.
+
+        Of pairs, only first texts are cut.
+        """
         with tf.device("CPU"):
             texts = to_texts(inputs, split=word_ids)
             if texts.second is not None and max_length < 4:
                 raise ValueError(f"Windows of pairs need max_length=4 or more, got {max_length}.")
             both = self._tokenize_both(texts, unit, word_ids)
             first, second, text_ids = to_windows(*both, max_length=max_length, stride=stride)
+            if second and tell is not None and tf.executing_eagerly():
+                tell(_lost(both[0]["ids"].row_lengths() - most_of_question(max_length)))
             packed = self._pack(first, second, max_length)
             is_max = packed["is_max_context"] > 0
         return {**packed, "text_ids": text_ids, "is_max_context": is_max}
 
-    def count_truncated(self, inputs: Any, max_length: int, most: int | None = None) -> tf.Tensor:
+    def count_truncated(
+        self, inputs: Any, max_length: int, word_ids: bool = False, most: int | None = None
+    ) -> tf.Tensor:
         """Returns how many texts are cut, tokens are left out, and texts there are, `<int32>[3]`.
 
         Args:
-            inputs, max_length: as for the call of `BertPreprocess`.
+            inputs, max_length, word_ids: as for the call of `BertPreprocess`.
             most: of how many texts, if not of all.
         """
         with tf.device("CPU"):
-            texts = to_texts(inputs if most is None else some_rows(inputs, most))
+            some = inputs if most is None else some_rows(inputs, most)
+            texts = to_texts(some, split=word_ids)
             return self._count(texts, max_length)
 
     @functools.cached_property
@@ -173,6 +183,10 @@ class TextPipeline:
 
 
 def _cuts(first: Columns, second: Columns, max_length: int) -> tf.Tensor:
-    lost = left_out(first["ids"], second.get("ids"), max_length=max_length)
+    return _lost(left_out(first["ids"], second.get("ids"), max_length=max_length))
+
+
+def _lost(tokens: tf.Tensor) -> tf.Tensor:
+    lost = tf.cast(tf.maximum(tokens, 0), tf.int32)
     cut = tf.math.count_nonzero(lost, dtype=tf.int32)
     return tf.stack([cut, tf.reduce_sum(lost), tf.size(lost)])

@@ -45,7 +45,7 @@ def to_windows(first: Columns, second: Columns, *, max_length: int, stride: int)
     """
     room = max_length - 2
     if second:
-        most = int((max_length - 3) * QUESTION_SHARE)
+        most = most_of_question(max_length)
         first = {name: column[:, :most] for name, column in first.items()}
         room = max_length - 3 - tf.cast(first["ids"].row_lengths(), tf.int32)
     long = second or first
@@ -69,6 +69,11 @@ def to_windows(first: Columns, second: Columns, *, max_length: int, stride: int)
     first = {name: tf.gather(column, text_ids) for name, column in first.items()}
     nowhere = tf.zeros_like(first["ids"].values)
     return Windows(first | {"is_max_context": first["ids"].with_values(nowhere)}, cut, text_ids)
+
+
+def most_of_question(max_length: int) -> int:
+    """Returns how many tokens of the first text of a pair are in each window."""
+    return int((max_length - 3) * QUESTION_SHARE)
 
 
 def _is_max_context(places: tf.RaggedTensor, tokens: tf.Tensor) -> tf.Tensor:

@@ -130,9 +130,10 @@ class CoSENT(keras.losses.Loss):
         return super().__call__(y_true, y_pred)
 
     def call(self, y_true, y_pred):
-        if y_pred.shape[1] != 2:
-            raise ValueError(f"CoSENT takes pairs of texts, got {y_pred.shape[1]} texts a row.")
-        first, second = _unit_columns(y_pred)
+        columns = _unit_columns(y_pred)
+        if len(columns) != 2:
+            raise ValueError(f"CoSENT takes pairs of texts, got {len(columns)} texts a row.")
+        first, second = columns
         scores = ops.sum(first * second, axis=-1) * self.scale
         labels = ops.reshape(y_true, (-1,))
         apart = ops.expand_dims(scores, 1) - ops.expand_dims(scores, 0)

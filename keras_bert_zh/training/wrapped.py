@@ -57,6 +57,10 @@ class Wrapped(TakesLists):
     def get_compile_config(self) -> dict[str, Any]:
         return self.model.get_compile_config()
 
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
     def build(self, input_shape=None):
         """Leaves it to the model, which knows what it is called with."""
 

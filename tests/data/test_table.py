@@ -53,6 +53,10 @@ def test_lines_of_csv_are_those_of_the_file(write):
     file = write("a.csv", 'text,label\n"a\nb",x\n\nc,y\n')
     table = read_table(file, label="label")
     assert (table.texts, table.lines) == (["a\nb", "c"], [2, 5])
+    book = "天" * 140_000
+    limit = csv.field_size_limit()
+    assert read_table(write("b.csv", f"text\n{book}\n"), "text").texts == [book]
+    assert csv.field_size_limit() == limit
 
 
 def test_pairs_and_numbers(write):

@@ -125,6 +125,10 @@ def test_labels_of_spans(reader):
                 found += 1
             else:
                 assert last == 0
+        if not answer:
+            for anywhere in (-1, 1, 500):
+                _, again = span_labels(preprocess, ["谁?"], [text], [""], [anywhere], stride=2)
+                assert not any(np.any(column) for column in again.values())
         longest = 13 - 3 - 2
         assert (found > 0) == (0 < len(wanted) <= longest - 1 or answer in ("这", "读。"))
 

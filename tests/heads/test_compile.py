@@ -176,6 +176,11 @@ def test_class_weight_that_is_no_dict():
             made().fit(INPUTS, [0, 1, 2], class_weight=weights, verbose=0)
 
 
+def test_class_weight_that_is_no_number():
+    with pytest.raises(ValueError, match=r"class_weight\['a'\] must be a number from 0 on"):
+        made().fit(INPUTS, [0, 1, 2], class_weight={"a": None}, verbose=0)
+
+
 def test_names_for_a_regression():
     with pytest.raises(ValueError, match="A regression learns from numbers"):
         made(labels=["a"]).fit(INPUTS, ["a", "b", "a"], verbose=0)
@@ -202,7 +207,29 @@ def test_labels_that_there_are_not(labels, message):
         made().fit(INPUTS, labels, verbose=0)
 
 
+@pytest.mark.parametrize(
+    ("kwargs", "labels", "message"),
+    [
+        ({"labels": ["a"]}, [[1.0, 2.0]] * 3, r"^This regression learns 1 number for.*\[3, 2\]"),
+        ({"problem_type": "regression"}, [1.0, 2.0, 3.0], r"learns 3 numbers for .*\[3\]\.$"),
+        ({"problem_type": "regression"}, [[1.0], [2.0], [3.0]], r"got the shape \[3, 1\]"),
+        (
+            {},
+            [0.5, 1.0, 0.0],
+            r"^There is the label 0\.5, .* whole numbers from 0 to 2",
+        ),
+        ({}, None, r"^TextClassifier learns from labels, and there are none"),
+    ],
+)
+def test_numbers_that_do_not_fit(kwargs, labels, message):
+    for method in ("fit", "evaluate"):
+        with pytest.raises(ValueError, match=message):
+            getattr(made(**kwargs), method)(INPUTS, labels, verbose=0)
+
+
 def test_labels_of_tokens_that_there_are_not():
+    with pytest.raises(ValueError, match=r"^Labels are those of \d+ tokens a text, .*align_labels"):
+        made(TokenTagger, crf=True).fit(INPUTS, TAGS[:, :-1], verbose=0)
     with pytest.raises(ValueError, match=r"^There is the label 3"):
         made(TokenTagger).evaluate(INPUTS, TAGS + 1, verbose=0)
     with pytest.raises(ValueError, match=r"^Labels are numbers, <int32>\[B, S\], got the shape"):

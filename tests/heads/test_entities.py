@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert_zh import TokenTagger
+from keras_bert_zh import BertPreprocess, TokenTagger
 from keras_bert_zh.label_schemes import to_spans
 from keras_bert_zh.layers import kernels
 from tests.heads.rigged_tagger import LABELS, rigged_tagger
@@ -126,6 +126,15 @@ def test_what_entities_takes(monkeypatch):
         found = {key: value.to_list() for key, value in model.entities(texts).items()}
         assert found == expected
     assert {value.nrows().numpy() for value in model.entities([]).values()} == {0}
+    # Also where the preprocess is for training on words.
+    config = {**model.preprocess.get_config(), "word_ids": True}
+    words = BertPreprocess.from_config(config)
+    of_words = TokenTagger(model.encoder, model.labels, preprocess=words)
+    of_words.set_weights(model.get_weights())
+    found = {key: value.to_list() for key, value in of_words.entities(["我在北京", ""]).items()}
+    assert found == expected
+    with pytest.raises(ValueError, match=r"^This TokenTagger takes words, .* without word_ids"):
+        of_words.signature()
     with pytest.raises(ValueError, match=r"of one text, pass \[text\]"):
         model.entities("我在北京")
     with pytest.raises(ValueError, match="single texts, got pairs"):

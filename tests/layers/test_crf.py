@@ -1,5 +1,7 @@
 """CRF against all label sequences one by one, and against numerical slopes."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -197,3 +199,12 @@ def test_bad_arguments(data):
         CRF(3, never)
     with pytest.raises(ValueError, match=r"^logits must be \[B, S, 3\], got shape \(7, 6, 4\)"):
         CRF(3)(data[0])
+    logits = np.zeros((2, 4, 3), "float32")
+    for shape in ((2, 9), (1, 4), (2, 3), (2,)):
+        message = re.escape(f"must be [B, S], here [2, 4], got {list(shape)}.")
+        with pytest.raises(ValueError, match=f"^labels {message}"):
+            CRF(3).log_likelihood(logits, np.zeros(shape, "int32"))
+        with pytest.raises(ValueError, match=f"^mask {message}"):
+            CRF(3).decode(logits, np.ones(shape, bool))
+    with pytest.raises(ValueError, match=r"^logits must have one token or more"):
+        CRF(3).decode(logits[:, :0])

@@ -55,6 +55,7 @@ def test_entities_are_those_of_seqeval(labels):
     [
         (["[PAD]", "O", "B-LOC", "I-LOC"], [2, 0, 3, 3, 1, 2], "0-1 LOC, 2-4 LOC, 5-6 LOC"),
         (["n", "v", "O", "M"], [0, 0, 1, 2, 3, 3, 1], "0-2 n, 2-3 v, 4-6 M, 6-7 v"),
+        (["O", "PERSON", "E-MAIL"], [1, 2, 2, 0], "0-1 PERSON, 1-3 E-MAIL"),
         (["LABEL_0", "LABEL_1"], [0, 0, 1], "0-2 LABEL_0, 2-3 LABEL_1"),
         (["B", "M", "E", "S"], [0, 1, 2, 3, 0, 2], "0-3 , 3-4 , 4-6 "),
         (["B_LOC", "L_LOC", "U_LOC", "O"], [0, 1, 2, 2, 3], "0-2 LOC, 2-3 LOC, 3-4 LOC"),

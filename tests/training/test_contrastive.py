@@ -99,6 +99,7 @@ def test_saved():
             r"two or more texts a row, \[B, C, D\], got \(5, 1, 4\)",
         ),
         (InBatchNegatives, VECTORS[:, 0], r"got \(5, 4\): train TwoTowers"),
+        (CoSENT, VECTORS[:, 0], r"got \(5, 4\): train TwoTowers"),
         (CoSENT, VECTORS, "CoSENT takes pairs of texts, got 3"),
     ],
 )

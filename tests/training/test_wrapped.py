@@ -274,6 +274,10 @@ def test_a_model_of_texts_is_fitted_and_saved_alone(cls, tmp_path):
     assert np.isfinite(history["loss"]).all()
     changes = [np.abs(a - b).max() for a, b in zip(before, model.get_weights(), strict=True)]
     assert max(changes) > 1e-3
+    trainer.save(tmp_path / "trainer.keras")
+    trained_on = keras.saving.load_model(tmp_path / "trainer.keras")
+    assert trained_on.optimizer.iterations == 1
+    trained_on.fit(texts, [0, 1, 1, 0], batch_size=4, verbose=0)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     assert type(again) is TextClassifier
