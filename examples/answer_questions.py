@@ -6,6 +6,8 @@
     python examples/answer_questions.py --train FILE --test FILE  # CMRC 2018, DRCD, SQuAD as JSON
     python examples/answer_questions.py --predict FILE     # by the model in --output
 
+The script needs the folder `parts` beside it.
+
 The questions at hand are headlines of news with a blank, such as 支付宝余额为0也被骗走了[MASK].
 What was there is in the article: a number, a title, a quotation or a word in Latin letters. The
 small checkpoint is fine-tuned on windows of articles, for 1,601 questions. Expected (the last

@@ -4,6 +4,8 @@
     python examples/attention_picture.py
     python examples/attention_picture.py "房间很干净。" --block 1 --checkpoint PATH_OR_URL
 
+The script needs the folder `parts` beside it.
+
 Writes `out/attention.png`: for each head a square with a row for each token, dark where that token
 looks. In block 3 of the small checkpoint some heads find words (手机, 出租) and others the
 neighbours; a token that a head has nothing for looks at [CLS]. Takes a few seconds.

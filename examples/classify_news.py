@@ -6,6 +6,8 @@
     python examples/classify_news.py --train FILE --test FILE --text TEXT --label LABEL
     python examples/classify_news.py --predict FILE     # by the model in --output
 
+The script needs the folder `parts` beside it.
+
 It fine-tunes the small checkpoint that comes with the package on 1,600 articles. It reads 250
 characters of each by windows of 128 tokens: the answer is the mean of theirs, in training, too.
 With --no-windows texts are cut at 128 tokens instead. The last lines are its score and that of the

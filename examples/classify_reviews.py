@@ -6,6 +6,8 @@
     python examples/classify_reviews.py --train FILE --test FILE --text TEXT --label LABEL
     python examples/classify_reviews.py --predict FILE     # by the model in --output
 
+The script needs the folder `parts` beside it.
+
 It fine-tunes the small checkpoint that comes with the package on 3,200 reviews. Expected, after
 four minutes on two CPU cores (the last digit varies):
 
@@ -46,9 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def train(options: argparse.Namespace) -> dict[str, float]:
     """Trains and saves a model. Returns its score and that of the baseline on the test set."""
     with task.errors_end_it():
-        data = reviews(options.rows)
         if options.train:
             data = classification.read(options, several=options.several)
+        else:
+            data = reviews(options.rows)
     outputs.check_labels(options, data.names)
     checkpoint = task.begin(options, [REPORT])
     print(f"{len(data.train.texts):,} texts to learn from, {len(data.test.texts):,} to be tested.")

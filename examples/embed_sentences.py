@@ -6,6 +6,8 @@
     python examples/embed_sentences.py --train FILE --test FILE --text A --text-b B --label SCORE
     python examples/embed_sentences.py --predict FILE     # by the model in --output
 
+The script needs the folder `parts` beside it.
+
 It trains the small checkpoint that comes with the package on 3,000 headlines and their articles:
 each headline has to find its article among all of a batch. Then each of 932 other headlines looks
 for its article among all of these. Expected, after four to six minutes on two CPU cores (the last

@@ -5,6 +5,8 @@
     python examples/few_shot.py --train FILE --test FILE --text sentence  # such as FewCLUE's
     python examples/few_shot.py --predict FILE          # by the model in --output
 
+The script needs the folder `parts` beside it.
+
 The encoder stays as it is: each text is one vector, BERT's pooled output, and a logistic regression
 learns from them, which is then the head of a TextClassifier. Nothing is traced and there are no
 steps, so that with 32 examples most of the time goes into importing TensorFlow and measuring on the

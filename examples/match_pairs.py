@@ -6,6 +6,8 @@
     python examples/match_pairs.py --train FILE --test FILE --text A --text-b B --label LABEL
     python examples/match_pairs.py --predict FILE     # by the model in --output
 
+The script needs the folder `parts` beside it.
+
 It trains the small checkpoint that comes with the package on how 1,500 articles begin, each with
 its own headline and with that of the nearest other article. Expected, after four to seven minutes
 on two CPU cores (the last digits vary):
@@ -63,7 +65,7 @@ def train(options: argparse.Namespace) -> dict[str, float]:
     with task.errors_end_it():
         data = pairs.read(options) if options.train else pairs.of_news(options.rows)
     if (options.output / LABELS).exists():
-        check_labels(options, data.names)
+        outputs.check_labels(options, data.names, labels_of(options))
     checkpoint = task.begin(options, [REPORT, LABELS])
     method = options.method or ("towers" if checkpoint.config.hidden_size <= NARROW else "cross")
     if len(data.names) > 2:
@@ -101,16 +103,6 @@ def train(options: argparse.Namespace) -> dict[str, float]:
         names=data.names,
     )
     return {"accuracy": outcome.accuracy} | scores
-
-
-def check_labels(options: argparse.Namespace, names: Sequence[str]) -> None:
-    """Ends a run whose labels are others than those of the model that it would replace."""
-    saved = labels_of(options)
-    if saved != list(names):
-        sys.exit(
-            f"{options.output} has the labels {saved}, and the data {list(names)}: name another "
-            "--output."
-        )
 
 
 def labels_of(options: argparse.Namespace) -> list[str]:

@@ -3,6 +3,8 @@
     pip install 'keras-bert-zh[examples]'
     python examples/pretrain_masked_lm.py TEXT.txt MORE.txt.xz
 
+The script needs the folder `parts` beside it.
+
 Text files are plain, .xz or .gz, of any size. Each line is a paragraph, and a blank line ends a
 document. They are packed once into rows of 128 tokens, every hundredth of them held out. The masked
 language model is trained for 10,000 steps and evaluated before the first and every 500, on at most
@@ -172,7 +174,10 @@ def check_new(folder: pathlib.Path, names: Collection[str]) -> None:
             entry.name == OPTIONS and read_options(entry).keys() == names
         ):
             continue  # Of a run that was stopped before it packed its text.
-        sys.exit(f"{folder} holds {entry.name}, which is of no run here: name another --output.")
+        sys.exit(
+            f"{folder} holds {entry.name}, which was not written by this script: name another "
+            "--output."
+        )
 
 
 def read_options(file: pathlib.Path) -> dict[str, str]:

@@ -6,6 +6,8 @@
     python examples/tag_entities.py --train FILE --test FILE
     python examples/tag_entities.py --predict FILE     # by the model in --output
 
+The script needs the folder `parts` beside it.
+
 It fine-tunes the small checkpoint that comes with the package, with a CRF, on 3,000 lines of the
 People's Daily. Expected, after about six minutes on two CPU cores (the last digits vary):
 

@@ -7,4 +7,4 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras_bert_zh  # noqa: F401 (It holds TensorFlow to that while it is imported, too.)
+import keras_bert_zh  # noqa: F401 (It keeps TensorFlow quiet while it is imported, too.)

@@ -15,7 +15,7 @@ import pathlib
 import pickle
 from typing import Any, NamedTuple
 
-from parts.reviews import installed_file
+from parts.installed import installed_file
 
 import numpy as np
 

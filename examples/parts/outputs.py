@@ -27,12 +27,12 @@ def check(options: argparse.Namespace, files: Iterable[str]) -> None:
     for entry in sorted(options.output.iterdir()):
         if entry.name not in known and not entry.name.startswith("."):
             sys.exit(
-                f"{options.output} holds {entry.name}, which is of no run here: name another "
-                "--output."
+                f"{options.output} holds {entry.name}, which was not written by this script: name "
+                "another --output."
             )
     model = options.output / MODEL
     if model.exists() and _name_of(model) != options.task:
-        sys.exit(f"{model} is no model of {options.task}.py: name another --output.")
+        sys.exit(f"{model} is not a model of {options.task}.py: name another --output.")
 
 
 def remember(options: argparse.Namespace) -> None:
@@ -85,14 +85,23 @@ def saved_model(options: argparse.Namespace) -> keras.Model:
     if not path.exists():
         sys.exit(f"There is no {path}: train a model first, or name its folder as --output.")
     if _name_of(path) != options.task:
-        sys.exit(f"{path} is no model of {options.task}.py: name another --output.")
+        sys.exit(f"{path} is not a model of {options.task}.py: name another --output.")
     return keras.saving.load_model(path)
 
 
-def check_labels(options: argparse.Namespace, labels: Sequence[str]) -> None:
-    """Ends a run whose labels are others than those of the model that it would replace."""
+def check_labels(
+    options: argparse.Namespace, labels: Sequence[str], saved: Sequence[str] | None = None
+) -> None:
+    """Ends a run whose labels are others than those of the model that it would replace.
+
+    Args:
+        options: what `task.parse` returned.
+        labels: those of the run.
+        saved: those of the model, if they are not in its file.
+    """
     path = options.output / MODEL
-    saved = _config_of(path).get("labels") if path.exists() else None
+    if saved is None and path.exists():
+        saved = _config_of(path).get("labels")
     if saved is not None and list(saved) != list(labels):
         sys.exit(
             f"{path} has the labels {saved}, and {options.train or 'the data'} has "

@@ -14,7 +14,7 @@ Within its part, a line comes at a place that is random and never changes.
 
 import hashlib
 
-from parts.reviews import installed_file
+from parts.installed import installed_file
 from parts.tagged import Tagged
 
 from keras_bert_zh.label_schemes import Span

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from parts.reviews import installed_file
+from parts.installed import installed_file
 
 import matplotlib
 import numpy as np

@@ -10,11 +10,10 @@ stays in its part on every machine and in every run:
 """
 
 import hashlib
-import importlib.util
-import pathlib
 from typing import NamedTuple
 
 import numpy as np
+from .installed import installed_file  # It is imported as examples.parts.reviews, too.
 
 LABELS = ("negative 差评", "positive 好评")  # by label, 0 and 1
 PARTS = ("train", "validation", "held_out")
@@ -51,29 +50,6 @@ def part_of(text: str) -> str:
     """Returns the part that a review belongs to: 14 in 20 train, 2 validate, 4 are held out."""
     bucket = _hash(text) % 20
     return "held_out" if bucket < 4 else "validation" if bucket < 6 else "train"
-
-
-def installed_file(package: str, *path: str) -> pathlib.Path:
-    """Returns a file inside an installed package, without importing the package.
-
-    Raises:
-        ModuleNotFoundError: if the package is not installed.
-        FileNotFoundError: if it has no such file.
-    """
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError(
-            f"This example needs the package {package}. Install what the examples need with\n"
-            "    pip install 'keras-bert-zh[examples]'",
-            name=package,
-        )
-    file = pathlib.Path(spec.submodule_search_locations[0], *path)
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"The installed {package} has no {'/'.join(path)}. Install the version that the "
-            "examples need with\n    pip install 'keras-bert-zh[examples]'"
-        )
-    return file
 
 
 def _read(name: str) -> set[str]:

@@ -17,7 +17,8 @@ In `predict`: outputs.saved_model, task.lines_to_label, task.print_rows.
 `parser` takes the columns of the user's files, such as `("text", "text_b", "label")`, and adds an
 option for each. A script adds options of its own to what it returns. `is_validation` says which
 rows of a user's training file are kept for validation. Errors of users' files (ValueError and
-OSError) end the run with their message: `with task.errors_end_it():`.
+OSError), and data at hand that is not installed, end the run with a message:
+`with task.errors_end_it():`.
 """
 
 import argparse
@@ -135,10 +136,10 @@ def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> a
 
 @contextlib.contextmanager
 def errors_end_it() -> Iterator[None]:
-    """Ends the run with the message of an error in a file of the user's."""
+    """Ends the run with the message of an error in a file, or of a package that is not there."""
     try:
         yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ModuleNotFoundError) as error:
         sys.exit(str(error))
 
 

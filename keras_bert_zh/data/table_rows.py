@@ -144,7 +144,7 @@ def _json_rows(
             row = json.loads(line)
         except json.JSONDecodeError as error:
             raise ValueError(
-                f"{file}, line {number}: expected a JSON object on one line, and it is no JSON: "
+                f"{file}, line {number}: expected a JSON object on one line, and it is not JSON: "
                 f"{error}. Write each row on a line of its own."
             ) from error
         if not isinstance(row, dict):

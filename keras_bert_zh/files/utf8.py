@@ -25,7 +25,7 @@ def read_utf8(file: str | os.PathLike) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         byte = error.start - data.rfind(b"\n", 0, error.start)
         raise ValueError(
-            f"{file}, line {line}: expected UTF-8, and byte {byte} of the line is none. "
+            f"{file}, line {line}: expected UTF-8, and byte {byte} of the line is not UTF-8. "
             f"{_what_to_do(file, data)}"
         ) from error
 

