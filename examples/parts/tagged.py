@@ -16,8 +16,10 @@ from typing import NamedTuple
 from keras_bert_zh.files.utf8 import read_utf8
 from keras_bert_zh.label_schemes import Span, find_fault, parse, to_spans
 
-# Weibo's files have a digit behind each character, its place in a word: 北0, 京1.
-NUMBERED = re.compile(r"\S\d[ \t]")
+# Weibo's files have a digit behind each character, its place in a word: 北0, 京1. A few characters
+# are several of Unicode's, such as ❤️, and a few lines may lack the digit.
+NUMBER = re.compile(r"(?<=.)[0-9]\Z")
+MOST_LINES = 0.9
 
 
 class Tagged(NamedTuple):
@@ -69,18 +71,18 @@ def _sentences(file: pathlib.Path, content: str) -> Iterator[Tagged]:
     """Yields the sentences of a file of tokens and labels."""
     tokens, labels, without_begin = [], [], []
     lines = content.replace("\r\n", "\n").split("\n")
-    if all(NUMBERED.match(line) for line in lines if line.strip(" \t")):
-        lines = [line[:1] + line[2:] for line in lines]
+    is_numbered = _is_numbered(lines)
     for number, line in enumerate([*(line.rstrip(" \t") for line in lines), ""], 1):
         if line and not line.startswith("-DOCSTART-"):
-            cells = line.split("\t" if "\t" in line else " ")
+            cells = _cells(line)
             if len(cells) < 2 or parse(cells[-1]) is None:
                 raise ValueError(
                     f"{file}, line {number}: expected a token, a tab or a space, and a label such "
                     f"as O or B-LOC, got {line[:40]!r}. Correct the line; an empty one ends a "
                     "sentence."
                 )
-            tokens.append(cells[0] or " ")
+            token = NUMBER.sub("", cells[0]) if is_numbered else cells[0]
+            tokens.append(token or " ")
             labels.append(cells[-1])
             if find_fault(labels[-2:], "BIO") == len(labels[-2:]) - 1:
                 without_begin.append(number)
@@ -93,6 +95,16 @@ def _sentences(file: pathlib.Path, content: str) -> Iterator[Tagged]:
             f"beginning. It is read as one, and so are {len(without_begin) - 1} more.",
             stacklevel=2,
         )
+
+
+def _cells(line: str) -> list[str]:
+    return line.split("\t" if "\t" in line else " ")
+
+
+def _is_numbered(lines: Iterable[str]) -> bool:
+    """Tells whether tokens have digits behind them, as those of Weibo."""
+    found = [bool(NUMBER.search(_cells(line)[0])) for line in lines if line.strip(" \t")]
+    return sum(found) > MOST_LINES * len(found)
 
 
 def _joined(tokens: Sequence[str], labels: Sequence[str]) -> Tagged:
@@ -136,7 +148,7 @@ def _json_lines(file: pathlib.Path, content: str) -> Iterator[Tagged]:
         yield Tagged(text, outer)
     if inner:
         warnings.warn(
-            f"{file}: {inner} entities share characters with longer ones, and are left out.",
+            f"{file}: entities that share characters with longer ones are left out: {inner}.",
             stacklevel=2,
         )
 

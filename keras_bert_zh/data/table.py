@@ -139,7 +139,7 @@ def read_table(
     """
     file = pathlib.Path(file)
     kind = check_choice("label_kind", label_kind, KINDS)
-    columns = checked_columns(text=text, text_b=text_b, label=label)
+    columns = checked_columns(file, text=text, text_b=text_b, label=label)
     lines: list[int] = []
     found: dict[str, list[Any]] = {name: [] for name in columns}
     for line, row in rows_of(file, columns):

@@ -30,15 +30,16 @@ def rows_of(file: pathlib.Path, columns: dict[str, Column]) -> Iterator[tuple[in
     suffix = file.suffix.lower()
     if suffix not in FORMATS:
         raise ValueError(
-            f"{file}: expected the name of a file that ends in {', '.join(FORMATS)}. Convert it."
+            f"{file}: expected the name of a file that ends in {', '.join(FORMATS)}. Rename it "
+            "where it is of such a form, or convert it."
         )
     content = read_utf8(file)
     rows = _json_rows if suffix.startswith(".json") else _cell_rows
     yield from rows(file, content, columns)
 
 
-def checked_columns(**given: Column | None) -> dict[str, Column]:
-    """Returns the columns that are given, by what they are for.
+def checked_columns(file: pathlib.Path, **given: Column | None) -> dict[str, Column]:
+    """Returns the columns of the file that are given, by what they are for.
 
     Raises:
         ValueError: if one is neither a name nor a number, or there are both.
@@ -49,14 +50,15 @@ def checked_columns(**given: Column | None) -> dict[str, Column]:
             continue
         if not isinstance(column, str) and (not is_int(column) or column < 0):
             raise ValueError(
-                f"{name} must be the name of a column, or its number counted from 0, got "
+                f"{file}: {name} must be the name of a column, or its number counted from 0, got "
                 f"{column!r}."
             )
         columns[name] = column if isinstance(column, str) else int(column)
     if len({type(column) for column in columns.values()}) > 1:
         raise ValueError(
-            "Columns must all be given by name, for a file with a header, or all by number, for "
-            f"one without; got {', '.join(f'{name}={value!r}' for name, value in columns.items())}."
+            f"{file}: columns must all be given by name, for a file with a header, or all by "
+            f"number, for one without; got "
+            f"{', '.join(f'{name}={value!r}' for name, value in columns.items())}."
         )
     return columns
 

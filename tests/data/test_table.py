@@ -81,7 +81,7 @@ def test_several_labels(write):
 @pytest.mark.parametrize(
     ("name", "content", "arguments", "message"),
     [
-        ("a.xlsx", "", {}, r"ends in \.tsv, .*Convert"),
+        ("a.xlsx", "", {}, r"ends in \.tsv, .*Rename .*convert"),
         ("a.tsv", "", {}, "there are none"),
         ("a.tsv", "text\tlabel\n", {}, "there are none"),
         ("a.tsv", "t\tl\n1\t2\n", {}, "line 1: expected the columns 'text', 'label', .* 't', 'l'"),
@@ -107,7 +107,7 @@ def test_what_is_wrong_is_said_with_file_and_line(write, name, content, argument
 
 def test_columns_by_name_and_by_number(write):
     file = write("a.tsv", "a\tb\n")
-    with pytest.raises(ValueError, match=r"all be given by name.*text='text', label=1"):
+    with pytest.raises(ValueError, match=r"a\.tsv: columns must all .*text='text', label=1"):
         read_table(file, label=1)
     with pytest.raises(ValueError, match=r"text must be the name of a column.* got -1"):
         read_table(file, -1)

@@ -59,6 +59,18 @@ class TestFiles:
             warnings.simplefilter("error")
             assert tagged.read_tagged(write("train.txt", lines)) == TEXTS
 
+    def test_numbers_behind_characters_of_several_code_points(self, tagged, write):
+        """As in weiboNER_2nd_conll.train; a line may lack its number."""
+        lines = [f"{token}0\tO" for token in ("❤️", "\u3000", "\ufffd\ufffd", "8", *"一二三四五六")]
+        lines += ["江0\tB-PER", "来1\tI-PER"]
+        (found,) = tagged.read_tagged(write("train.conll", [*lines, "8\tO"]))
+        assert found.text == "❤️\u3000\ufffd\ufffd8一二三四五六江来8"
+        assert [found.text[start:end] for _, start, end in found.spans] == ["江来"]
+        (found,) = tagged.read_tagged(write("train.conll", [*lines, "a1b2\tO", "8\tO"]))
+        assert found.text.endswith("江来a1b 8")
+        (found,) = tagged.read_tagged(write("train.conll", [*lines[-3:], "在\tO"]))
+        assert found.text == "六0江0来1在"  # Too few: they are no places in words.
+
     def test_words_in_latin_letters_have_spaces_between(self, tagged, write):
         tokens = ["New B-LOC", "York I-LOC", ", O", "用 O", "K O", "3 O", "  O", "x O"]
         (found,) = tagged.read_tagged(write("dev.conll", tokens))
@@ -73,7 +85,7 @@ class TestFiles:
         assert tagged.read_tagged(write("train.json", ["", *lines])) == TEXTS
         both = {"a": {"北京": [[0, 1]]}, "b": {"北": [[0, 0]], "大学": [[2, 3]]}}
         file = write("train.jsonl", json.dumps({"text": "北京大学", "label": both}))
-        with pytest.warns(UserWarning, match=r"train\.jsonl: 1 entities share characters"):
+        with pytest.warns(UserWarning, match=r"train\.jsonl: entities that share .* out: 1\."):
             (found,) = tagged.read_tagged(file)
         assert found.spans == (Span("a", 0, 2), Span("b", 2, 4))
 
