@@ -60,8 +60,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     meaning = "tokens from one window of a text to the next"
     add("--stride", type=int, help=f"{meaning} (default: half of --max-length)")
-    meaning = "how much of each article at hand is read"
-    add("--characters", type=int, default=1_000, help=f"{meaning} {task.DEFAULT}")
+    task.add_at_hand(parser, "--characters", 1_000, "how much of each article is read")
     return task.parse(parser, arguments)
 
 

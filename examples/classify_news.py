@@ -9,7 +9,8 @@
 The script needs the folder `parts` beside it.
 
 It fine-tunes the small checkpoint that comes with the package on 1,600 articles. It reads 250
-characters of each by windows of 128 tokens: the answer is the mean of theirs, in training, too.
+characters of each by windows of 128 tokens: the answer is the mean of theirs, in training, too. Of
+files of your own it reads all, or as much as --characters says; --predict reads as much as the run.
 With --no-windows texts are cut at 128 tokens instead. The last lines are its score and that of the
 baseline, `accuracy` and `baseline_accuracy`; docs/tasks.md has both.
 
@@ -33,7 +34,7 @@ REPORT = "report.png"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    task.run(parse(arguments), train, classification.predict)
+    task.run(parse(arguments), train, predict)
 
 
 def train(options: argparse.Namespace) -> dict[str, float]:
@@ -43,13 +44,15 @@ def train(options: argparse.Namespace) -> dict[str, float]:
     outputs.check_labels(options, data.names)
     checkpoint = task.begin(options, [REPORT])
     data = Data(data.names, *(first(part, options.characters) for part in data[1:]))
+    much = f"the first {options.characters:,} characters" if options.characters else "all"
     stride = (options.stride or options.max_length - 2) if options.windows else None
     model = classification.build(checkpoint, data, options, stride=stride)
     (long,) = classification.count_long(model, data.test)
     how = "long texts by windows" if options.windows else "long texts cut"
     print(
         f"{len(data.train.texts):,} texts to learn from, {len(data.test.texts):,} to be tested, "
-        f"{long:,} of them longer than --max-length {options.max_length}: {how}."
+        f"{long:,} of them longer than --max-length {options.max_length}: {how}. Of each text "
+        f"{much} is read."
     )
     history = classification.fit(model, data, options)
     found = classification.probabilities(model, data.test.texts)
@@ -68,11 +71,10 @@ def train(options: argparse.Namespace) -> dict[str, float]:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = task.parser(__doc__, "classify_news")
-    for name, default, meaning in (
-        ("--rows", 1_600, "articles to train on, of the 5,142 at hand"),
-        ("--characters", 250, "how much of each text is read, to learn from it or to be tested"),
-    ):
-        parser.add_argument(name, type=int, default=default, help=f"{meaning} {task.DEFAULT}")
+    rows = "rows to train on, the first ones"
+    task.add_at_hand(parser, "--rows", 1_600, rows, there="5,142", yours="all")
+    much = "how much of each text is read; --predict reads as much as the run did"
+    task.add_at_hand(parser, "--characters", 250, much, yours="all")
     parser.add_argument(
         "--stride",
         type=int,
@@ -95,9 +97,15 @@ def news(rows: int) -> Data:
     return Data(LABELS, train.first(rows), validation, test)
 
 
-def first(part: Part, characters: int) -> Part:
+def first(part: Part, characters: int | None) -> Part:
     """Returns the texts as far as they are read."""
     return Part(np.array([text[:characters] for text in part.texts], object), part.labels)
+
+
+def predict(options: argparse.Namespace) -> None:
+    """Prints the texts of `--predict` with their labels, of which as much is read as in the run."""
+    characters = outputs.remembered(options, "characters")
+    classification.predict(options, int(characters) if characters.isdecimal() else None)
 
 
 if __name__ == "__main__":

@@ -79,22 +79,13 @@ def train(options: argparse.Namespace) -> dict[str, float]:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = task.parser(__doc__, "classify_reviews")
-    parser.add_argument(
-        "--rows",
-        type=int,
-        default=3_200,
-        help=f"reviews to train on, of the 12,116 at hand {task.DEFAULT}",
-    )
+    rows = "rows to train on, the first ones"
+    task.add_at_hand(parser, "--rows", 3_200, rows, there="12,116", yours="all")
     parser.add_argument(
         "--several", action="store_true", help="a row has any number of labels (default: one)"
     )
-    parser.add_argument(
-        "--ask",
-        nargs="+",
-        metavar="TEXT",
-        default=QUESTIONS,
-        help="your own reviews, to ask about at the end (default: four that it has)",
-    )
+    meaning = "your own reviews, to ask about at the end of a run on the data at hand"
+    task.add_at_hand(parser, "--ask", QUESTIONS, meaning, nargs="+", metavar="TEXT")
     return task.parse(parser, arguments)
 
 

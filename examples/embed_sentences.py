@@ -55,8 +55,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     similarity.add_pooling(parser)
     add = parser.add_argument
     add("--simcse", action="store_true", help="learn from single texts (default: from pairs)")
-    rows = f"articles to train on, of the 4,813 at hand {task.DEFAULT}"
-    add("--rows", type=int, default=3_000, help=rows)
+    rows = "rows to train on, the first ones"
+    task.add_at_hand(parser, "--rows", 3_000, rows, there="4,813", yours="all")
     return task.parse(parser, arguments)
 
 
@@ -131,7 +131,7 @@ def predict(options: argparse.Namespace) -> None:
     """Prints for each text of `--predict` the closest other one, by the model in `--output`."""
     encoder = outputs.saved_model(options)
     with task.errors_end_it():
-        texts = np.array(task.lines_to_label(options), object)
+        texts = np.array(task.texts_of(options.predict, options), object)
         if len(set(texts)) < 2:
             raise ValueError(
                 f"{options.predict}: expected two different texts or more, of which each has a "

@@ -55,8 +55,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     similarity.add_pooling(parser)
     add = parser.add_argument
     add("--method", choices=METHODS, help=f"(default: towers up to {NARROW} wide, or else cross)")
-    rows = f"articles to train on, of the 4,813 at hand {task.DEFAULT}"
-    add("--rows", type=int, default=1_500, help=rows)
+    rows = "rows to train on, the first ones; of articles, which make two pairs each"
+    task.add_at_hand(parser, "--rows", 1_500, rows, there="4,813", yours="all")
     return task.parse(parser, arguments)
 
 

@@ -50,14 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = task.parser(__doc__, "tag_entities", ("text",))
-    for name, default, there in (("rows", 3_000, "14,115"), ("test-rows", 1_000, "3,025")):
-        purpose = "to be tested on" if "test" in name else "to train on"
-        parser.add_argument(
-            f"--{name}",
-            type=int,
-            default=default,
-            help=f"lines {purpose}, of the {there} at hand {task.DEFAULT}",
-        )
+    rows, there = "texts to train on, the first ones", "14,115"
+    task.add_at_hand(parser, "--rows", 3_000, rows, there=there, yours="all")
+    rows = "texts of the data at hand to be tested on"
+    task.add_at_hand(parser, "--test-rows", 1_000, rows, there="3,025")
     return task.parse(parser, arguments)
 
 
@@ -67,7 +63,7 @@ def read(options: argparse.Namespace) -> dict[str, list[Tagged]]:
         parts = load_people_daily()
         sizes = {"train": options.rows, "validation": VALIDATION_ROWS, "test": options.test_rows}
         return {part: texts[: sizes[part]] for part, texts in parts.items()}
-    given, test = read_tagged(options.train), read_tagged(options.test)
+    given, test = read_tagged(options.train)[: options.rows], read_tagged(options.test)
     kinds_of(options.test, test)  # Where there is none, nothing can be measured.
     check_kinds(options.test, test, kinds_of(options.train, given))
     held_out = [tagged for tagged in given if task.is_validation(tagged.text)]
@@ -137,7 +133,7 @@ def predict(options: argparse.Namespace) -> None:
     """Prints the entities in the texts of `--predict`, by the model in `--output`."""
     model = outputs.saved_model(options)
     with task.errors_end_it():
-        texts = task.lines_to_label(options)
+        texts = task.texts_of(options.predict, options)
     task.print_rows(
         ("row", "start", "end", "label", "score", "entity"),
         (

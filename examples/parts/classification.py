@@ -42,6 +42,7 @@ def read(options: argparse.Namespace, *, several: bool = False, validation: bool
         read_table(file, options.text, options.label, label_kind=kind)
         for file in (options.train, options.test)
     )
+    train = task.first(train, options)
     names = train.label_names()
     part = _part(train, names)
     held_out = np.array([validation and task.is_validation(text) for text in train.texts])
@@ -149,12 +150,17 @@ def fit_baseline(train: Part, longest: int = 4) -> Pipeline:
     return make_pipeline(weigh, learner).fit(*train)
 
 
-def predict(options: argparse.Namespace) -> None:
-    """Prints the texts of `--predict` with their labels, by the model in `--output`."""
+def predict(options: argparse.Namespace, characters: int | None = None) -> None:
+    """Prints the texts of `--predict` with their labels, by the model in `--output`.
+
+    Args:
+        options: what `task.parse` returned.
+        characters: how much of each text is read, or all.
+    """
     model = outputs.saved_model(options)
     with task.errors_end_it():
-        texts = task.lines_to_label(options)
-    found = probabilities(model, np.array(texts, object))
+        texts = task.texts_of(options.predict, options)
+    found = probabilities(model, np.array([text[:characters] for text in texts], object))
     if model.head.problem_type == "multi_label_classification":
         chosen = [np.flatnonzero(row > 0.5) for row in found]
     else:

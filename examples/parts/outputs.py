@@ -56,6 +56,17 @@ def remember(options: argparse.Namespace) -> None:
         unfinished.write_text(json.dumps(new, indent=2, ensure_ascii=False), encoding="utf-8")
 
 
+def remembered(options: argparse.Namespace, name: str) -> str:
+    """Returns an option of the run in `--output`, as `remember` wrote it."""
+    file = options.output / OPTIONS
+    if not file.exists():
+        sys.exit(
+            f"There is no {file}, which says how the model was trained: train it again, or name "
+            "another folder as --output."
+        )
+    return json.loads(file.read_text(encoding="utf-8"))[name]
+
+
 def _config_of(path: pathlib.Path) -> dict[str, Any]:
     """Returns the config of a model that Keras has saved; {} of another file."""
     if not zipfile.is_zipfile(path):

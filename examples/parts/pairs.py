@@ -49,6 +49,7 @@ def read(options: argparse.Namespace) -> Data:
         read_table(file, options.text, options.label, text_b=options.text_b)
         for file in (options.train, options.test)
     )
+    train = task.first(train, options)
     names = train.label_names()
     if len(names) == 2:
         given = _pairs(train, names)

@@ -12,10 +12,11 @@ In `train`, one after the other:
     outputs.save(model, options)        whole or not at all, to `model.keras`
     return {"accuracy": 0.86, "baseline_accuracy": 0.83}      the last lines that are printed
 
-In `predict`: outputs.saved_model, task.lines_to_label, task.print_rows.
+In `predict`: outputs.saved_model, task.texts_of, task.print_rows.
 
 `parser` takes the columns of the user's files, such as `("text", "text_b", "label")`, and adds an
-option for each. A script adds options of its own to what it returns. `is_validation` says which
+option for each. A script adds options of its own to what it returns; by `add_at_hand` those that
+are for the data at hand, or have another default there. `is_validation` says which
 rows of a user's training file are kept for validation. Errors of users' files (ValueError and
 OSError), and data at hand that is not installed, end the run with a message:
 `with task.errors_end_it():`.
@@ -23,6 +24,7 @@ OSError), and data at hand that is not installed, end the run with a message:
 
 import argparse
 import contextlib
+import dataclasses
 import pathlib
 import sys
 import time
@@ -43,6 +45,7 @@ from keras_bert_zh import (
     read_table,
     shuffled_batches,
 )
+from keras_bert_zh.data.table import Table
 
 DEFAULT = "(default: %(default)s)"
 SAVE_MINUTES = 5
@@ -70,7 +73,7 @@ def parser(
         columns: what the columns of users' files are called by default. None: no such options.
     """
     made = argparse.ArgumentParser(description=doc.partition("\n")[0])
-    made.set_defaults(task=task)
+    made.set_defaults(task=task, at_hand={})
     add = made.add_argument
     data = "(default: the data at hand)"
     add("--train", type=pathlib.Path, metavar="FILE", help=f"your data to learn from {data}")
@@ -112,6 +115,33 @@ def _add_recipe(parser: argparse.ArgumentParser, narrow: Recipe, wide: Recipe) -
     )
 
 
+def add_at_hand(
+    parser: argparse.ArgumentParser,
+    flag: str,
+    default: Any,
+    meaning: str,
+    *,
+    there: str = "data",
+    yours: str | None = None,
+    **arguments: Any,
+) -> None:
+    """Adds an option whose default is for the data at hand.
+
+    Args:
+        parser: what `parser` returned.
+        flag, default, meaning: as for `add_argument`.
+        there: how many are at hand.
+        yours: what its default, `None`, means with --train. Without it, --train and it do not go
+            together.
+        arguments: of `add_argument`; without any, it is an int.
+    """
+    shown = f"{default:,}" if isinstance(default, int) else len(default)
+    default_of_yours = f", {yours} of yours" if yours else ""
+    text = f"{meaning} (default: {shown} of the {there} at hand{default_of_yours})"
+    added = parser.add_argument(flag, help=text, **(arguments or {"type": int}))
+    parser.get_default("at_hand")[added.dest] = (default, yours is not None)
+
+
 def column(text: str) -> str | int:
     return int(text) if text.isdecimal() else text
 
@@ -122,6 +152,12 @@ def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> a
     options.started = time.perf_counter()
     if (options.train is None) != (options.test is None):
         parser.error("--train and --test go together: name both files, or none")
+    for name, (default, goes) in vars(options).pop("at_hand").items():
+        if options.train is None and getattr(options, name) is None:
+            setattr(options, name, default)
+        elif options.train and not goes and getattr(options, name) is not None:
+            flag = f"--{name.replace('_', '-')}"
+            parser.error(f"{flag} is of the data at hand, and does not go with --train")
     for name, least in LEAST.items():
         value = getattr(options, name, None)
         if value is not None and value < least:
@@ -229,11 +265,18 @@ def fit(
     return history
 
 
-def lines_to_label(options: argparse.Namespace) -> list[str]:
-    """Returns the texts of `--predict`: the lines of a .txt, else the column `--text`."""
-    if options.predict.suffix == ".txt":
-        return read_table(options.predict, 0).texts
-    return read_table(options.predict, options.text).texts
+def first(table: Table, options: argparse.Namespace) -> Table:
+    """Returns as many rows of --train as `--rows` says."""
+    rows = getattr(options, "rows", None)
+    columns = {"texts": table.texts, "labels": table.labels, "lines": table.lines}
+    if table.texts_b is not None:
+        columns["texts_b"] = table.texts_b
+    return dataclasses.replace(table, **{name: held[:rows] for name, held in columns.items()})
+
+
+def texts_of(file: pathlib.Path, options: argparse.Namespace) -> list[str]:
+    """Returns the lines of a .txt, or of another file the column `--text`."""
+    return read_table(file, 0 if file.suffix == ".txt" else options.text).texts
 
 
 def print_rows(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -1,6 +1,7 @@
 """examples/parts/news.py: the articles, and a file that would be run."""
 
 import argparse
+import csv
 import datetime
 import hashlib
 import importlib
@@ -105,6 +106,14 @@ def test_long_texts_are_read_by_windows(few, one_block, tmp_path, capfd):
     texts = [text[:60] for text in few["test"].texts]
     right = model.predict(texts, verbose=0).argmax(axis=-1) == few["test"].labels
     assert f"\naccuracy {np.mean(right):.4f}\n" in printed
+    asked = tmp_path.parent / "asked.csv"
+    with asked.open("w", encoding="utf-8") as file:
+        csv.writer(file).writerows([["text"], *([text] for text in few["test"].texts)])
+    example.main(["--output", str(tmp_path), "--predict", str(asked)])
+    _, *answers = (line.split("\t") for line in capfd.readouterr().out.splitlines())
+    found = [float(probability) for _, _, probability in answers]
+    expected = example.classification.probabilities(model, np.array(texts, object)).max(axis=-1)
+    np.testing.assert_allclose(found, expected, atol=2e-4)  # Read as it was measured.
     example.main([*map(str, arguments), *sizes, "--no-windows"])
     printed = capfd.readouterr().out
     assert "--max-length 16: long texts cut." in printed
@@ -121,3 +130,5 @@ def test_a_class_is_not_for_validation_alone(tmp_path, label, kept):
     columns = {"text": "text", "label": "label"}
     data = classification.read(argparse.Namespace(train=file, test=file, **columns))
     assert len(data.train.texts) == kept
+    options = argparse.Namespace(train=file, test=file, rows=2, **columns)
+    assert classification.read(options).train.texts.tolist() == ["丑", "美"]

@@ -72,6 +72,45 @@ def test_a_script_is_run_from_anywhere_and_tensorflow_is_quiet(tmp_path):
     assert "--several" in result.stdout
 
 
+FILES = ["--train", "a.tsv", "--test", "b.tsv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "at_hand"),
+    [
+        ("classify_news", {"rows": 1_600, "characters": 250}),
+        ("classify_reviews", {"rows": 3_200}),
+        ("embed_sentences", {"rows": 3_000}),
+        ("match_pairs", {"rows": 1_500}),
+        ("tag_entities", {"rows": 3_000}),
+    ],
+)
+def test_files_of_a_user_are_read_as_a_whole_by_default(monkeypatch, name, at_hand):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    example = importlib.import_module(name)
+    for key, number in at_hand.items():
+        assert getattr(example.parse([]), key) == number
+        assert getattr(example.parse(FILES), key) is None
+        assert getattr(example.parse([*FILES, f"--{key}", "40"]), key) == 40
+
+
+@pytest.mark.parametrize(
+    ("name", "flag"),
+    [
+        ("answer_questions", "--characters"),
+        ("classify_reviews", "--ask"),
+        ("tag_entities", "--test-rows"),
+    ],
+)
+def test_what_is_of_the_data_at_hand_does_not_go_with_files(monkeypatch, capfd, name, flag):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    example = importlib.import_module(name)
+    assert getattr(example.parse([flag, "40"]), flag[2:].replace("-", "_")) in (40, ["40"])
+    with pytest.raises(SystemExit):
+        example.parse([*FILES, flag, "40"])
+    assert f"{flag} is of the data at hand, and does not go with --train" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["classify_reviews", "pretrain_masked_lm"])
 def test_precision_is_chosen_in_one_way(monkeypatch, tmp_path, name):
     monkeypatch.syspath_prepend(EXAMPLES)

@@ -102,6 +102,8 @@ def test_no_model_to_predict_with(outputs, parse, tmp_path):
     (tmp_path / "model.keras").write_text("dear")
     with pytest.raises(SystemExit, match=r"is not a model of classify_reviews\.py"):
         outputs.saved_model(parse())
+    with pytest.raises(SystemExit, match=r"no .*options\.json, .*: train it again, or name ano"):
+        outputs.remembered(parse(), "seed")
 
 
 class TestResume:
@@ -149,6 +151,7 @@ class TestResume:
         with pytest.raises(SystemExit, match="holds no run that was stopped"):
             outputs.remember(parse("--resume"))
         outputs.remember(parse("--seed", "3"))
+        assert outputs.remembered(parse(), "seed") == "3"
         assert json.loads((tmp_path / "options.json").read_text())["seed"] == "3"
         (tmp_path / "state.safetensors").touch()
         outputs.remember(parse("--seed", "3", "--resume"))
@@ -163,12 +166,11 @@ def test_rows_are_printed_as_tsv(task, capsys):
     assert capsys.readouterr().out == "text\tlabel\n一 二 三\t1\n"
 
 
-def test_lines_to_label(task, parse, tmp_path):
+def test_texts_of_lines_and_of_a_column(task, parse, tmp_path):
     (tmp_path / "a.txt").write_text("一\n二\n", encoding="utf-8")
     (tmp_path / "a.csv").write_text("x,y\n一,二\n", encoding="utf-8")
-    assert task.lines_to_label(parse("--predict", str(tmp_path / "a.txt"))) == ["一", "二"]
-    options = parse("--predict", str(tmp_path / "a.csv"), "--text", "y")
-    assert task.lines_to_label(options) == ["二"]
+    assert task.texts_of(tmp_path / "a.txt", parse()) == ["一", "二"]
+    assert task.texts_of(tmp_path / "a.csv", parse("--text", "y")) == ["二"]
 
 
 def test_one_in_ten_rows_is_for_validation(task):
