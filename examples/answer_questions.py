@@ -21,7 +21,7 @@ digits vary):
 Scores are those of CMRC 2018. The baseline learns nothing: of what could be an answer, it takes
 what has the most pairs of characters around it in common with the question.
 
-Files of your own are in the form of SQuAD, in that of Hugging Face or in that of CMRC 2018;
+Files of your own are JSON as that of SQuAD or of CMRC 2018, or rows as those of Hugging Face;
 `parts/squad.py` says more. Where they have questions without an answer (SQuAD 2), the model may
 find none either. The right answer must be in the text; the ones of --train that are not are left
 out.
@@ -107,13 +107,22 @@ def read(options: argparse.Namespace) -> tuple[Questions, Questions, Questions]:
     found = read_questions(options.train)
     # What is not in its text can't be learned, but for what has no answer at all.
     usable = [row for row, start in enumerate(found.starts) if start >= 0 or not found.answers[row]]
+    if len(usable) < len(found.texts):
+        left_out = len(found.texts) - len(usable)
+        print(f"Questions of {options.train} left out, as no answer is in the text: {left_out:,}.")
     held_out = [row for row in usable if task.is_validation(found.texts[row])]
     if len(held_out) == len(usable):
         held_out = []
     learned = sorted(set(usable) - set(held_out))
     if not any(found.answers[row] for row in learned):
         raise ValueError(f"{options.train}: there is no answer that is in its text.")
-    return found.rows(learned), found.rows(held_out), read_questions(options.test)
+    test = read_questions(options.test)
+    if not any(test.answers):
+        raise ValueError(
+            f"{options.test}: no question has an answer, so that nothing can be measured. Name a "
+            "file with answers as --test, and this one as --predict once a model is trained."
+        )
+    return found.rows(learned), found.rows(held_out), test
 
 
 def build(checkpoint: Checkpoint, options: argparse.Namespace) -> SpanReader:
@@ -150,7 +159,7 @@ def predict(options: argparse.Namespace) -> None:
     """Prints the answers to the questions of `--predict`, by the model in `--output`."""
     model = outputs.saved_model(options)
     with task.errors_end_it():
-        if options.predict.suffix == ".json":
+        if options.predict.suffix in (".json", ".jsonl"):
             data = read_questions(options.predict)
         else:
             table = read_table(options.predict, options.question, text_b=options.text)

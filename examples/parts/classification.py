@@ -43,6 +43,11 @@ def read(options: argparse.Namespace, *, several: bool = False, validation: bool
         for file in (options.train, options.test)
     )
     train = task.first(train, options)
+    if not any(test.labels):
+        raise ValueError(
+            f"{options.test}: no row has a label, so that nothing can be measured. Name a file "
+            "with labels as --test, and this one as --predict once a model is trained."
+        )
     names = train.label_names()
     part = _part(train, names)
     held_out = np.array([validation and task.is_validation(text) for text in train.texts])

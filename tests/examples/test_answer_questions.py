@@ -82,11 +82,38 @@ def test_files_of_squad(examples, tmp_path):
     assert found.answers == [("鲁迅", "鲁"), ("故乡",), (), ("绍兴",)]
     assert found.starts == [11, 5, -1, -1]
     assert found.texts == [text] * 4
-    for question in content["data"][0]["paragraphs"][0]["qas"]:
-        if "answers" in question:  # As Hugging Face has them.
-            keys = ("text", "answer_start")
-            question["answers"] = {key: [one[key] for one in question["answers"]] for key in keys}
-    assert examples["squad"].read_questions(write(tmp_path / "b.json", content)) == found
+
+
+def rows_of(questions):
+    """Rows of Hugging Face, as it has SQuAD, CMRC 2018 and DRCD."""
+    return [
+        {
+            "id": str(number),
+            "context": text,
+            "question": question,
+            "answers": {"text": [*answers], "answer_start": [start] * len(answers)},
+        }
+        for number, (question, text, answers, start) in enumerate(zip(*questions, strict=True))
+    ]
+
+
+def test_files_of_hugging_face(examples, tmp_path):
+    text = "鲁迅写了\u2028《故乡》。后来鲁迅又写了书。"
+    expected = examples["questions"].Questions(
+        ["谁？", "几时？", "什么？"], [text] * 3, [("鲁迅", "鲁"), (), ("故乡",)], [12, -1, 6]
+    )
+    rows = rows_of(expected)
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    del rows[1]["answers"]
+    for name, content in (
+        ("a.json", rows),
+        ("b.json", {"version": "1", "data": rows}),
+        ("c.json", "\n".join(lines)),
+        ("d.jsonl", "\r\n\r\n".join([*lines, ""])),
+    ):
+        assert examples["squad"].read_questions(write(tmp_path / name, content)) == expected
+    found = examples["squad"].read_questions(write(tmp_path / "e.jsonl", lines[0] + "\n"))
+    assert found == expected.rows([0])
 
 
 def cmrc(*asked, text="鲁迅写了《故乡》。后来鲁迅又写了书。"):
@@ -113,16 +140,15 @@ def test_files_of_cmrc(examples, tmp_path):
     assert found.texts == [content[0]["context_text"]] * 4 + [content[1]["context_text"]]
 
 
-def hugging_face(answers):
-    content = squad(("a", [("b", [])]))
-    content["data"][0]["paragraphs"][0]["qas"][0]["answers"] = answers
-    return content
+ROW = {"context": "a", "question": "b"}
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{,}", r"a\.json, line 1: it is no JSON"),
+        ("{,}", r"a\.json, line 1: it is not JSON"),
+        (f"{json.dumps(ROW)}\n\n{{,}}\n", r"a\.json, line 3: it is not JSON: Expecting prop"),
+        (f"{json.dumps(ROW)}\n[]\n", r"a\.json: line 2 must have \"question\", a string"),
         ({"version": 1}, 'the file must have "data", a list, as files of SQuAD have'),
         (squad(), "there is no question in it"),
         (
@@ -135,13 +161,14 @@ def hugging_face(answers):
         ),
         (squad(("a", [("b", [("a", "0")])])), r'answers\[0\] must have "answer_start", a number'),
         (
-            hugging_face({"text": ["a"]}),
-            r'qas\[0\]\.answers must have "answer_start", a list, as files of SQuAD have',
+            [ROW, ROW | {"answers": {"text": ["a"]}}],
+            r'\[1\]\.answers must have "answer_start", a list, as files of Hugging Face have',
         ),
         (
-            hugging_face({"text": ["a", "b"], "answer_start": [0]}),
-            r'a\.json: data\[0\]\..*\.answers must have as many in "answer_start" as in "text"\.',
+            {"data": [ROW | {"answers": {"text": ["a", "b"], "answer_start": [0]}}]},
+            r'a\.json: data\[0\]\.answers must have as many in "answer_start" as in "text"\.',
         ),
+        ([ROW | {"answers": ["a"]}], r'\[0\] must have "answers", an object'),
         ([], r"a\.json: there is no question in it"),
         (
             [{"context": "a", "qas": []}],
@@ -204,13 +231,14 @@ def few(examples, parts, monkeypatch):
     monkeypatch.setattr(examples["answer_questions"], "load_news", lambda: held)
 
 
-SIZES = ["--max-length", "24", "--stride", "8", "--characters", "60", "--epochs", "1"]
+SIZES = ["--max-length", "24", "--stride", "8", "--epochs", "1"]
 
 
 @pytest.mark.usefixtures("few", "eagerly")
 def test_a_run_and_its_model(examples, one_block, tmp_path, capsys):
     example = examples["answer_questions"]
-    example.main([*SIZES, "--checkpoint", str(one_block), "--output", str(tmp_path / "out")])
+    few = [*SIZES, "--characters", "60"]
+    example.main([*few, "--checkpoint", str(one_block), "--output", str(tmp_path / "out")])
     printed = capsys.readouterr().out
     assert [line.split()[0] for line in printed.splitlines()[-4:]] == [
         "exact_match",
@@ -226,9 +254,12 @@ def test_a_run_and_its_model(examples, one_block, tmp_path, capsys):
     assert model.preprocess.special_tokens_in_text
     text = "a b c d " * 12
     file = write(tmp_path / "asked.json", squad((text, [("a?", []), ("b\tc?", [])])))
-    for suffix in ("json", "tsv"):
+    for suffix in ("json", "tsv", "jsonl"):
         if suffix == "tsv":
             file = write(tmp_path / "asked.tsv", f"question\ttext\na?\t{text}\nb c?\t{text}\n")
+        if suffix == "jsonl":
+            rows = [json.dumps({"context": text, "question": asked}) for asked in ("a?", "b\tc?")]
+            file = write(tmp_path / "asked.jsonl", "\n".join(rows))
         example.main(["--predict", str(file), "--output", str(tmp_path / "out")])
         header, *rows = capsys.readouterr().out.splitlines()
         assert header == "question\ttext\tstart\tscore\tnull_score"
@@ -250,6 +281,10 @@ def test_on_files_with_questions_that_have_no_answer(examples, one_block, tmp_pa
     learned = [text for text in texts if not examples["task"].is_validation(text)]
     assert f"{2 * len(learned)} questions to learn from" in printed
     assert "24 to be tested" in printed
+    assert f"Questions of {file} left out, as no answer is in the text: 8.\n" in printed
+    none = str(write(tmp_path / "none.json", squad((texts[0], [("a?", [])]))))
+    with pytest.raises(SystemExit, match=r"none\.json: no question has an answer, so that nothing"):
+        example.main(["--train", file, "--test", none, "--output", str(tmp_path / "out")])
 
 
 def test_windows_to_learn_from(examples):

@@ -260,6 +260,10 @@ class TestMain:
         file = write(tmp_path / "rows.csv", "text,label\n好,1\n坏,1\n")
         with pytest.raises(SystemExit, match=r"rows\.csv: expected two or more different labels"):
             run("--train", file, "--test", file)
+        train = write(tmp_path / "several.csv", "text,label\n好,1\n坏,0\n")
+        none = write(tmp_path / "none.csv", "text,label\n好,\n")
+        with pytest.raises(SystemExit, match=r"none\.csv: no row has a label, so that nothing"):
+            run("--train", train, "--test", none, "--several")
 
     def test_a_checkpoint_whose_head_has_other_labels(self, run, fine_tuned):
         with pytest.raises(SystemExit, match="The head of this checkpoint has the 3 labels"):
