@@ -1,6 +1,7 @@
 """One picture of how a text classifier learned and where it is wrong; Chinese shows everywhere."""
 
 import pathlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from keras_bert_zh.files.new_file import new_file
 
 INK, FAINT, BLUE, RED = "#222222", "#777777", "#2f6690", "#b5483a"
 SOFTWARE = "examples of keras-bert-zh"  # What the file says that it is made by.
+MOST_CLASSES, MOST_CONFUSIONS = 6, 8  # Of which there is a confusion matrix; in place of it.
 HANGING = "，。！？；：、）》」』”’…,.!?;:)"
 
 
@@ -54,7 +56,8 @@ def draw(
 ) -> Figure:
     """Writes the learning curve, the confusion matrix and five mistakes as a PNG, 1320 x 1200.
 
-    Where accuracy was not measured in training, probabilities take the place of the curve.
+    Where accuracy was not measured in training, probabilities take the place of the curve; of more
+    than six classes the most frequent mistakes that of the matrix.
     """
     with matplotlib.rc_context(style()):
         figure = Figure(figsize=(11, 10), dpi=120)
@@ -64,7 +67,8 @@ def draw(
             _draw_probabilities(axes, outcome, names)
         else:
             _draw_curve(axes, history, baseline, outcome.accuracy)
-        _draw_confusion(figure.add_axes((0.68, 0.55, 0.28, 0.35)), outcome, names)
+        draw_confusion = _draw_confusion if len(names) <= MOST_CLASSES else _draw_confusions
+        draw_confusion(figure.add_axes((0.68, 0.55, 0.28, 0.35)), outcome, names)
         _draw_mistakes(figure.add_axes((0.04, 0.02, 0.92, 0.41)), outcome, names)
         with new_file(path) as new:
             figure.savefig(new, metadata={"Software": SOFTWARE})
@@ -157,12 +161,15 @@ def _draw_confusion(axes: Axes, outcome: Outcome, names: Sequence[str]) -> None:
     axes.set_anchor("N")
     axes.set_title(f"{len(outcome.labels):,} texts of the test set")
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.2)
+    size = 12 if len(names) <= 3 else 8
     for (row, column), count in np.ndenumerate(counts):
         share = shares[row, column]
         color = "white" if share > 0.6 else INK
-        axes.text(
-            column, row, f"{count:,}\n{share:.1%}", ha="center", va="center", color=color, size=12
-        )
+        text = f"{count:,}\n{share:.1%}"
+        axes.text(column, row, text, ha="center", va="center", color=color, size=size)
+    if len(names) > 3:
+        names = [wrap(name, _width(axes) / len(names), 1, points(size))[0] for name in names]
+        axes.tick_params(labelsize=size)
     axes.set_xticks(range(len(names)), names)
     axes.set_yticks(range(len(names)), names, rotation=90, va="center")
     axes.set_xlabel("answer of the model")
@@ -171,13 +178,30 @@ def _draw_confusion(axes: Axes, outcome: Outcome, names: Sequence[str]) -> None:
     axes.spines[:].set_visible(False)
 
 
+def _draw_confusions(axes: Axes, outcome: Outcome, names: Sequence[str]) -> None:
+    axes.set_title("Most frequent mistakes: label → answer")
+    axes.set_axis_off()
+    size = matplotlib.rcParams["font.size"]
+    wrong = outcome.labels != outcome.predictions
+    pairs = zip(outcome.labels[wrong], outcome.predictions[wrong], strict=True)
+    found = Counter(pairs).most_common(MOST_CONFUSIONS)
+    axes.set_xlim(0, 1.5 * max((count for _, count in found), default=1))
+    axes.set_ylim(MOST_CONFUSIONS, 0)
+    for place, ((label, answer), count) in enumerate(found):
+        (text,) = wrap(f"{names[label]} → {names[answer]}", _width(axes), 1, points(size))
+        axes.text(0, place + 0.35, text, va="center")
+        axes.barh(place + 0.75, count, height=0.2, color=RED)
+        of_label = np.count_nonzero(outcome.labels == label)
+        axes.text(count, place + 0.75, f" {count:,} of {of_label:,}", va="center", size=size - 2)
+
+
 def _draw_mistakes(axes: Axes, outcome: Outcome, names: Sequence[str]) -> None:
     axes.set_title("The five most confident mistakes")
     axes.set_axis_off()
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     begin, size = 0.26, matplotlib.rcParams["font.size"]
-    width = (1 - begin) * axes.get_window_extent().width * 72 / axes.figure.dpi - 2 * size
+    width = (1 - begin) * _width(axes) - 2 * size
     for place, row in enumerate(outcome.confident_mistakes(5)):
         top = 1 - place / 5
         answer, label = outcome.predictions[row], outcome.labels[row]
@@ -190,6 +214,11 @@ def _draw_mistakes(axes: Axes, outcome: Outcome, names: Sequence[str]) -> None:
             axes.text(0, top - down, name, va="top", color=color)
         lines = wrap(outcome.texts[row], width, 3, points(size))
         axes.text(begin, top - 0.03, "\n".join(lines), va="top", linespacing=1.3)
+
+
+def _width(axes: Axes) -> float:
+    """Returns that of the axes in points."""
+    return axes.get_window_extent().width * 72 / axes.figure.dpi
 
 
 def points(size: float) -> Callable[[str], float]:

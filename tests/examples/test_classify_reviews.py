@@ -159,6 +159,24 @@ class TestPicture:
         curves = [list(line.get_ydata()) for line in figure.axes[0].lines]
         assert curves == [*history.values(), [0, 0], [0.8, 0.8]]
 
+    def test_the_most_frequent_mistakes_of_many_classes(self, picture, tmp_path):
+        names = [f"类别 {number} " * 9 for number in range(119)]
+        labels = np.repeat(np.arange(119), 2)
+        labels[:9] = 7
+        probabilities = np.eye(119)[np.where(labels == 7, 5, labels)]
+        outcome = picture.Outcome(np.full(len(labels), "好", object), labels, probabilities)
+        path = tmp_path / "report.png"
+        figure = picture.draw(
+            path, title="", history={}, baseline=0.8, outcome=outcome, names=names
+        )
+        texts = figure.axes[1].texts
+        assert [text.get_text() for text in texts][1:] == [" 11 of 11"]
+        assert texts[0].get_text().startswith("类别 7 类别 7 ")
+        assert all(text.get_window_extent().x1 < 1320 for text in texts)
+        right = outcome._replace(probabilities=np.eye(119)[labels])
+        figure = picture.draw(path, title="", history={}, baseline=0.8, outcome=right, names=names)
+        assert not figure.axes[1].texts
+
     def test_confident_mistakes_come_first(self, picture):
         probabilities = np.array([[0.9, 0.1], [0.3, 0.7], [0.2, 0.8], [0.05, 0.95]])
         outcome = picture.Outcome(np.array(list("abcd")), np.array([1, 0, 0, 1]), probabilities)
