@@ -23,7 +23,8 @@ digits vary):
 `recall_at_1` says how many articles are found at once, and `mrr` is the mean of one by the place
 where they are. The baseline is the cosine of TF-IDF. Files of your own have two texts and a number
 a row, how similar they are, as STS-B has; then the score is Spearman's correlation. With --simcse
-it learns from the texts alone, each beside itself, with other dropout.
+it learns from single texts, each beside itself, with other dropout; --train then needs the column
+--text alone, or is a .txt of one text a line.
 
 Writes `model.keras`, which makes vectors of strings, and `neighbourhoods.png`: a map of the texts.
 """
@@ -54,7 +55,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = task.parser(__doc__, "embed_sentences", ("text", "text_b", "label"))
     similarity.add_pooling(parser)
     add = parser.add_argument
-    add("--simcse", action="store_true", help="learn from single texts (default: from pairs)")
+    meaning = "learn from single texts, those of --text (default: from pairs)"
+    add("--simcse", action="store_true", help=meaning)
     rows = "rows to train on, the first ones"
     task.add_at_hand(parser, "--rows", 3_000, rows, there="4,813", yours="all")
     return task.parse(parser, arguments)
@@ -62,8 +64,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def read(options: argparse.Namespace) -> tuple[Pairs, Pairs]:
     """Returns what to learn from, and what to be tested on."""
+    if options.train and options.simcse:
+        texts = np.array(task.texts_of(options.train, options)[: options.rows], object)
+        return Pairs(texts, texts, None), read_numbers(options.test, options)
     if options.train:
-        return read_numbers(options.train, options), read_numbers(options.test, options)
+        train, test = (read_numbers(file, options) for file in (options.train, options.test))
+        return train.rows(slice(options.rows)), test
     parts = load_headlines(options.rows)
     train, test = (
         Pairs(parts[name].titles, parts[name].articles, None) for name in ("train", "test")
@@ -79,13 +85,16 @@ def train(options: argparse.Namespace) -> dict[str, float]:
     print(f"{len(rows.texts):,} rows to learn from, {len(test.texts):,} to be tested.")
     noise = {"dropout": 0.1} if options.simcse else {}  # "small" has none of its own.
     encoder = similarity.sentence_encoder(checkpoint, options, name=options.task, **noise)
+    parts = [part.different_texts for part in (rows, test)]
+    train_cut, test_cut = similarity.count_long(encoder.preprocess, *parts)
+    print(f"--max-length {options.max_length} cuts {train_cut:,} and {test_cut:,} of the texts.")
     embed = similarity.by_model(encoder)
     others = {"untrained": embed, "baseline": similarity.by_tfidf(rows.all_texts)}
     others_scores = {name: scores(test, other) for name, other in others.items()}
 
     towers = TwoTowers(encoder)
     if options.simcse:
-        rows = Pairs(*[np.unique(rows.all_texts)] * 2, None)
+        rows = Pairs(*[rows.different_texts] * 2, None)
     by_labels = rows.labels is not None
     towers.compile(
         optimizer=task.optimizer(options, len(rows.texts)),

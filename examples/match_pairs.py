@@ -39,7 +39,7 @@ from parts.picture import Outcome, draw
 
 import numpy as np
 
-from keras_bert_zh import read_table
+from keras_bert_zh import BertPreprocess, read_table
 from keras_bert_zh.files.new_file import new_file
 
 REPORT, LABELS = "report.png", "labels.json"
@@ -70,10 +70,7 @@ def train(options: argparse.Namespace) -> dict[str, float]:
     method = options.method or ("towers" if checkpoint.config.hidden_size <= NARROW else "cross")
     if len(data.names) > 2:
         method = "cross"
-    print(
-        f"{len(data.train.texts):,} pairs to learn from, {len(data.test.texts):,} to be tested, "
-        f"by --method {method}."
-    )
+    show_sizes(data, BertPreprocess(checkpoint, max_length=options.max_length), method)
     scores = {}
     if len(data.names) == 2:
         encoder = similarity.sentence_encoder(checkpoint, options)
@@ -103,6 +100,20 @@ def train(options: argparse.Namespace) -> dict[str, float]:
         names=data.names,
     )
     return {"accuracy": outcome.accuracy} | scores
+
+
+def show_sizes(data: pairs.Data, preprocess: BertPreprocess, method: str) -> None:
+    """Prints how many pairs there are, and how much of them is cut."""
+    parts, what = [data.train, data.test], "texts" if method == "towers" else "pairs"
+    print(
+        f"{len(data.train.texts):,} pairs to learn from, {len(data.test.texts):,} to be tested, "
+        f"by --method {method}."
+    )
+    read = [part.different_texts if what == "texts" else tuple(part[:2]) for part in parts]
+    train_cut, test_cut = similarity.count_long(preprocess, *read)
+    print(
+        f"--max-length {preprocess.max_length} cuts {train_cut:,} and {test_cut:,} of the {what}."
+    )
 
 
 def labels_of(options: argparse.Namespace) -> list[str]:

@@ -46,7 +46,7 @@ def draw(path: pathlib.Path, title: str, texts: Sequence[str], vectors: np.ndarr
         # From the top of the map to its bottom.
         middles = {
             group: np.median(places[groups.labels_ == group], axis=0)
-            for group in range(groups.n_clusters)
+            for group in np.unique(groups.labels_)  # Fewer where vectors are the same.
         }
         order = sorted(middles, key=lambda group: -middles[group][1])
         for line, group in enumerate(order):

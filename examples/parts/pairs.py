@@ -33,29 +33,37 @@ class Pairs(NamedTuple):
     def all_texts(self) -> np.ndarray:
         return np.concatenate([self.texts, self.others])
 
+    @property
+    def different_texts(self) -> np.ndarray:
+        return np.unique(self.all_texts)
+
 
 class Data(NamedTuple):
     """What a model learns from and is measured on."""
 
-    names: tuple[str, ...]  # Of the labels; of two, the second one is that of texts that match.
+    names: tuple[str, ...]  # Of the labels; of two, the second one is that of a match.
     train: Pairs
     validation: Pairs
     test: Pairs
 
 
 def read(options: argparse.Namespace) -> Data:
-    """Reads the user's files; one in ten pairs of --train is for validation."""
+    """Reads the user's files; one in ten pairs of --train is for validation.
+
+    Of two labels, 1 is that of a match and 0 is not; of others it is told by the words.
+    """
     train, test = (
         read_table(file, options.text, options.label, text_b=options.text_b)
         for file in (options.train, options.test)
     )
     train = task.first(train, options)
     names = train.label_names()
-    if len(names) == 2:
+    if len(names) == 2 and names != ("0", "1"):
         given = _pairs(train, names)
         cosines = cosines_of(given, by_tfidf(given.all_texts))
         if cosines[given.labels == 0].mean() > cosines[given.labels == 1].mean():
             names = names[::-1]
+        print(f"{names[1]!r} is taken for the label of a match: its texts have more in common.")
     given = _pairs(train, names)
     held_out = np.array([task.is_validation(a + b) for a, b in zip(*given[:2], strict=True)])
     if len(set(given.labels[held_out])) < 2:

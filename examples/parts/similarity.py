@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from keras_bert_zh import Checkpoint, SentenceEncoder, TruncationWarning
+from keras_bert_zh import BertPreprocess, Checkpoint, SentenceEncoder, TruncationWarning
 
 # Of texts `[rows]` vectors of length 1, `[rows, D]`, which may be sparse.
 Embed = Callable[[np.ndarray], Any]
@@ -32,7 +32,6 @@ def sentence_encoder(
     checkpoint: Checkpoint, options: argparse.Namespace, **arguments: Any
 ) -> SentenceEncoder:
     """Returns what makes vectors of texts."""
-    warnings.simplefilter("ignore", TruncationWarning)  # Scripts say themselves what is cut.
     pooling = options.pooling
     if pooling is None and checkpoint.pooling is None:
         pooling = "pooled_output" if options.checkpoint == "small" else "mean"
@@ -44,6 +43,12 @@ def sentence_encoder(
             dtype=task.dtype(options),
             **arguments,
         )
+
+
+def count_long(preprocess: BertPreprocess, *parts: Any) -> list[int]:
+    """Returns how many texts, or pairs, of each part are cut; no warning will say it again."""
+    warnings.simplefilter("ignore", TruncationWarning)
+    return [preprocess.count_truncated(part).texts for part in parts]
 
 
 def by_model(encoder: keras.Model) -> Embed:

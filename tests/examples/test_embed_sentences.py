@@ -116,9 +116,12 @@ def test_on_files_of_a_user(example, one_block, tmp_path, capfd, monkeypatch):
     texts.write_text("\n".join(TITLES), encoding="utf-8")
     options = ["--output", str(tmp_path / "new"), "--text", "a", "--text-b", "b"]
     files = ["--train", str(file), "--test", str(file), "--label", "score"]
-    example.main([*options, *files, "--checkpoint", str(one_block), "--pooling", "cls"])
-    names = [line.split()[0] for line in capfd.readouterr().out.splitlines()[-3:]]
+    sizes = ["--pooling", "cls", "--max-length", "6"]
+    example.main([*options, *files, "--checkpoint", str(one_block), *sizes])
+    printed = capfd.readouterr().out
+    names = [line.split()[0] for line in printed.splitlines()[-3:]]
     assert names == ["spearman", "untrained_spearman", "baseline_spearman"]
+    assert "\n--max-length 6 cuts 2 and 2 of the texts.\n" in printed
     example.main([*options, "--predict", str(texts)])
     header, *answers = (line.split("\t") for line in capfd.readouterr().out.splitlines())
     assert header == ["text", "closest", "cosine"]
@@ -128,6 +131,28 @@ def test_on_files_of_a_user(example, one_block, tmp_path, capfd, monkeypatch):
     with pytest.raises(SystemExit, match=r"texts\.txt: expected two different texts .* is one"):
         example.main([*options, "--predict", str(texts)])
     assert capfd.readouterr().out == ""
+
+
+def test_simcse_learns_from_one_column(example, tmp_path):
+    files = [tmp_path / name for name in ("a.csv", "b.txt", "test.csv")]
+    for file, lines in zip(files, (["text", *TITLES], TITLES, PAIRS), strict=True):
+        file.write_text("\n".join(lines), encoding="utf-8")
+    for file in files[:2]:
+        arguments = ["--train", str(file), "--test", str(files[2]), "--simcse"]
+        rows, test = example.read(example.parse(arguments))
+        assert [column.tolist() for column in rows[:2]] == [TITLES] * 2
+        assert rows.labels is None
+        assert test.labels.tolist() == [1, 0]
+
+
+PAIRS = ["text,text_b,label", "北京下雪了,北京下雨了,1", "股市大涨,学校开学,0"]
+
+
+def test_rows_to_learn_from_are_the_first_ones(example, tmp_path):
+    file = tmp_path / "rows.csv"
+    file.write_text("\n".join([PAIRS[0], *PAIRS[1:] * 20]), encoding="utf-8")
+    options = example.parse(["--train", str(file), "--test", str(file), "--rows", "33"])
+    assert [len(part.texts) for part in example.read(options)] == [33, 40]
 
 
 def test_numbers_have_to_be_different(example, tmp_path):

@@ -48,7 +48,10 @@ def run(example, tmp_path, one_block, capfd):
 @pytest.mark.parametrize(("names", "method"), [("是否", "towers"), ("abc", "cross")])
 def test_on_files_of_a_user(run, tmp_path, names, method):
     file = pairs_in(tmp_path, names)
-    lines = run("--train", file, "--test", file)
+    lines = run("--train", file, "--test", file, "--max-length", "6")
+    # 北京一二3 is cut after four characters; and in a pair more is.
+    cut = "36 and 36 of the pairs" if method == "cross" else "6 and 6 of the texts"
+    assert f"--max-length 6 cuts {cut}." in lines
     assert f"by --method {method}." in "\n".join(lines)
     keys = ["accuracy", *(["untrained_accuracy"] if len(names) == 2 else []), "baseline_accuracy"]
     assert [line.split()[0] for line in lines[-len(keys) :]] == keys
@@ -64,14 +67,22 @@ def test_on_files_of_a_user(run, tmp_path, names, method):
         run("--predict", file)
 
 
-def test_the_label_of_a_match_is_told_by_the_words(example, pairs, tmp_path):
-    rows = pairs_in(tmp_path, "是否")
+@pytest.mark.parametrize("names", ["是否", "否是", "01", "10"])
+def test_the_label_of_a_match_is_1_or_told_by_the_words(example, pairs, tmp_path, capfd, names):
+    rows = pairs_in(tmp_path, names)
     arguments = ["--train", rows, "--test", rows, "--text", "a", "--text-b", "b", "--label", "same"]
     data = pairs.read(example.parse([*arguments, "--output", str(tmp_path)]))
     # A text and the one of the same word have the label of the remainder 0, and others too.
     by_tfidf = importlib.import_module("parts.similarity").by_tfidf
     cosines = pairs.cosines_of(data.train, by_tfidf(WORDS))
-    assert cosines[data.train.labels == 1].mean() > cosines[data.train.labels == 0].mean()
+    found = cosines[data.train.labels == 1].mean() > cosines[data.train.labels == 0].mean()
+    if "1" in names:
+        assert data.names == ("0", "1")
+        assert found == (names == "10")
+    else:
+        assert found
+        printed = capfd.readouterr().out
+        assert printed.startswith(f"{data.names[1]!r} is taken for the label of a match")
     assert set(data.validation.labels) == {0, 1}  # Of so few rows, all are for both parts.
     assert len(data.train.texts) == len(data.validation.texts) == len(data.test.texts) == 36
 
