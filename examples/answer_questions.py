@@ -108,8 +108,10 @@ def read(options: argparse.Namespace) -> tuple[Questions, Questions, Questions]:
     # What is not in its text can't be learned, but for what has no answer at all.
     usable = [row for row, start in enumerate(found.starts) if start >= 0 or not found.answers[row]]
     if len(usable) < len(found.texts):
-        left_out = len(found.texts) - len(usable)
-        print(f"Questions of {options.train} left out, as no answer is in the text: {left_out:,}.")
+        count = len(found.texts) - len(usable)
+        print(
+            f"Questions of {options.train} left out, as the answer is not in the text: {count:,}."
+        )
     held_out = [row for row in usable if task.is_validation(found.texts[row])]
     if len(held_out) == len(usable):
         held_out = []

@@ -1,8 +1,9 @@
 """How each task is trained by default: one table, by the task and the width of the model.
 
 The rates of narrow models were chosen for the reviews, with the checkpoint "small", on their
-validation part; the other scripts start from them. Those of wide ones are what BERT's authors
-recommend. Nothing was chosen on a test set.
+validation part. Most other scripts start from them; match_pairs and embed_sentences, which change
+vectors that were trained before, have a lower rate and one epoch. Those of wide models are what
+BERT's authors recommend, but that embed_sentences has one epoch. Nothing was chosen on a test set.
 """
 
 from typing import NamedTuple
