@@ -11,7 +11,6 @@ from keras_bert_zh.layers.feed_forward import FeedForward
 from tests.encoder.common import SMALL, as_tensors, difference, small_inputs
 from tests.process import run_python
 
-
 ONE_BLOCK = dataclasses.replace(SMALL, num_hidden_layers=1)
 
 
