@@ -57,6 +57,7 @@ def train(options: argparse.Namespace) -> dict[str, float]:
     history = classification.fit(model, data, options)
     found = classification.probabilities(model, data.test.texts)
     scores = classification.scores(data, found, longest=2)
+    outputs.save(model, options)
     draw(
         options.output / REPORT,
         title=f"Fine-tuning {options.checkpoint}, {how}",
@@ -65,7 +66,6 @@ def train(options: argparse.Namespace) -> dict[str, float]:
         outcome=Outcome(*data.test, found),
         names=data.names,
     )
-    outputs.save(model, options)
     return scores
 
 

@@ -62,6 +62,7 @@ def train(options: argparse.Namespace) -> dict[str, float]:
     history = classification.fit(model, data, options)
     found = classification.probabilities(model, data.test.texts)
     scores = classification.scores(data, found)
+    path = outputs.save(model, options)
     if not data.several:
         draw(
             options.output / REPORT,
@@ -71,7 +72,6 @@ def train(options: argparse.Namespace) -> dict[str, float]:
             outcome=Outcome(*data.test, found),
             names=data.names,
         )
-    path = outputs.save(model, options)
     if not options.train:
         ask(keras.saving.load_model(path), options.ask)
     return scores

@@ -102,8 +102,8 @@ def train(options: argparse.Namespace) -> dict[str, float]:
     expected = [tagged.spans for tagged in test]
     by_kind = entity_scores.scores(expected, [[span for span, _ in row] for row in found])
     entity_scores.show(by_kind)
-    draw(options.output / REPORT, f"Fine-tuning {options.checkpoint}", test, found)
     outputs.save(model, options)
+    draw(options.output / REPORT, f"Fine-tuning {options.checkpoint}", test, found)
     baseline = character_crf.fit(parts["train"])
     baseline_scores = entity_scores.scores(expected, [baseline(tagged.text) for tagged in test])
     return {"f1": by_kind["all"][2], "baseline_f1": baseline_scores["all"][2]}

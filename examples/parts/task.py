@@ -16,10 +16,9 @@ In `predict`: outputs.saved_model, task.texts_of, task.print_rows.
 
 `parser` takes the columns of the user's files, such as `("text", "text_b", "label")`, and adds an
 option for each. A script adds options of its own to what it returns; by `add_at_hand` those that
-are for the data at hand, or have another default there. `is_validation` says which
-rows of a user's training file are kept for validation. Errors of users' files (ValueError and
-OSError), and data at hand that is not installed, end the run with a message:
-`with task.errors_end_it():`.
+are for the data at hand, or have another default there. `is_validation` says which rows of a user's
+training file are kept for validation. Errors of users' files (ValueError and OSError), and data at
+hand that is not installed, end the run with a message: `with task.errors_end_it():`.
 """
 
 import argparse
