@@ -104,6 +104,7 @@ def test_on_the_news(example, one_block, tmp_path, capfd):
 KEYS = ("recall_at_1", "mrr")
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_on_files_of_a_user(example, one_block, tmp_path, capfd, monkeypatch):
     monkeypatch.setattr(example.similarity, "AT_ONCE", 4)
     rows = [

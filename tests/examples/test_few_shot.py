@@ -43,6 +43,7 @@ def test_each_class_has_as_many_examples(example):
     assert example.draw(part, None, seed=0) is part
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_on_the_reviews(example, one_block, tmp_path, capfd, monkeypatch):
     parts = {part: held.first(100) for part, held in example.load_reviews().items()}
     monkeypatch.setattr(example, "load_reviews", lambda: parts)
@@ -58,6 +59,7 @@ def test_on_the_reviews(example, one_block, tmp_path, capfd, monkeypatch):
     assert low <= float(lines[-2].split()[1]) <= high
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_on_files_of_a_user(example, one_block, tmp_path, capfd):
     rows = [{"sentence": f"{word}{n}", "label": word} for n in range(4) for word in "好坏怪"]
     file = tmp_path / "rows.json"

@@ -46,7 +46,9 @@ def run(example, tmp_path, one_block, capfd):
 
 
 @pytest.mark.parametrize(("names", "method"), [("是否", "towers"), ("abc", "cross")])
-def test_on_files_of_a_user(run, tmp_path, names, method):
+def test_on_files_of_a_user(run, tmp_path, names, method, request):
+    if method == "cross":  # Fitted in graphs in tests/heads/test_fine_tuned.py.
+        request.getfixturevalue("eagerly")
     file = pairs_in(tmp_path, names)
     lines = run("--train", file, "--test", file, "--max-length", "6")
     # 北京一二3 is cut after four characters; and in a pair more is.

@@ -22,6 +22,7 @@ def test_help(monkeypatch, capsys):
     assert "Trains the bundled checkpoint" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("eagerly")  # Traced in test_training.py.
 def test_from_text_to_a_checkpoint(monkeypatch, capsys, shallow_file, tmp_path):
     monkeypatch.setattr(multilingual_e5, "find", lambda: shallow_file)
     monkeypatch.setattr(student, "LAYERS", (0, 2))  # Quicker, as is all that follows.
