@@ -48,16 +48,25 @@ def folder(tmp_path, monkeypatch, tiny_module):
 
 
 def _first_block(place):
-    """Makes a folder whose "small" has one of the six blocks: the others take as long to trace."""
+    """Makes a folder whose "small" has one of the six blocks, an eighth as wide.
+
+    The others take as long to trace, and all its width long to write.
+    """
     source, folder = local_path._PRESETS / "small", place / "small"
     folder.mkdir(parents=True)
     for name in ("vocab.txt", "tokenizer_config.json"):
         shutil.copy(source / name, folder)
     config = json.loads((source / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 1}))
-    tensors = load_file(source / "model.safetensors")
-    kept = {name: value for name, value in tensors.items() if not re.search(r"layer\.[1-9]", name)}
-    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    sizes = {name: config[name] // 8 for name in ("hidden_size", "intermediate_size")}
+    config_of_one = config | sizes | {"num_hidden_layers": 1}
+    (folder / "config.json").write_text(json.dumps(config_of_one))
+    widths = {config[name]: size for name, size in sizes.items()}
+    tensors = {
+        name: value[tuple(slice(widths.get(size, size)) for size in value.shape)].copy()
+        for name, value in load_file(source / "model.safetensors").items()
+        if not re.search(r"layer\.[1-9]", name)
+    }
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     return place
 
 
