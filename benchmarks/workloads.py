@@ -22,7 +22,7 @@ SIZES = {
     "base": {},
     "small": {
         "hidden_size": 32,
-        "num_hidden_layers": 2,
+        "num_hidden_layers": 1,
         "num_attention_heads": 2,
         "intermediate_size": 64,
     },
