@@ -193,7 +193,7 @@ def table(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def takers(preprocess, packed, write, encoder, tiny):
+def takers(preprocess, packed, write, encoder, tiny_block):
     """What takes an int, and an int that it takes, by class or function and argument."""
 
     def config(name):
@@ -222,13 +222,13 @@ def takers(preprocess, packed, write, encoder, tiny):
         "BertPreprocess max_length": (lambda v: BertPreprocess(None, max_length=v), 5),
         **{
             f"{cls.__name__} max_length": (
-                lambda v, cls=cls, given=given: cls(tiny, max_length=v, **given),
+                lambda v, cls=cls, given=given: cls(tiny_block, max_length=v, **given),
                 5,
             )
             for cls, given in TEXT_MODELS.items()
         },
         "TokenTagger.entities stride": (
-            lambda v: TokenTagger(tiny, ["O", "B"]).entities(["很好"], stride=v),
+            lambda v: TokenTagger(tiny_block, ["O", "B"]).entities(["很好"], stride=v),
             1,
         ),
         "batch_windows batch_size": (lambda v: batch_windows(TEXTS, preprocess, v), 1),
@@ -243,7 +243,7 @@ def takers(preprocess, packed, write, encoder, tiny):
         ),
         **{
             f"SpanReader.answers {name}": (
-                lambda v, name=name: SpanReader(tiny).answers(["很"], ["好"], **{name: v}),
+                lambda v, name=name: SpanReader(tiny_block).answers(["很"], ["好"], **{name: v}),
                 1,
             )
             for name in ("stride", "max_answer_length")
@@ -277,6 +277,7 @@ def takers(preprocess, packed, write, encoder, tiny):
 
 
 @pytest.mark.filterwarnings("ignore:The checkpoint has no weights for question answering")
+@pytest.mark.usefixtures("eagerly")
 def test_every_int_may_be_of_numpy_and_none_is_true(takers, table):
     takers = takers | table
     assert sorted(takers) == sorted(int_arguments())
@@ -284,7 +285,9 @@ def test_every_int_may_be_of_numpy_and_none_is_true(takers, table):
         take(np.int64(value))
         name = "freeze_layers" if "freeze" in place else place.split()[-1]
         for no_int in (True, np.True_, float(value)):
-            with pytest.raises(ValueError, match=rf"^{name} .* got .*{re.escape(repr(no_int))}"):
+            with pytest.raises(
+                ValueError, match=rf"^(\S+: )?{name} .* got .*{re.escape(repr(no_int))}"
+            ):
                 take(no_int)
 
 
