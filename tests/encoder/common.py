@@ -8,6 +8,8 @@ import tensorflow as tf
 from tests.conformance.cases import CONFIG
 
 SMALL = dataclasses.replace(CONFIG, type_vocab_size=3)
+# What is traced of it is half as large.
+SMALL_BLOCK = dataclasses.replace(SMALL, num_hidden_layers=1)
 
 
 def small_inputs(seed=0):

@@ -30,10 +30,10 @@ def inputs_of(mask):
     }
 
 
-def pair(**kwargs):
+def pair(config=SMALL, **kwargs):
     """The same weights without and with padding."""
-    packed = BertEncoder(None, config=SMALL, padding_free=True, **kwargs)
+    packed = BertEncoder(None, config=config, padding_free=True, **kwargs)
     randomized(packed, scale=0.2)
-    padded = BertEncoder(None, config=SMALL, padding_free=False, **kwargs)
+    padded = BertEncoder(None, config=config, padding_free=False, **kwargs)
     padded.set_weights(packed.get_weights())
     return packed, padded

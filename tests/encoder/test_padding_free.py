@@ -9,7 +9,7 @@ from keras import ops
 from keras_bert_zh import BertEncoder
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.feed_forward import FeedForward
-from tests.encoder.common import SMALL, as_tensors, difference, zeroed
+from tests.encoder.common import SMALL, SMALL_BLOCK, as_tensors, difference, zeroed
 from tests.encoder.masks import MASKS, ROWS, inputs_of, pair
 
 BOUNDS = {"float32": 1e-5, "float64": 1e-12, "mixed_bfloat16": 0.1, "mixed_float16": 0.01}
@@ -49,7 +49,7 @@ def test_outputs(mask, training, encoders):
 
 
 def test_graphs_of_open_and_closed_shapes():
-    packed, padded = pair(output_key="sequence_output")
+    packed, padded = pair(SMALL_BLOCK, output_key="sequence_output")
     open_spec = tf.TensorSpec((None, None), "int32")
     graph = tf.function(
         packed, input_signature=[dict.fromkeys(inputs_of(np.ones((1, 1))), open_spec)]

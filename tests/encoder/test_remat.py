@@ -1,17 +1,13 @@
 """Blocks that are computed twice, to save memory, are computed alike."""
 
-import dataclasses
-
 import keras
 import pytest
 import tensorflow as tf
 
 from keras_bert_zh import BertEncoder
 from keras_bert_zh.layers.feed_forward import FeedForward
-from tests.encoder.common import SMALL, as_tensors, difference, small_inputs
+from tests.encoder.common import SMALL, SMALL_BLOCK, as_tensors, difference, small_inputs
 from tests.process import run_python
-
-ONE_BLOCK = dataclasses.replace(SMALL, num_hidden_layers=1)
 
 
 def step_of(remat, around, config=SMALL, **kwargs):
@@ -37,8 +33,8 @@ def step_of(remat, around, config=SMALL, **kwargs):
 def test_gradients_under_dropout(around, padding_free):
     wrap, config = {
         "eager": (lambda step: step, SMALL),
-        "graph": (tf.function, ONE_BLOCK),
-        "xla": (lambda step: tf.function(step, jit_compile=True), ONE_BLOCK),
+        "graph": (tf.function, SMALL_BLOCK),
+        "xla": (lambda step: tf.function(step, jit_compile=True), SMALL_BLOCK),
     }[around]
     steps = [step_of(remat, wrap, config, padding_free=padding_free) for remat in (False, True)]
     inputs = as_tensors(small_inputs())

@@ -3,14 +3,14 @@
 import keras
 
 from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess
-from tests.conformance.cases import CONFIG
+from tests.conformance.cases import ONE_BLOCK
 from tests.encoder.common import randomized
 
 TEXTS = ["今天天气很好", "Keras，好", ""]
 
 
 def encoder_of(**kwargs):
-    return randomized(BertEncoder(None, config=CONFIG, **kwargs))
+    return randomized(BertEncoder(None, config=ONE_BLOCK, **kwargs))
 
 
 def classifier(*inputs):

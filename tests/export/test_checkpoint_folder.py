@@ -60,18 +60,18 @@ def test_over_the_files_that_are_read(tiny, folder, format):
 
 @pytest.mark.filterwarnings("ignore:Keras Hub")
 @pytest.mark.parametrize("format", FORMATS)
-def test_permissions_are_those_of_any_new_file(tiny, folder, format):
+def test_permissions_are_those_of_any_new_file(tiny_block, folder, format):
     folder.with_name("file").touch()
-    save_checkpoint(tiny, folder, format)
+    save_checkpoint(tiny_block, folder, format)
     modes = {path.stat().st_mode for path in folder.rglob("*") if path.is_file()}
     assert modes == {folder.with_name("file").stat().st_mode}
 
 
 @pytest.mark.filterwarnings("ignore:Keras Hub")
-def test_any_format_replaces_any_other(tiny, folder):
+def test_any_format_replaces_any_other(tiny_block, folder):
     for format in (*FORMATS, *reversed(FORMATS)):
-        save_checkpoint(tiny, folder, format, overwrite=True)
-        assert_same(load_checkpoint(folder), tiny)
+        save_checkpoint(tiny_block, folder, format, overwrite=True)
+        assert_same(load_checkpoint(folder), tiny_block)
     assert list(folder.parent.iterdir()) == [folder]
 
 

@@ -18,8 +18,10 @@ from tests.heads.text_models import text_model
 from tests.process import run_python
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "mixed_bfloat16"])
-@pytest.mark.parametrize("padding_free", [None, False])
+@pytest.mark.parametrize(
+    ("dtype", "padding_free"),
+    [("float32", None), ("float32", False), ("bfloat16", None), ("mixed_bfloat16", False)],
+)
 def test_an_encoder(dtype, padding_free):
     encoder = encoder_of(output_key=None, dtype=dtype, padding_free=padding_free)
     frozen = FrozenModel(encoder)

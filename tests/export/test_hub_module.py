@@ -247,7 +247,7 @@ def classifier():
     layer = hub.KerasLayer(path, trainable=True)
     model = tf_keras.Model(symbolic, tf_keras.layers.Dense(2)(layer(symbolic)["pooled_output"]))
     loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(tf_keras.optimizers.Adam(1e-3), loss)
+    model.compile(tf_keras.optimizers.legacy.Adam(1e-3), loss)
     return layer, model
 
 tf.random.set_seed(0)
@@ -288,7 +288,7 @@ with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
     pooled = hub.KerasLayer(sys.argv[1], trainable=True)(symbolic)["pooled_output"]
     model = tf_keras.Model(symbolic, tf_keras.layers.Dense(2)(pooled))
     loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(tf_keras.optimizers.Adam(1e-3), loss)
+    model.compile(tf_keras.optimizers.legacy.Adam(1e-3), loss)
 losses = model.fit(inputs, np.array([0, 1, 0] * 2), epochs=20, verbose=0).history["loss"]
 assert np.mean(losses[-5:]) < np.mean(losses[:5]) / 2, losses
 """,

@@ -102,8 +102,8 @@ def test_it_trains_and_is_saved_with_the_encoder(tmp_path):
     model = keras.saving.register_keras_serializable("test_masked_lm")(Model)()
     labels = np.random.default_rng(0).integers(0, 53, (3, 2))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(1e-2), loss)
-    history = model.fit(MODEL_INPUTS, labels, epochs=20, verbose=0).history["loss"]
+    model.compile(keras.optimizers.Adam(0.03), loss, run_eagerly=True)
+    history = model.fit(MODEL_INPUTS, labels, epochs=8, verbose=0).history["loss"]
     assert history[-1] < history[0] / 2
     expected = model.predict(MODEL_INPUTS, verbose=0)
     model.save(tmp_path / "model.keras")
