@@ -61,8 +61,8 @@ def run_anew(*arguments, backend):
     return process.stdout
 
 
-# The same in a process that need not import TensorFlow. With a file and a number behind --kill, it
-# is killed as soon as the file says that it has gone so many steps.
+# The same in a process that need not import TensorFlow, and is killed as soon as a file says that
+# it has gone so many steps.
 FORK = """
 import os, pathlib, runpy, signal, sys, threading, time
 from safetensors.numpy import load_file
@@ -72,22 +72,12 @@ def kill_after(file, steps):
         time.sleep(0.01)
     os.kill(os.getpid(), signal.SIGKILL)
 
-_, example, *arguments = sys.argv
-if "--kill" in arguments:
-    *arguments, _, file, steps = arguments
-    threading.Thread(target=kill_after, args=(pathlib.Path(file), int(steps)), daemon=True).start()
+_, example, *arguments, file, steps = sys.argv
+threading.Thread(target=kill_after, args=(pathlib.Path(file), int(steps)), daemon=True).start()
 sys.path.insert(0, str(pathlib.Path(example).parent))
 sys.argv = [example, *arguments]
 runpy.run_path(example, run_name="__main__")
 """
-
-
-def fork(*arguments, status=0):
-    """Returns what is printed."""
-    process = fork_python(FORK, EXAMPLE, *arguments)
-    assert process.returncode == status, process.stderr[-3000:]
-    assert process.stderr == ""
-    return process.stdout
 
 
 def whole_run(text, folder, backend):
@@ -120,17 +110,19 @@ def test_under_jax(text, tmp_path):
     whole_run(text, tmp_path / "whole", "jax")
 
 
-def test_killed_and_resumed_equals_uninterrupted(example, text, tmp_path):
+def test_killed_and_resumed_equals_uninterrupted(example, text, tmp_path, capsys):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     printed = whole_run(text, whole, "tensorflow")
     common = [*text, *SMALL, *SCHEDULE]
     options = [*common, "--output", parts, "--save-minutes", "0"]
     state = parts / "state.safetensors"
-    fork(*options, "--kill", state, 2, status=-signal.SIGKILL)
+    killed = fork_python(FORK, EXAMPLE, *options, state, 2)
+    assert (killed.returncode, killed.stderr) == (-signal.SIGKILL, "")
     at = int(load_file(state)["optimizer/0"])
     assert 2 <= at < 8
     assert not (parts / "checkpoint").exists()
-    resumed = fork(*options)
+    example.main(list(map(str, options)))
+    resumed = capsys.readouterr().out
     assert f"Going on after step {at}.\nEpoch " in resumed
 
     expected, found = (
