@@ -3,7 +3,7 @@
 import pytest
 
 from keras_bert_zh import BertEncoder, BertPreprocess, FrozenModel
-from tests.encoder.common import SMALL, randomized
+from tests.encoder.common import SMALL_BLOCK, randomized
 from tests.export.models import encoder_of
 
 
@@ -14,14 +14,14 @@ def folder(tmp_path):
 
 @pytest.fixture
 def encoder():
-    return randomized(BertEncoder(None, config=SMALL))
+    return randomized(BertEncoder(None, config=SMALL_BLOCK))
 
 
 @pytest.fixture(scope="module")
 def preprocess():
     """A vocabulary for that encoder."""
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    characters = [chr(0x4E00 + index) for index in range(SMALL.vocab_size - len(special))]
+    characters = [chr(0x4E00 + index) for index in range(SMALL_BLOCK.vocab_size - len(special))]
     return BertPreprocess(vocabulary=special + characters)
 
 
