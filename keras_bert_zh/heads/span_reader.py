@@ -112,6 +112,7 @@ class SpanReader(FineTuned, keras.Model):
 
     def call(self, inputs, training=None):
         if not are_ids(inputs):
+            self.check_strings()
             _check_pairs(inputs)
         hidden, mask = self.encoded(inputs, training)
         found = ops.unstack(self.logits(hidden, training), 2, axis=-1)

@@ -51,13 +51,16 @@ def test_texts_are_as_their_ids(fine_tuned, task):
     model = MODELS[task](fine_tuned[task], max_length=12)
     first, second = ["a b c", "d", "e f"], ["g", "h", "a d e c b a e d c b"]
     expected = by_output(model(model.preprocess(first)))
-    for texts in (first, tf.constant(first), np.array(first, object), {"text_a": first}):
+    single = (first, tf.constant(first), np.array(first, object), {"text_a": first})
+    for texts in () if model.takes_pairs else single:
         for key, value in by_output(model(texts)).items():
             assert value.shape[:1] == (3,)
             assert difference(value, expected[key]) == 0
     pairs = by_output(model(model.preprocess((first, second))))
-    for key, value in by_output(model((first, second))).items():
-        assert difference(value, pairs[key]) == 0 < difference(value, expected[key])
+    for texts in ((first, second), {"text_a": first, "text_b": second}):
+        for key, value in by_output(model(texts)).items():
+            assert value.shape[:1] == (3,)
+            assert difference(value, pairs[key]) == 0 < difference(value, expected[key])
 
 
 @pytest.mark.usefixtures("eagerly")

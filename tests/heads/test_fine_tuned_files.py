@@ -35,7 +35,8 @@ def assert_same_model(again, model):
     assert again.head == model.head
     for name in ("vocabulary", "lowercase", "max_length"):
         assert getattr(again.preprocess, name) == getattr(model.preprocess, name)
-    outputs, expected = (by_output(each(TEXTS)) for each in (again, model))
+    texts = (TEXTS, TEXTS[::-1]) if model.takes_pairs else TEXTS
+    outputs, expected = (by_output(each(texts)) for each in (again, model))
     for key, value in expected.items():
         assert difference(outputs[key], value) == 0
 
