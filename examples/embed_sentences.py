@@ -65,7 +65,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def read(options: argparse.Namespace) -> tuple[Pairs, Pairs]:
     """Returns what to learn from, and what to be tested on."""
     if options.train and options.simcse:
-        texts = np.array(task.texts_of(options.train, options)[: options.rows], object)
+        texts = np.array(task.table_of(options.train, options).texts[: options.rows], object)
         return Pairs(texts, texts, None), read_numbers(options.test, options)
     if options.train:
         train, test = (read_numbers(file, options) for file in (options.train, options.test))
@@ -140,7 +140,7 @@ def predict(options: argparse.Namespace) -> None:
     """Prints for each text of `--predict` the closest other one, by the model in `--output`."""
     encoder = outputs.saved_model(options)
     with task.errors_end_it():
-        texts = np.array(task.texts_of(options.predict, options), object)
+        texts = np.array(task.table_of(options.predict, options).texts, object)
         if len(set(texts)) < 2:
             raise ValueError(
                 f"{options.predict}: expected two different texts or more, of which each has a "

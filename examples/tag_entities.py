@@ -133,12 +133,14 @@ def predict(options: argparse.Namespace) -> None:
     """Prints the entities in the texts of `--predict`, by the model in `--output`."""
     model = outputs.saved_model(options)
     with task.errors_end_it():
-        texts = task.texts_of(options.predict, options)
+        table = task.table_of(options.predict, options)
     task.print_rows(
-        ("row", "start", "end", "label", "score", "entity"),
+        ("line", "start", "end", "label", "score", "entity"),
         (
-            (row, span.start, span.end, span.kind, f"{score:.4f}", text[span.start : span.end])
-            for row, (text, found) in enumerate(zip(texts, find(model, texts), strict=True))
+            (line, span.start, span.end, span.kind, f"{score:.4f}", text[span.start : span.end])
+            for line, text, found in zip(
+                table.lines, table.texts, find(model, table.texts), strict=True
+            )
             for span, score in found
         ),
     )

@@ -164,7 +164,7 @@ def predict(options: argparse.Namespace, characters: int | None = None) -> None:
     """
     model = outputs.saved_model(options)
     with task.errors_end_it():
-        texts = task.texts_of(options.predict, options)
+        texts = task.table_of(options.predict, options).texts
     found = probabilities(model, np.array([text[:characters] for text in texts], object))
     if model.head.problem_type == "multi_label_classification":
         chosen = [np.flatnonzero(row > 0.5) for row in found]

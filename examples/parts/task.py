@@ -12,7 +12,7 @@ In `train`, one after the other:
     outputs.save(model, options)        whole or not at all, to `model.keras`
     return {"accuracy": 0.86, "baseline_accuracy": 0.83}      the last lines that are printed
 
-In `predict`: outputs.saved_model, task.texts_of, task.print_rows.
+In `predict`: outputs.saved_model, task.table_of, task.print_rows.
 
 `parser` takes the columns of the user's files, such as `("text", "text_b", "label")`, and adds an
 option for each. A script adds options of its own to what it returns; by `add_at_hand` those that
@@ -273,9 +273,9 @@ def first(table: Table, options: argparse.Namespace) -> Table:
     return dataclasses.replace(table, **{name: held[:rows] for name, held in columns.items()})
 
 
-def texts_of(file: pathlib.Path, options: argparse.Namespace) -> list[str]:
-    """Returns the lines of a .txt, or of another file the column `--text`."""
-    return read_table(file, 0 if file.suffix == ".txt" else options.text).texts
+def table_of(file: pathlib.Path, options: argparse.Namespace) -> Table:
+    """Reads texts: the lines of a .txt, or of another file the column `--text`."""
+    return read_table(file, 0 if file.suffix == ".txt" else options.text)
 
 
 def print_rows(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
