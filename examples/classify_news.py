@@ -11,7 +11,8 @@ The script needs the folder `parts` beside it.
 It fine-tunes the small checkpoint that comes with the package on 1,600 articles. It reads 250
 characters of each by windows of 128 tokens: the answer is the mean of theirs, in training, too. Of
 files of your own it reads all, or as much as --characters says; --predict reads as much as the run.
-With --no-windows texts are cut at 128 tokens instead. Expected, after four minutes on two CPU cores:
+With --no-windows texts are cut at 128 tokens instead. Expected, after four minutes on two CPU
+cores:
 
     accuracy 0.7652 (three seeds: 0.7595 to 0.7735)
     baseline_accuracy 0.7134
