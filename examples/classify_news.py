@@ -30,6 +30,7 @@ from parts import classification, outputs, task
 from parts.classification import Data, Part
 from parts.news import LABELS, load_news
 from parts.picture import Outcome, draw
+from parts.texts import count_long
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def train(options: argparse.Namespace) -> dict[str, float]:
     much = f"the first {options.characters:,} characters" if options.characters else "all"
     stride = (options.stride or options.max_length - 2) if options.windows else None
     model = classification.build(checkpoint, data, options, stride=stride)
-    (long,) = classification.count_long(model, data.test)
+    (long,) = count_long(model.preprocess, data.test.texts)
     how = "long texts by windows" if options.windows else "long texts cut"
     print(
         f"{len(data.train.texts):,} texts to learn from, {len(data.test.texts):,} to be tested, "

@@ -28,6 +28,7 @@ from parts import classification, outputs, task
 from parts.classification import Data
 from parts.picture import Outcome, draw
 from parts.reviews import LABELS, load_reviews
+from parts.texts import count_long
 
 import keras
 import numpy as np
@@ -56,7 +57,7 @@ def train(options: argparse.Namespace) -> dict[str, float]:
     checkpoint = task.begin(options, [REPORT])
     print(f"{len(data.train.texts):,} texts to learn from, {len(data.test.texts):,} to be tested.")
     model = classification.build(checkpoint, data, options)
-    train_cut, test_cut = classification.count_long(model, data.train, data.test)
+    train_cut, test_cut = count_long(model.preprocess, data.train.texts, data.test.texts)
     print(f"--max-length {options.max_length} cuts {train_cut:,} and {test_cut:,} of them.")
 
     history = classification.fit(model, data, options)

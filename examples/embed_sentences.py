@@ -35,6 +35,7 @@ from parts import outputs, similarity, task
 from parts.headlines import load_headlines
 from parts.neighbourhoods import draw
 from parts.pairs import Pairs, read_numbers
+from parts.texts import count_long, table_of
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -64,7 +65,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def read(options: argparse.Namespace) -> tuple[Pairs, Pairs]:
     """Returns what to learn from, and what to be tested on."""
     if options.train and options.simcse:
-        texts = np.array(task.table_of(options.train, options).texts[: options.rows], object)
+        texts = np.array(table_of(options.train, options).texts[: options.rows], object)
         return Pairs(texts, texts, None), read_numbers(options.test, options)
     if options.train:
         train, test = (read_numbers(file, options) for file in (options.train, options.test))
@@ -85,7 +86,7 @@ def train(options: argparse.Namespace) -> dict[str, float]:
     noise = {"dropout": 0.1} if options.simcse else {}  # "small" has none of its own.
     encoder = similarity.sentence_encoder(checkpoint, options, name=options.task, **noise)
     parts = [part.different_texts for part in (rows, test)]
-    train_cut, test_cut = similarity.count_long(encoder.preprocess, *parts)
+    train_cut, test_cut = count_long(encoder.preprocess, *parts)
     print(f"--max-length {options.max_length} cuts {train_cut:,} and {test_cut:,} of the texts.")
     embed = similarity.by_model(encoder)
     others = {"untrained": embed, "baseline": similarity.by_tfidf(rows.all_texts)}
@@ -139,7 +140,7 @@ def predict(options: argparse.Namespace) -> None:
     """Prints for each text of `--predict` the closest other one, by the model in `--output`."""
     encoder = outputs.saved_model(options)
     with task.errors_end_it():
-        texts = np.array(task.table_of(options.predict, options).texts, object)
+        texts = np.array(table_of(options.predict, options).texts, object)
         if len(set(texts)) < 2:
             raise ValueError(
                 f"{options.predict}: expected two different texts or more, of which each has a "

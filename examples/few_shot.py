@@ -31,6 +31,7 @@ from collections.abc import Sequence
 from parts import classification, outputs, task
 from parts.classification import Data, Part
 from parts.reviews import LABELS, load_reviews
+from parts.texts import count_long
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -53,7 +54,7 @@ def train(options: argparse.Namespace) -> dict[str, float]:
     outputs.check_labels(options, data.names)
     checkpoint = task.begin(options)
     model = classification.make(checkpoint, data, options)
-    (cut,) = classification.count_long(model, data.test)
+    (cut,) = count_long(model.preprocess, data.test.texts)
     print(f"--max-length {options.max_length} cuts {cut:,} of {len(data.test.texts):,} texts.")
     test, scores = vectors(model, data.test.texts), {}
     shots = options.shots or ((None,) if options.train else SHOTS)

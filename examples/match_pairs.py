@@ -36,6 +36,7 @@ from parts import outputs, pairs, similarity, task
 from parts.defaults import NARROW
 from parts.pair_models import fit_cross, fit_towers, probabilities
 from parts.picture import Outcome, draw
+from parts.texts import count_long
 
 import numpy as np
 
@@ -110,7 +111,7 @@ def show_sizes(data: pairs.Data, preprocess: BertPreprocess, method: str) -> Non
         f"by --method {method}."
     )
     read = [part.different_texts if what == "texts" else tuple(part[:2]) for part in parts]
-    train_cut, test_cut = similarity.count_long(preprocess, *read)
+    train_cut, test_cut = count_long(preprocess, *read)
     print(
         f"--max-length {preprocess.max_length} cuts {train_cut:,} and {test_cut:,} of the {what}."
     )

@@ -31,6 +31,7 @@ from parts import character_crf, entity_scores, outputs, task
 from parts.entity_picture import draw
 from parts.people_daily import load_people_daily
 from parts.tagged import Tagged, check_kinds, kinds_of, read_tagged
+from parts.texts import table_of
 from parts.word_labels import to_tokens
 
 import tensorflow as tf
@@ -133,7 +134,7 @@ def predict(options: argparse.Namespace) -> None:
     """Prints the entities in the texts of `--predict`, by the model in `--output`."""
     model = outputs.saved_model(options)
     with task.errors_end_it():
-        table = task.table_of(options.predict, options)
+        table = table_of(options.predict, options)
     task.print_rows(
         ("line", "start", "end", "label", "score", "entity"),
         (

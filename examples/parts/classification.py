@@ -1,11 +1,11 @@
 """Texts, or pairs of them, and one label or several: what the scripts share that classify."""
 
 import argparse
-import warnings
 from typing import Any, NamedTuple
 
 from parts import outputs, task
 from parts.reviews import Part
+from parts.texts import first_rows, table_of
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from keras_bert_zh import Checkpoint, TextClassifier, TruncationWarning, read_table
+from keras_bert_zh import Checkpoint, TextClassifier, read_table
 from keras_bert_zh.data.table import Table
 
 MUCH_TEXT = 3_000_000  # Characters.
@@ -42,7 +42,7 @@ def read(options: argparse.Namespace, *, several: bool = False, validation: bool
         read_table(file, options.text, options.label, label_kind=kind)
         for file in (options.train, options.test)
     )
-    train = task.first(train, options)
+    train = first_rows(train, options)
     if not any(test.labels):
         raise ValueError(
             f"{options.test}: no row has a label, so that nothing can be measured. Name a file "
@@ -89,12 +89,6 @@ def make(
             name=options.task,
             **arguments,
         )
-
-
-def count_long(model: TextClassifier, *parts: Part) -> list[int]:
-    """Returns how many texts of each part `--max-length` cuts; no warning will say it again."""
-    warnings.simplefilter("ignore", TruncationWarning)
-    return [model.preprocess.count_truncated(part.texts).texts for part in parts]
 
 
 def fit(model: TextClassifier, data: Data, options: argparse.Namespace) -> dict[str, list[float]]:
@@ -164,7 +158,7 @@ def predict(options: argparse.Namespace, characters: int | None = None) -> None:
     """
     model = outputs.saved_model(options)
     with task.errors_end_it():
-        texts = task.table_of(options.predict, options).texts
+        texts = table_of(options.predict, options).texts
     found = probabilities(model, np.array([text[:characters] for text in texts], object))
     if model.head.problem_type == "multi_label_classification":
         chosen = [np.flatnonzero(row > 0.5) for row in found]

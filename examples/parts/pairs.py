@@ -8,6 +8,7 @@ from typing import NamedTuple
 from parts import task
 from parts.headlines import Headlines, load_headlines
 from parts.similarity import by_tfidf, of_rows, threshold
+from parts.texts import first_rows
 
 import numpy as np
 from scipy.sparse import hstack
@@ -56,7 +57,7 @@ def read(options: argparse.Namespace) -> Data:
         read_table(file, options.text, options.label, text_b=options.text_b)
         for file in (options.train, options.test)
     )
-    train = task.first(train, options)
+    train = first_rows(train, options)
     names = train.label_names()
     if len(names) == 2 and names != ("0", "1"):
         given = _pairs(train, names)

@@ -1,7 +1,6 @@
 """Vectors of texts and their cosines: what the scripts share that compare texts."""
 
 import argparse
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from keras_bert_zh import BertPreprocess, Checkpoint, SentenceEncoder, TruncationWarning
+from keras_bert_zh import Checkpoint, SentenceEncoder
 
 # Of texts `[rows]` vectors of length 1, `[rows, D]`, which may be sparse.
 Embed = Callable[[np.ndarray], Any]
@@ -43,12 +42,6 @@ def sentence_encoder(
             dtype=task.dtype(options),
             **arguments,
         )
-
-
-def count_long(preprocess: BertPreprocess, *parts: Any) -> list[int]:
-    """Returns how many texts, or pairs, of each part are cut; no warning will say it again."""
-    warnings.simplefilter("ignore", TruncationWarning)
-    return [preprocess.count_truncated(part).texts for part in parts]
 
 
 def by_model(encoder: keras.Model) -> Embed:

@@ -12,7 +12,7 @@ In `train`, one after the other:
     outputs.save(model, options)        whole or not at all, to `model.keras`
     return {"accuracy": 0.86, "baseline_accuracy": 0.83}      the last lines that are printed
 
-In `predict`: outputs.saved_model, task.table_of, task.print_rows.
+In `predict`: outputs.saved_model, table_of, task.print_rows.
 
 `parser` takes the columns of the user's files, such as `("text", "text_b", "label")`, and adds an
 option for each. A script adds options of its own to what it returns; by `add_at_hand` those that
@@ -23,7 +23,6 @@ hand that is not installed, end the run with a message: `with task.errors_end_it
 
 import argparse
 import contextlib
-import dataclasses
 import pathlib
 import sys
 import time
@@ -41,10 +40,8 @@ from keras_bert_zh import (
     TrainingState,
     adamw,
     load_checkpoint,
-    read_table,
     shuffled_batches,
 )
-from keras_bert_zh.data.table import Table
 
 DEFAULT = "(default: %(default)s)"
 SAVE_MINUTES = 5
@@ -262,20 +259,6 @@ def fit(
             history.setdefault(name, []).extend(values)
         step = until * an_epoch
     return history
-
-
-def first(table: Table, options: argparse.Namespace) -> Table:
-    """Returns as many rows of --train as `--rows` says."""
-    rows = getattr(options, "rows", None)
-    columns = {"texts": table.texts, "labels": table.labels, "lines": table.lines}
-    if table.texts_b is not None:
-        columns["texts_b"] = table.texts_b
-    return dataclasses.replace(table, **{name: held[:rows] for name, held in columns.items()})
-
-
-def table_of(file: pathlib.Path, options: argparse.Namespace) -> Table:
-    """Reads texts: the lines of a .txt, or of another file the column `--text`."""
-    return read_table(file, 0 if file.suffix == ".txt" else options.text)
 
 
 def print_rows(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -120,8 +120,7 @@ class TwoTowers(Exported, TakesLists, keras.Model):
         vectors = self.predict(pairs, **{"verbose": 0} | kwargs)
         if vectors.shape[1] != 2:
             raise ValueError(f"Cosines are of two columns, got {vectors.shape[1]}.")
-        lengths = np.maximum(np.linalg.norm(vectors, axis=-1), 1e-12)
-        return (vectors[:, 0] * vectors[:, 1]).sum(-1) / lengths.prod(-1)
+        return ops.convert_to_numpy(_cosines(vectors))
 
     def check_strings(self):
         """Raises ValueError unless the model takes texts here."""
@@ -145,11 +144,7 @@ class TwoTowers(Exported, TakesLists, keras.Model):
         return lambda pairs: self._vectors(pairs, of_rows)
 
     def endpoints(self, call):
-        def cosines(pairs):
-            first, second = ops.unstack(ops.normalize(call(pairs), axis=-1), 2, axis=1)
-            return {"cosine": ops.sum(first * second, axis=-1)}
-
-        return {"cosines": cosines}
+        return {"cosines": lambda pairs: {"cosine": _cosines(call(pairs))}}
 
     def get_config(self) -> dict[str, Any]:
         encoder = keras.saving.serialize_keras_object(self.sentence_encoder)
@@ -174,6 +169,11 @@ def _columns(inputs):
     if len(set(map(are_ids, inputs))) > 1:
         raise ValueError("TwoTowers takes columns of texts or of ids, and some are of each.")
     return list(inputs)
+
+
+def _cosines(vectors):
+    first, second = ops.unstack(ops.normalize(vectors, axis=-1), 2, axis=1)
+    return ops.sum(first * second, axis=-1)
 
 
 @says_it_all

@@ -166,11 +166,12 @@ def test_rows_are_printed_as_tsv(task, capsys):
     assert capsys.readouterr().out == "text\tlabel\n一 二 三\t1\n"
 
 
-def test_texts_of_lines_and_of_a_column(task, parse, tmp_path):
+def test_texts_of_lines_and_of_a_column(parse, tmp_path):
+    table_of = importlib.import_module("parts.texts").table_of
     (tmp_path / "a.txt").write_text("一\n二\n", encoding="utf-8")
     (tmp_path / "a.csv").write_text("x,y\n一,二\n", encoding="utf-8")
-    assert task.table_of(tmp_path / "a.txt", parse()).texts == ["一", "二"]
-    assert task.table_of(tmp_path / "a.csv", parse("--text", "y")).texts == ["二"]
+    assert table_of(tmp_path / "a.txt", parse()).texts == ["一", "二"]
+    assert table_of(tmp_path / "a.csv", parse("--text", "y")).texts == ["二"]
 
 
 def test_one_in_ten_rows_is_for_validation(task):
