@@ -107,6 +107,7 @@ TENSORFLOW = (
     "heads/saved_model.py",
     "layers/tensorflow",
     "data/word_choice.py",
+    "training/fused_adamw.py",
 )
 
 

@@ -1,11 +1,18 @@
 """AdamW with a learning rate for each layer."""
 
-import collections
 import re
 from collections.abc import Mapping
 from typing import Any
 
 import keras
+
+from keras_bert_zh.layers import kernels
+
+_AdamW: Any
+if kernels.ON_TENSORFLOW:
+    from keras_bert_zh.training.fused_adamw import FusedAdamW as _AdamW
+else:
+    _AdamW = keras.optimizers.AdamW
 
 # Keras searches this in `bias`, or under TensorFlow in `layer/bias:0`: anchored, since else a layer
 # whose name holds one of these words would not decay there.
@@ -15,7 +22,7 @@ _BLOCK = re.compile(r"(.*?)(?:^|/)block_(\d+)/")
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
-class LayerwiseAdamW(keras.optimizers.AdamW):
+class LayerwiseAdamW(_AdamW):
     """AdamW that multiplies the learning rate by a factor for each variable; see `adamw`.
 
     Weight decay, which AdamW multiplies by the learning rate, is multiplied by the factor too.
@@ -51,19 +58,13 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
     def update_step(self, gradient, variable, learning_rate):
         factor = self._factor(variable)
         rate = learning_rate if factor == 1 else learning_rate * factor
+        if self.weight_decay and self._use_weight_decay(variable):
+            decay = keras.ops.cast(rate * self.weight_decay, variable.dtype)
+            self.assign_sub(variable, variable * decay)
         super().update_step(gradient, variable, rate)
 
     def _apply_weight_decay(self, variables):
-        groups = collections.defaultdict(list)
-        for variable in variables:
-            groups[self._factor(variable)].append(variable)
-        weight_decay = self.weight_decay
-        try:
-            for factor, group in groups.items():
-                self.weight_decay = weight_decay * factor
-                super()._apply_weight_decay(group)
-        finally:
-            self.weight_decay = weight_decay
+        """Does nothing: here each variable decays where it is updated, at its own rate."""
 
     def _factor(self, variable) -> float:
         return self._factors[self._get_variable_index(variable)]
