@@ -14,6 +14,7 @@ __all__ = [
     "BertPreprocess",
     "Checkpoint",
     "CoSENT",
+    "ExportedModel",
     "FrozenModel",
     "InBatchNegatives",
     "MaskTokens",
@@ -31,6 +32,7 @@ __all__ = [
     "align_labels",
     "batch_by_length",
     "batch_windows",
+    "export_model",
     "join_first",
     "join_mean",
     "join_tokens",
@@ -59,8 +61,10 @@ if not quiet.is_command_line():
     from keras_bert_zh.data.table import read_table
     from keras_bert_zh.data.windows import batch_windows, join_first, join_mean, join_tokens
     from keras_bert_zh.encoder import BertEncoder
+    from keras_bert_zh.engines.exported_model import ExportedModel
     from keras_bert_zh.export.checkpoint import save_checkpoint
     from keras_bert_zh.export.frozen import FrozenModel
+    from keras_bert_zh.export.model import export_model
     from keras_bert_zh.heads.masked_lm import MaskedLM
     from keras_bert_zh.heads.sentence_encoder import SentenceEncoder
     from keras_bert_zh.heads.span_reader import SpanReader

@@ -1,1 +1,1 @@
-"""The way out of Keras: checkpoints, the Hub module, frozen models."""
+"""The way out of Keras: checkpoints, the Hub module, models for prediction alone."""

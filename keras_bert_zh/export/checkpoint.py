@@ -103,7 +103,7 @@ def save_checkpoint(
     if preprocess is None and isinstance(source, OnText):
         preprocess = source.preprocess
     if preprocess is not None:
-        checkpoint = _with_vocabulary(checkpoint, preprocess)
+        checkpoint = with_vocabulary(checkpoint, preprocess)
     _check_weights(checkpoint)
     folder = check_path_to_write("folder", folder)
     with new_folder(folder, replaces=CHECKPOINT, overwrite=overwrite) as new:
@@ -134,8 +134,10 @@ def _checkpoint(source: BertEncoder | OnEncoder | Checkpoint) -> Checkpoint:
             "whole model, pass the layer that is one) or a Checkpoint (of a path, what "
             f"load_checkpoint returns), got {source!r}."
         )
-    variables = source.named_variables()
-    kinds = {name: keras.backend.standardize_dtype(v.dtype) for name, v in variables.items()}
+    kinds = {
+        name: keras.backend.standardize_dtype(v.dtype)
+        for name, v in source.named_variables().items()
+    }
     quantised = [f"{name} is {kind}" for name, kind in kinds.items() if kind not in FLOATS]
     if quantised:
         raise ValueError(
@@ -143,6 +145,15 @@ def _checkpoint(source: BertEncoder | OnEncoder | Checkpoint) -> Checkpoint:
             f"({quantised[0]}), and no checkpoint format holds such weights. Save it before it is "
             "quantised."
         )
+    return checkpoint_of(source)
+
+
+def checkpoint_of(source: BertEncoder | OnEncoder) -> Checkpoint:
+    """Returns a checkpoint of an encoder or a model on one, whose weights are read when asked for.
+
+    It has no vocabulary.
+    """
+    variables = source.named_variables()
     tensors = {
         name: Tensor(tuple(variable.shape), "float32", functools.partial(_read, source, name))
         for name, variable in variables.items()
@@ -159,7 +170,13 @@ def _read(source: BertEncoder | OnEncoder, name: str) -> np.ndarray:
     return layer.merged() if is_adapted else to_float32(getattr(layer, kind))
 
 
-def _with_vocabulary(checkpoint: Checkpoint, preprocess: BertPreprocess) -> Checkpoint:
+def with_vocabulary(checkpoint: Checkpoint, preprocess: BertPreprocess) -> Checkpoint:
+    """Returns the checkpoint with the vocabulary of a preprocess.
+
+    Raises:
+        TypeError: if it is none.
+        ValueError: if it does not fit the embeddings.
+    """
     if not isinstance(preprocess, BertPreprocess):
         raise TypeError(f"preprocess must be a BertPreprocess, got {preprocess!r}.")
     tokens = without_blank_end(preprocess.vocabulary, checkpoint.config.vocab_size)

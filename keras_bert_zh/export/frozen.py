@@ -21,16 +21,11 @@ from keras_bert_zh.export.frozen_inputs import (
 )
 from keras_bert_zh.files.freed_memory import give_back
 from keras_bert_zh.files.new_folder import new_folder
-from keras_bert_zh.files.replaceable import Replaceable, unknown_files
+from keras_bert_zh.files.replaceable import SAVED_MODEL_FILES, Replaceable, unknown_files
 from keras_bert_zh.layers import kernels
 
 # What `save` writes.
 _PREFIX = "variables/variables"
-_FILES = {
-    "": ("saved_model.pb", "fingerprint.pb"),
-    "variables": ("variables.index", "variables.data-?????-of-?????"),
-    "assets": (),
-}
 
 
 class FrozenModel:
@@ -160,7 +155,7 @@ class FrozenModel:
 
 def _check_frozen(folder: pathlib.Path) -> None:
     """Raises ValueError if the folder does not hold what `save` has written, or holds more."""
-    strange = next(unknown_files(folder, _FILES), None)
+    strange = next(unknown_files(folder, SAVED_MODEL_FILES), None)
     if strange:
         raise ValueError(f"{strange} in it is no file of a frozen model.")
     whole = all((folder / name).is_file() for name in ("saved_model.pb", f"{_PREFIX}.index"))

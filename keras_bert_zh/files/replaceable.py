@@ -8,6 +8,13 @@ from typing import NamedTuple
 # Patterns of the names of files, by subfolder.
 Files = Mapping[str, tuple[str, ...]]
 
+# Of a SavedModel that has no assets.
+SAVED_MODEL_FILES: Files = {
+    "": ("saved_model.pb", "fingerprint.pb"),
+    "variables": ("variables.index", "variables.data-?????-of-?????"),
+    "assets": (),
+}
+
 
 class Replaceable(NamedTuple):
     """What is written to a place, and so may be replaced there.

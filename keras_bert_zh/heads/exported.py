@@ -35,6 +35,10 @@ class Exported(_Model):
         """Returns what makes outputs of texts, from what makes them of ids."""
         raise NotImplementedError
 
+    def named(self, outputs: Any) -> dict[str, Any]:
+        """Returns outputs, the model's or an endpoint's, by the names that they have in a file."""
+        return outputs if isinstance(outputs, dict) else {self.output_name: outputs}
+
     def endpoints(self, call: Callable) -> dict[str, Callable]:
         """Returns what a SavedModel of this offers beside its plain outputs, by name.
 

@@ -1,34 +1,25 @@
 """A model of texts as a SavedModel: what can be called there, by Python and by servers."""
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_bert_zh.arguments import check_path_to_write
 from keras_bert_zh.files.new_folder import new_folder
-from keras_bert_zh.files.replaceable import Replaceable, unknown_files
+from keras_bert_zh.files.replaceable import SAVED_MODEL_FILES, Replaceable, unknown_files
 from keras_bert_zh.input_keys import INPUT_KEYS
-
-_FILES = {
-    "": ("saved_model.pb", "fingerprint.pb"),
-    "variables": ("variables.index", "variables.data-?????-of-?????"),
-    "assets": (),
-}
 
 
 def write(model: Any, folder: str | os.PathLike) -> list[str]:
     """Writes a SavedModel, which TensorFlow and tensorflow-text run without this package.
 
-    What `tf.saved_model.load` returns has `serve(inputs)`, which is calling the model, for tensors
-    in the structure of `model.signature()`; the endpoints of the model, such as `entities(texts)`;
-    and `labels()`, if it has labels. Servers, which take neither ragged tensors nor structures,
-    have signatures: `serving_default`, from texts to what the endpoint returns, or else `serve`;
-    `tokens`, from ids to what `serve` returns; and `labels`. Ragged outputs are padded there, and
-    `count <int32>[B]` says how many values of each row are none of padding.
+    What is in it, `saved_module` says.
 
     Args:
         model: model of texts, on the TensorFlow backend.
@@ -42,52 +33,84 @@ def write(model: Any, folder: str | os.PathLike) -> list[str]:
         ValueError: if there is anything else in the folder.
         OSError: if it can't be written.
     """
-    module, signatures = _module(model)
-
-    def save(path):
-        try:
-            tf.saved_model.save(module, str(path), signatures=signatures)
-        except tf.errors.OpError as error:
-            raise OSError(f"{folder} can't be written: {error.message}") from error
-
+    module, signatures = saved_module(model)
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", os.fspath(folder)):
-        save(folder)
+        save(module, signatures, folder)
     else:
         place = check_path_to_write("folder", folder)
         with new_folder(place, replaces=_SAVED_MODEL, overwrite=True) as new:
-            save(new)
+            save(module, signatures, new)
     return list(signatures)
 
 
+def save(module: tf.Module, signatures: dict[str, Any], folder: str | os.PathLike) -> None:
+    """Writes what `saved_module` returned.
+
+    Raises:
+        OSError: if it can't be written.
+    """
+    # Nothing but variables is trained there.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=bool(module.variables))
+    try:
+        tf.saved_model.save(module, os.fspath(folder), signatures=signatures, options=options)
+    except tf.errors.OpError as error:
+        raise OSError(f"{folder} can't be written: {error.message}") from error
+
+
 class _Module(tf.Module):
-    """What is saved; all its attributes are set in `_module`."""
+    """What is saved; all its attributes are set in `saved_module`."""
 
     # In place of tf.Module's properties, which a SavedModel does not keep.
     variables: Sequence[tf.Variable] = ()
     trainable_variables: Sequence[tf.Variable] = ()
 
 
-def _module(model: Any) -> tuple[_Module, dict[str, Callable]]:
+def saved_module(model: Any, *, constant: bool = False) -> tuple[_Module, dict[str, Any]]:
+    """Returns what a SavedModel of a model holds, and its signatures.
+
+    What `tf.saved_model.load` returns has `serve(inputs)`, which is calling the model, for tensors
+    in the structure of `model.signature()`; the endpoints of the model, such as `entities(texts)`;
+    and `labels()`, if it has labels. Servers, which take neither ragged tensors nor structures,
+    have signatures: `serving_default`, from texts to what the endpoint returns, or else `serve`;
+    `tokens`, from ids to what `serve` returns; and `labels`. Ragged outputs are padded there, and
+    `count <int32>[B]` says how many values of each row are none of padding.
+
+    Args:
+        model: Exported, or what has its methods and attributes.
+        constant: bool, whether the graphs hold the weights as constants, not as variables.
+    """
     takes = keras.tree.map_structure(_spec, model.signature())
     of_texts = all(spec.dtype == tf.string for spec in keras.tree.flatten(takes))
-    ids = {key: tf.TensorSpec((None, None), tf.int32, name=key) for key in INPUT_KEYS}
+    ids = takes
+    if of_texts:
+        ids = {key: tf.TensorSpec((None, None), tf.int32, name=key) for key in INPUT_KEYS}
+    values = {id(variable): variable.numpy() for variable in model.variables} if constant else {}
+
+    def function(of: Callable, takes: Any) -> Callable:
+        def call(inputs):
+            with _Constants(values) if constant else contextlib.nullcontext():
+                return of(inputs)
+
+        return _function(call, takes)
 
     # Encoder and head are traced once, and called by all of the others.
-    of_ids = _function(model.of_ids, ids if of_texts else takes)
+    of_ids = function(model.of_ids, ids)
     module = _Module()
-    module.variables, module.trainable_variables = model.variables, model.trainable_variables
-    module.serve = _function(model.served(of_ids), takes) if of_texts else of_ids
+    if not constant:
+        module.variables, module.trainable_variables = model.variables, model.trainable_variables
+    module.serve = function(model.served(of_ids), takes) if of_texts else of_ids
 
     def call(inputs):
         return (of_ids if isinstance(inputs, Mapping) else module.serve)(inputs)
 
     default = module.serve
-    for name, function in model.endpoints(call).items():
-        default = _function(function, takes)
+    for name, endpoint in model.endpoints(call).items():
+        default = function(endpoint, takes)
         setattr(module, name, default)
-    signatures = {"serving_default": _signature(model, default, takes)}
-    if of_texts:
-        signatures["tokens"] = _signature(model, of_ids, ids)
+    signatures = {
+        "serving_default": _signature(model, default, takes),
+        "tokens": _signature(model, of_ids, ids),
+    }
     labels = getattr(model, "labels", None)
     if labels is not None:
         module.labels = tf.function(lambda: tf.constant(labels), input_signature=[])
@@ -96,7 +119,35 @@ def _module(model: Any) -> tuple[_Module, dict[str, Callable]]:
 
 
 def _function(function: Callable, takes: Any) -> Callable:
-    return tf.function(function, input_signature=[takes], autograph=False)
+    traced = tf.function(function, input_signature=[takes], autograph=False)
+    traced = traced.get_concrete_function()
+
+    # TensorFlow traces a function once more when it saves it: this one, and not what is in it.
+    def call(inputs):
+        return traced(inputs)
+
+    return tf.function(call, input_signature=[takes], autograph=False)
+
+
+class _Constants(keras.StatelessScope):
+    """Within it, the values of weights are constants of the graph that is traced.
+
+    Args:
+        values: arrays, by the `id` of their variables.
+    """
+
+    def __init__(self, values: dict[int, np.ndarray]):
+        super().__init__()
+        self._graph, self._values = tf.compat.v1.get_default_graph(), values
+        self._constants: dict[int, tf.Tensor] = {}
+
+    def get_current_value(self, variable):
+        key = id(variable)
+        if key in self._values and key not in self._constants:
+            # Of the function, also where a loop in it asks.
+            with self._graph.as_default():
+                self._constants[key] = tf.constant(self._values[key])
+        return self._constants.get(key)
 
 
 def _signature(model: Any, function: Callable, takes: Any) -> Callable:
@@ -105,7 +156,7 @@ def _signature(model: Any, function: Callable, takes: Any) -> Callable:
     def call(**named):
         inputs = keras.tree.map_structure(lambda spec: named[spec.name], takes)
         outputs = function(inputs)
-        return _dense(outputs if isinstance(outputs, dict) else {model.output_name: outputs})
+        return _dense(model.named(outputs))
 
     specs = {spec.name: spec for spec in keras.tree.flatten(takes)}
     return tf.function(call, autograph=False).get_concrete_function(**specs)
@@ -127,7 +178,7 @@ def _spec(spec: keras.InputSpec) -> tf.TensorSpec:
 
 def _check(folder: Any) -> None:
     """Raises ValueError if the folder holds more or other things than a SavedModel does."""
-    strange = next(unknown_files(folder, _FILES), None)
+    strange = next(unknown_files(folder, SAVED_MODEL_FILES), None)
     if strange or not (folder / "saved_model.pb").is_file():
         what = f"{strange} in it is no file of a SavedModel" if strange else "It is no SavedModel"
         raise ValueError(f"{what}.")

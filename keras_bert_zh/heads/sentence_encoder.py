@@ -62,6 +62,7 @@ class SentenceEncoder(OnText, keras.Model):
     Attributes:
         pooling: what is computed; `mode`, `normalize`, `max_length`, `prompts`, and the name of the
             prompt in effect as `default_prompt`.
+        left_out: int, how many tokens at the beginning of a text are not pooled.
 
     Raises:
         ValueError: if it is not known how to pool, or what the source says is not computed here;
@@ -126,31 +127,33 @@ class SentenceEncoder(OnText, keras.Model):
         length = self.preprocess or found
         self.pooling = dataclasses.replace(found, max_length=length.max_length)
         self.stride = None if stride is None else check_int("stride", stride, 1)
-        self._left_out = self._count_left_out()
-        if self.stride is not None and self._prompt():
+        self.left_out = self._count_left_out()
+        if self.stride is not None and self.prompt:
             raise ValueError(
                 'Windows of a text have no prompt before each of them: pass prompt="" with stride.'
             )
         self.build_and_load(None)
 
-    def _prompt(self) -> str:
+    @property
+    def prompt(self) -> str:
+        """What is put before each text; empty for nothing."""
         name = self.pooling.default_prompt
         return "" if name is None else self.pooling.prompts[name]
 
     def _count_left_out(self) -> int:
         """Returns how many tokens at the beginning of a text are not pooled."""
-        prompt = self._prompt()
+        prompt = self.prompt
         if self.pooling.include_prompt or not prompt or self.preprocess is None:
             return 0
         return 1 + int(self.preprocess.tokenize(self._with_prompt_text("")).shape[0])  # And [CLS].
 
     def _with_prompt_text(self, texts):
-        return _prompted(texts, self._prompt(), self.pooling, self.preprocess)
+        return _prompted(texts, self.prompt, self.pooling, self.preprocess)
 
     def watch(self):
         if self.preprocess is None or self.stride is not None:
             return None
-        prompt, pooling, preprocess = self._prompt(), self.pooling, self.preprocess
+        prompt, pooling, preprocess = self.prompt, self.pooling, self.preprocess
         return lambda texts: preprocess.look_for_cuts(_prompted(texts, prompt, pooling, preprocess))
 
     def build(self, input_shape=None):
@@ -166,9 +169,13 @@ class SentenceEncoder(OnText, keras.Model):
     def call(self, inputs, training=None):
         left_out = 0
         if not are_ids(inputs) and self.preprocess is not None:
-            inputs, left_out = self._with_prompt_text(inputs), self._left_out
+            inputs, left_out = self._with_prompt_text(inputs), self.left_out
         vectors = self.by_text(inputs, lambda ids: self._pooled(ids, left_out, training))
         return normalized(vectors) if self.pooling.normalize else vectors
+
+    def unscaled(self, ids: dict[str, Any]) -> Any:
+        """Returns the vectors of ids before they are scaled, `<float>[B, D]`."""
+        return self._pooled(ids, 0, False)
 
     def _pooled(self, ids, left_out, training):
         hidden, mask = self.encoded(ids, training)
@@ -180,8 +187,10 @@ class SentenceEncoder(OnText, keras.Model):
         return pooled(hidden, mask, self.pooling.mode)
 
     def served(self, of_ids):
-        # Ids do not tell what of them is a prompt.
-        return lambda texts: self(texts, training=False)
+        if self.left_out or (self.stride is not None and self.pooling.normalize):
+            # Ids do not tell what of them is a prompt, and what they give is scaled already.
+            return lambda texts: self(texts, training=False)
+        return lambda texts: self.by_text(self._with_prompt_text(texts), of_ids)
 
     def compute_output_spec(self, inputs, training=None):
         hidden = self.encoded_spec(inputs)

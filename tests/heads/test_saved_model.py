@@ -97,8 +97,8 @@ assert model.signatures.keys() == {"serving_default", "tokens"}
 
 def test_of_ids():
     model = fresh(TextClassifier)
-    module, signatures = saved_model._module(model)
-    assert signatures.keys() == {"serving_default", "labels"}
+    module, signatures = saved_model.saved_module(model)
+    assert signatures.keys() == {"serving_default", "tokens", "labels"}
     ids = {key: tf.constant(value) for key, value in INPUTS.items()}
     found = signatures["serving_default"](**ids)
     for key, value in model.classify(ids).items():
@@ -114,7 +114,7 @@ def test_several_labels_of_pairs(tiny_block):
     pair = tuple(map(tf.constant, (TEXTS, TEXTS[::-1])))
     # One label that some of them have, and one for all.
     model.classifier.bias.assign([-np.mean(model(pair)[:, 0]), 9])
-    _, signatures = saved_model._module(model)
+    _, signatures = saved_model.saved_module(model)
     found = lists(signatures["serving_default"](text_a=pair[0], text_b=pair[1]))
     expected = lists(model.classify(pair))
     assert found["count"] == [*map(len, expected["label"])]
@@ -133,7 +133,7 @@ def test_what_is_replaced(tmp_path, monkeypatch, capsys):
     """A SavedModel, as Keras does; nothing else."""
     module, model = tf.Module(), fresh(TextClassifier)
     module.labels = tf.function(lambda: tf.constant(["a"]), input_signature=[])
-    monkeypatch.setattr(saved_model, "_module", lambda _: (module, {"labels": module.labels}))
+    monkeypatch.setattr(saved_model, "saved_module", lambda _: (module, {"labels": module.labels}))
     for _ in range(2):
         model.export(tmp_path / "model")
     assert capsys.readouterr().out.count("model, with the signatures labels.\n") == 2

@@ -29,6 +29,9 @@ _ARCHITECTURES = {
     ("masked_lm", "next_sentence"): "ForPreTraining",
 }
 
+VOCABULARY = "vocab.txt"
+TOKENIZER = "tokenizer_config.json"
+
 _ACTIVATIONS = {"gelu_tanh": "gelu_new", "gelu_erf": "gelu", "relu": "relu"}
 
 
@@ -49,10 +52,7 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
     """
     if checkpoint.config.model_type == "electra":
         checkpoint = _as_electra(checkpoint)
-    write_json(folder / CONFIG, _config(checkpoint))
-    if checkpoint.vocabulary is not None:
-        write_vocabulary(folder / "vocab.txt", checkpoint.vocabulary)
-        write_json(folder / "tokenizer_config.json", _tokenizer(checkpoint, checkpoint.vocabulary))
+    write_configs(checkpoint, folder)
     prefix = f"{checkpoint.config.model_type}." if _heads_of_its_own(checkpoint) else ""
     write_tensors(dict(arrays(checkpoint, huggingface(prefix))), folder / SAFETENSORS.file)
     pooling = checkpoint.pooling
@@ -62,6 +62,14 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
         write_pooling(checkpoint, pooling, folder)
     card = model_card(checkpoint, _architecture(checkpoint), pooling)
     (folder / CARD).write_text(card, encoding="utf-8")
+
+
+def write_configs(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
+    """Writes what Transformers reads beside the weights: the configurations, and the vocabulary."""
+    write_json(folder / CONFIG, _config(checkpoint))
+    if checkpoint.vocabulary is not None:
+        write_vocabulary(folder / VOCABULARY, checkpoint.vocabulary)
+        write_json(folder / TOKENIZER, _tokenizer(checkpoint, checkpoint.vocabulary))
 
 
 def _as_electra(checkpoint: Checkpoint) -> Checkpoint:

@@ -1,0 +1,57 @@
+"""What an engine is, and how its packages are found."""
+
+import abc
+import importlib
+import pathlib
+from collections.abc import Mapping
+from types import ModuleType
+
+import numpy as np
+
+from keras_bert_zh.export.description import Description
+
+
+class Engine(abc.ABC):
+    """Computes what an exported model does, in whatever runs its file.
+
+    Attributes:
+        takes_texts: bool, whether it takes texts as they are: `text`, or `text_a` and `text_b`.
+
+    Args:
+        folder: where the model is.
+        description: what it is.
+        threads: int, how many threads compute; `None` for as many as the engine takes by itself.
+    """
+
+    takes_texts = False
+
+    @abc.abstractmethod
+    def __init__(self, folder: pathlib.Path, description: Description, threads: int | None):
+        raise NotImplementedError
+
+    @abc.abstractmethod
+    def __call__(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """Returns the outputs, in the order of `description.names`.
+
+        Args:
+            inputs: by the names on the left of `description.inputs`, all of them; ids are
+                `<int32>[B, S]`, checked, and there is at least one row. Or texts, `<string>[B]`.
+        """
+
+
+def package(name: str, extra: str) -> ModuleType:
+    """Returns a package that runs models, imported.
+
+    Args:
+        name: str, what is imported.
+        extra: str, the extra of this package that brings it along.
+
+    Raises:
+        ImportError: if it is not installed; says how to.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(
+            f"This model is run by {name}: pip install 'keras-bert-zh[{extra}]'."
+        ) from error

@@ -1,0 +1,55 @@
+"""The ids that an exported model is called with, checked as the layers check them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_bert_zh.export.description import Description
+from keras_bert_zh.export.of_ids import POSITIONS
+from keras_bert_zh.layers import kernels
+from keras_bert_zh.layers.encoder_inputs import check_integers, check_signature, complete
+from keras_bert_zh.layers.ranges import raise_outside
+
+
+def checked_ids(inputs: Any, description: Description) -> dict[str, np.ndarray]:
+    """Returns all ids that a model takes, `<int32>[B, S]`, with what is missing.
+
+    Args:
+        inputs: dict of arrays, tensors or lists, of which only `input_ids` must be there.
+        description: what the model is.
+
+    Raises:
+        ValueError: as the layers raise it; and for rows of another length than the only one.
+    """
+    keys = [name for name in description.sizes if name in description.inputs]
+    arrays, positions = inputs, None
+    if isinstance(inputs, Mapping):
+        arrays = {name: np.asarray(value) for name, value in inputs.items()}
+        positions = arrays.pop(POSITIONS, None) if POSITIONS in description.inputs else None
+    check_signature(arrays, keys, description.positions)
+    length = arrays["input_ids"].shape[1]
+    if description.length not in (None, length):
+        raise ValueError(
+            f"input_ids are {length} long, and this model takes rows of {description.length} "
+            "tokens alone, as the model that it was made of."
+        )
+    found = {name: np.asarray(value) for name, value in complete(arrays, keys).items()}
+    for name, array in found.items():
+        raise_outside(name, array, description.sizes[name])
+    if POSITIONS in description.inputs:
+        found[POSITIONS] = _positions(positions, found["input_ids"].shape)
+    # Not before: a wide integer would wrap around into the range.
+    return {name: array.astype("int32", copy=False) for name, array in found.items()}
+
+
+def _positions(positions: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    if positions is None:
+        return np.broadcast_to(np.arange(shape[1]), shape)
+    check_integers(POSITIONS, positions, "[batch, positions]")
+    if positions.ndim != 2 or len(positions) != shape[0]:
+        raise ValueError(
+            f"{POSITIONS} must have shape [{shape[0]}, positions], got {list(positions.shape)}."
+        )
+    return np.asarray(kernels.assert_positions(ops.convert_to_tensor(positions), shape[1]))

@@ -1,0 +1,157 @@
+"""What an exported model is: the file beside it with all that it takes to run it."""
+
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from keras_bert_zh.arguments import is_int
+from keras_bert_zh.checkpoints.readers.json_files import read_json
+from keras_bert_zh.preprocess import BertPreprocess
+
+DESCRIPTION = "export.json"
+VOCABULARY = "vocab.txt"
+
+# What a BertPreprocess is made with again, beside its vocabulary.
+_OF_PREPROCESS = ("lowercase", "max_length", "word_ids", "warn_of_cuts", "special_tokens_in_text")
+
+# What a model takes: texts, or pairs of them alone; ids alone; or tensors by their names.
+TAKES = ("texts", "pairs", "ids", "tensors")
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """All that it takes to run an exported model, beside its file and its vocabulary.
+
+    Args:
+        format: str, the format of the model's file.
+        dtype: str, what it computes in.
+        version: str, that of this package, which wrote it.
+        takes: `"texts"`, `"pairs"`, `"ids"` or `"tensors"`.
+        inputs: dict, the name in the model's file of each of ours: those of ids; of tensors, those
+            that they have.
+        outputs: their structure, with a name in the model's file in the place of each: str, or
+            dicts and lists of these.
+        sizes: dict, how many values each of the ids may have.
+        positions: int, the most tokens of a row.
+        length: int, the only length of a row, or `None` where it is open.
+        preprocess: dict, the arguments of BertPreprocess beside its vocabulary, or `None`.
+        stride: int, how far the windows of long texts are apart; `None` where texts are cut.
+        scaled_after: bool, whether vectors are to be scaled to length 1, after the mean over the
+            windows.
+        prompt: str, what is put before each text, if anything.
+        lower_first: bool, whether texts are lower-cased before they are tokenised.
+        labels: list of str, the names of the outputs, or `None`.
+        problem_type: str, or `None`.
+    """
+
+    format: str
+    dtype: str
+    version: str
+    takes: str
+    inputs: Mapping[str, str]
+    outputs: Any
+    sizes: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    positions: int | None = None
+    length: int | None = None
+    preprocess: Mapping[str, Any] | None = None
+    stride: int | None = None
+    scaled_after: bool = False
+    prompt: str = ""
+    lower_first: bool = False
+    labels: list[str] | None = None
+    problem_type: str | None = None
+
+    def __post_init__(self) -> None:
+        wrong = [name for name, fits in self._fits().items() if not fits]
+        if wrong:
+            raise ValueError(f"{wrong[0]} can't be {getattr(self, wrong[0])!r}.")
+
+    def _fits(self) -> dict[str, bool]:
+        """Tells of each field that would otherwise fail late whether it is as described."""
+        names = keras.tree.flatten(self.outputs)
+        counts = (self.positions, self.length, self.stride)
+        return {
+            "format": isinstance(self.format, str),
+            "takes": self.takes in TAKES,
+            "inputs": bool(self.inputs) and _are(self.inputs, str),
+            "outputs": bool(names) and all(isinstance(name, str) for name in names),
+            "sizes": _are(self.sizes, int) and (self.takes == "tensors" or bool(self.sizes)),
+            **{
+                name: count is None or (is_int(count) and count > 0)
+                for name, count in zip(("positions", "length", "stride"), counts, strict=True)
+            },
+            "preprocess": self.preprocess is None or set(self.preprocess) == set(_OF_PREPROCESS),
+            "prompt": isinstance(self.prompt, str),
+            "labels": self.labels is None or all(isinstance(label, str) for label in self.labels),
+        }
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the outputs in the model's file, in the order of the structure."""
+        return keras.tree.flatten(self.outputs)
+
+    def packed(self, outputs: list[Any]) -> Any:
+        """Returns outputs, in the order of `names`, in their structure."""
+        return keras.tree.pack_sequence_as(self.outputs, outputs)
+
+    def write(self, folder: pathlib.Path) -> None:
+        """Writes the file."""
+        # Inputs keep their order.
+        text = json.dumps(dataclasses.asdict(self), ensure_ascii=False, indent=2)
+        (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+
+
+def read_description(folder: str | os.PathLike) -> Description:
+    """Reads the file.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if it is no such file, or one of a newer version of this package.
+    """
+    path = pathlib.Path(folder) / DESCRIPTION
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder} holds no {DESCRIPTION}, which export_model writes beside a model: name a "
+            "folder that it has written."
+        )
+    fields = read_json(path)
+    known = {field.name: field for field in dataclasses.fields(Description)}
+    unknown = sorted(fields.keys() - known.keys())
+    needed = [name for name, field in known.items() if _is_needed(field)]
+    missing = [name for name in needed if name not in fields]
+    if unknown or missing:
+        what = f"does not know {unknown}" if unknown else f"needs {missing}"
+        raise ValueError(
+            f"{path} was written by version {fields.get('version')!r} of keras_bert_zh, and this "
+            f"one {what}: export the model again."
+        )
+    try:
+        return Description(**fields)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def arguments_of(preprocess: BertPreprocess) -> dict[str, Any]:
+    """Returns what `preprocess_in` makes a preprocess of again, beside its vocabulary."""
+    return {name: getattr(preprocess, name) for name in _OF_PREPROCESS}
+
+
+def preprocess_in(folder: str | os.PathLike, description: Description) -> BertPreprocess | None:
+    """Returns the preprocess of an exported model, if it has one."""
+    if description.preprocess is None:
+        return None
+    path = pathlib.Path(folder) / VOCABULARY
+    return BertPreprocess(None, vocabulary=path, **description.preprocess)
+
+
+def _are(fields: Any, kind: type) -> bool:
+    return isinstance(fields, Mapping) and all(isinstance(v, kind) for v in fields.values())
+
+
+def _is_needed(field: dataclasses.Field) -> bool:
+    return field.default is field.default_factory is dataclasses.MISSING

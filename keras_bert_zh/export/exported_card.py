@@ -1,0 +1,58 @@
+"""Writes the page beside an exported model."""
+
+import pathlib
+
+from keras_bert_zh.checkpoints.writers.model_card import SIGNED
+from keras_bert_zh.export.description import DESCRIPTION, Description
+from keras_bert_zh.messages import listing
+
+_FORMATS = {
+    "onnx": "ONNX, for ONNX Runtime, OpenVINO and others",
+    "savedmodel": "a SavedModel, for TensorFlow and tensorflow-text",
+    "litert": "LiteRT, which was TensorFlow Lite",
+}
+_TAKES = {
+    "texts": '["今天天气很好"]',
+    "pairs": '(["今天天气很好"], ["今天是晴天"])',
+    "ids": '{"input_ids": [[101, 102]]}',
+}
+
+
+def exported_card(described: Description) -> str:
+    """Returns the page, in Markdown."""
+    example = _TAKES.get(described.takes)
+    paragraphs = [
+        "# A BERT for prediction",
+        f"It is {_FORMATS.get(described.format, described.format)}, and computes in "
+        f"{described.dtype}. `{DESCRIPTION}` says all that it takes to run it.",
+        f"Inputs: {_names(described.inputs.values())}." + _sizes(described),
+        f"Outputs: {_names(described.names)}.",
+    ]
+    if described.labels is not None:
+        paragraphs.append(f"Labels: {listing(described.labels, 30)}.")
+    if example is not None:
+        code = (
+            f'from keras_bert_zh import ExportedModel\n\nExportedModel("FOLDER").predict({example})'
+        )
+        paragraphs.append(f"```python\n{code}\n```")
+    paragraphs.append(f"`FOLDER` is the folder of this page. {SIGNED}")
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def is_ours(card: pathlib.Path) -> bool:
+    """Tells whether this package wrote the page."""
+    return SIGNED.encode() in card.read_bytes()
+
+
+def _names(names) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _sizes(described: Description) -> str:
+    if not described.sizes:
+        return ""
+    length = described.length or f"up to {described.positions}"
+    return (
+        f" Each is int32 or int64, `[batch, length]`, of {length} tokens; `input_mask` is 1 for "
+        "tokens and 0 for padding."
+    )

@@ -1,0 +1,39 @@
+"""What a format is that models are exported to."""
+
+import pathlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+from keras_bert_zh.export.of_ids import OfIds
+from keras_bert_zh.files.replaceable import Files
+
+
+class Written(NamedTuple):
+    """What a format's writer has to tell.
+
+    Attributes:
+        inputs: dict, the name in the file of each of the ids that it takes, which are all or some
+            of `OfIds.takes`.
+        dtype: str, what the file computes in.
+    """
+
+    inputs: dict[str, str]
+    dtype: str
+
+
+class Format(NamedTuple):
+    """A format that models are exported to.
+
+    Attributes:
+        write: writes the model's files to a folder that is there, of what it computes on ids and
+            the dtype that is asked for, or `None`. In the files, outputs have the names that are
+            in `OfIds.outputs`.
+        files: patterns of the names of its files, by subfolder.
+        dtypes: those that can be asked for.
+        of_texts: bool, whether its files take texts as they are.
+    """
+
+    write: Callable[[OfIds, pathlib.Path, str | None], Written]
+    files: Files
+    dtypes: tuple[str, ...]
+    of_texts: bool = False

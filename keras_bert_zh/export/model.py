@@ -1,0 +1,174 @@
+"""The way out of Keras: a model for prediction alone, in a folder that an engine runs."""
+
+import dataclasses
+import importlib.metadata
+import os
+import pathlib
+from typing import Any
+
+from keras_bert_zh.arguments import check_choice, check_flag, check_path_to_write
+from keras_bert_zh.checkpoints.writers.huggingface import write_configs
+from keras_bert_zh.checkpoints.writers.model_card import CARD
+from keras_bert_zh.export.checkpoint import checkpoint_of, with_vocabulary
+from keras_bert_zh.export.description import (
+    DESCRIPTION,
+    Description,
+    arguments_of,
+    read_description,
+)
+from keras_bert_zh.export.exported_card import exported_card, is_ours
+from keras_bert_zh.export.formats import Format, Written
+from keras_bert_zh.export.of_ids import OfIds, of_ids
+from keras_bert_zh.files.new_folder import check_place, new_folder
+from keras_bert_zh.files.replaceable import SAVED_MODEL_FILES, Replaceable, unknown_files
+from keras_bert_zh.heads.on_encoder import OnEncoder
+from keras_bert_zh.heads.sentence_encoder import SentenceEncoder
+from keras_bert_zh.preprocess import BertPreprocess
+
+
+def _write_savedmodel(source: OfIds, folder: pathlib.Path, dtype: str | None) -> Written:
+    from keras_bert_zh.export.savedmodel import write  # It imports TensorFlow.
+
+    return write(source, folder, dtype)
+
+
+FORMATS = {
+    "savedmodel": Format(_write_savedmodel, SAVED_MODEL_FILES, ("bfloat16", "float16"), True),
+}
+
+# What is written beside the files of each format.
+_BESIDE = (DESCRIPTION, CARD, "config.json", "vocab.txt", "tokenizer_config.json")
+
+
+def export_model(
+    model: Any,
+    folder: str | os.PathLike,
+    format: str = "onnx",
+    dtype: str | None = None,
+    *,
+    preprocess: BertPreprocess | None = None,
+    overwrite: bool = False,
+) -> pathlib.Path:
+    """Writes a model for prediction alone, with all that it takes to run it.
+
+    Beside the model's file are `export.json`, by which `ExportedModel` runs it, and what others
+    expect there: the vocabulary, `config.json` and `tokenizer_config.json` as Transformers has
+    them, and a page that says what it is. The weights stay what they were. The folder appears whole
+    or not at all. TensorFlow backend only.
+
+    Args:
+        model: BertEncoder, MaskedLM, a model of texts such as TextClassifier, a functional
+            `keras.Model`, or a `keras.Sequential` that begins with one of these or with
+            BertPreprocess, in Sequentials of its own too. One that begins with BertPreprocess and
+            was called on pairs of texts before takes pairs, and so does a model of texts whose
+            `takes_pairs` is set, as it is in SpanReader; any other takes single texts.
+        folder: the path to write to.
+        format: `"savedmodel"`, for TensorFlow and TensorFlow Serving.
+        dtype: what is computed in. `None`: the dtype of the model. `"bfloat16"` or `"float16"`.
+        preprocess: BertPreprocess, for a model of ids, which then takes texts too.
+        overwrite: bool, whether to replace a folder that holds what this has written and nothing
+            else.
+
+    Returns:
+        The folder.
+
+    Raises:
+        TypeError: if `model` or `preprocess` is something else.
+        ValueError: if `format` is not known or has no such `dtype`, the folder holds anything but
+            an exported model, or the model makes of texts what the format can't, of ids.
+        FileExistsError: if the folder is not empty and `overwrite` is not set.
+        OSError: if it can't be written.
+
+    Example:
+
+    >>> import tempfile
+    >>> from keras_bert_zh import ExportedModel, SentenceEncoder, export_model
+    >>> model = SentenceEncoder("small", "pooled_output", normalize=True)
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     folder = export_model(model, f"{place}/vectors", format="savedmodel")
+    ...     ExportedModel(folder)(["今天天气很好", "手机没电了"]).shape
+    (2, 384)
+    """
+    found = FORMATS[check_choice("format", format, tuple(FORMATS))]
+    if dtype is not None:
+        check_choice("dtype", dtype, found.dtypes)
+    overwrite = check_flag("overwrite", overwrite)
+    folder = check_path_to_write("folder", folder)
+    source = _with_preprocess(of_ids(model), preprocess)
+    if source.beyond_ids is not None and not found.of_texts:
+        raise ValueError(source.beyond_ids)
+    check_place(folder, replaces=EXPORTED, overwrite=overwrite)
+    with new_folder(folder, replaces=EXPORTED, overwrite=overwrite) as new:
+        written = found.write(source, new, dtype)
+        described = describe(source, format, written)
+        described.write(new)
+        _write_beside(source, described, new)
+    return folder
+
+
+def describe(source: OfIds, format: str, written: Written) -> Description:
+    """Returns the description of a model that was written."""
+    head, preprocess, config = source.head, source.preprocess, source.encoder.config
+    prompt, lower_first = "", False
+    if isinstance(head, SentenceEncoder) and preprocess is not None:
+        prompt, lower_first = head.prompt, head.pooling.lowercase and not preprocess.lowercase
+    takes = "ids" if preprocess is None else "pairs" if source.takes_pairs else "texts"
+    return Description(
+        format=format,
+        dtype=written.dtype,
+        version=importlib.metadata.version("keras-bert-zh"),
+        takes=takes,
+        inputs=written.inputs,
+        outputs=source.outputs,
+        sizes=config.input_sizes,
+        positions=config.max_position_embeddings,
+        length=source.length,
+        preprocess=preprocess and arguments_of(preprocess),
+        stride=head and head.stride,
+        scaled_after=source.scaled_after,
+        prompt=prompt,
+        lower_first=lower_first,
+        labels=None if source.labels is None else list(source.labels),
+        problem_type=getattr(head, "problem_type", None) if source.labels else None,
+    )
+
+
+def _with_preprocess(source: OfIds, preprocess: BertPreprocess | None) -> OfIds:
+    if preprocess is None:
+        return source
+    if not isinstance(preprocess, BertPreprocess):
+        raise TypeError(f"preprocess must be a BertPreprocess, got {preprocess!r}.")
+    if source.preprocess is not None:
+        raise ValueError("The model takes texts, by a preprocess of its own: leave out preprocess.")
+    return dataclasses.replace(source, preprocess=preprocess)
+
+
+def _write_beside(source: OfIds, described: Description, folder: pathlib.Path) -> None:
+    """Writes the vocabulary, the configurations that others read, and the card."""
+    (first, *others) = source.layers
+    is_whole = isinstance(first, OnEncoder) and not others
+    checkpoint = checkpoint_of(first if is_whole else source.encoder)
+    if source.preprocess is not None:
+        checkpoint = with_vocabulary(checkpoint, source.preprocess)
+    write_configs(checkpoint, folder)
+    (folder / CARD).write_text(exported_card(described), encoding="utf-8")
+
+
+def _check_exported(folder: pathlib.Path) -> None:
+    """Raises ValueError if the folder does not hold what `export_model` has written, or more."""
+    try:
+        described = read_description(folder)
+    except FileNotFoundError as error:
+        raise ValueError(str(error)) from error
+    if described.format not in FORMATS:
+        raise ValueError(f"{DESCRIPTION} in it names the format {described.format!r}.")
+    files = FORMATS[described.format].files
+    strange = next(unknown_files(folder, {**files, "": (*files.get("", ()), *_BESIDE)}), None)
+    if strange:
+        raise ValueError(f"{strange} in it is no file of an exported model.")
+    card = folder / CARD
+    if card.is_file() and not is_ours(card):
+        raise ValueError(f"{CARD} in it was not written by keras_bert_zh. Move it elsewhere.")
+
+
+EXPORTED = Replaceable("exported model", _check_exported)

@@ -1,0 +1,250 @@
+"""What of a model computes on ids, with all that comes before them cut away."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_bert_zh.encoder import BertEncoder
+from keras_bert_zh.heads.masked_lm import MaskedLM
+from keras_bert_zh.heads.on_text import OnText
+from keras_bert_zh.heads.sentence_encoder import SentenceEncoder
+from keras_bert_zh.preprocess import BertPreprocess
+
+POSITIONS = "mlm_positions"
+
+
+@dataclasses.dataclass(frozen=True)
+class OfIds:
+    """What a model computes on the ids of texts; called with them, it returns its outputs.
+
+    Called with a dict of `<int32>[B, S]` by the names in `takes`, all of them.
+
+    Attributes:
+        layers: what is called one after the other, the first one with the ids: BertEncoder,
+            MaskedLM, a model of texts such as TextClassifier, or a functional model; and all that
+            comes behind it.
+        encoder: the BertEncoder among them, whose `config` says which values ids may have.
+        takes: the names of the ids, in the order of `BertConfig.input_sizes`; of a MaskedLM,
+            `mlm_positions` after them.
+        length: int, S where it is fixed; `None` where it is open.
+        preprocess: BertPreprocess that came before, or `None`.
+        takes_pairs: bool, whether its texts were pairs.
+        outputs: the structure of the outputs, a name in the place of each: str, dict or list.
+    """
+
+    layers: tuple[Any, ...]
+    encoder: BertEncoder
+    takes: tuple[str, ...]
+    length: int | None
+    preprocess: BertPreprocess | None
+    takes_pairs: bool
+    outputs: Any = None
+
+    def __call__(self, ids: Mapping[str, Any]) -> Any:
+        first, ids = self.layers[0], {name: ids[name] for name in self.takes}
+        if self.scaled_after:
+            return self._behind(first.unscaled(ids))
+        return self._behind(first(_arranged(first, ids), training=False))
+
+    def of_texts(self, texts: Any) -> Any:
+        """Returns the outputs of texts, where a model of texts is what they reach first."""
+        return self._behind(self.layers[0](texts, training=False))
+
+    def _behind(self, value):
+        for layer in self.layers[1:]:
+            value = layer(value, training=False)
+        return value
+
+    def named(self, outputs: Any) -> dict[str, Any]:
+        """Returns what a call has returned by the names in `outputs`, in their order."""
+        names, values = keras.tree.flatten(self.outputs), keras.tree.flatten(outputs)
+        return dict(zip(names, values, strict=True))
+
+    @property
+    def head(self) -> OnText | None:
+        """The model of texts that the ids reach first, if one does: its stride, its prompt."""
+        return self.layers[0] if isinstance(self.layers[0], OnText) else None
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """The names of the outputs of a model of texts with nothing behind it."""
+        return getattr(self.head, "labels", None) if len(self.layers) == 1 else None
+
+    @property
+    def scaled_after(self) -> bool:
+        """Whether vectors are left as they are: the mean over windows comes before their scaling.
+
+        They are those of a SentenceEncoder with a stride.
+        """
+        head = self.head
+        if not isinstance(head, SentenceEncoder):
+            return False
+        return head.stride is not None and head.pooling.normalize
+
+    @property
+    def beyond_ids(self) -> str | None:
+        """What is not computed on ids as it is on texts, if anything: the message of an error."""
+        head = self.head
+        if head is not None and head.stride is not None and len(self.layers) > 1:
+            return (
+                f"This {type(head).__name__} joins the windows of long texts, and the layers "
+                "behind it compute on what is joined: export it alone, or as format='savedmodel'."
+            )
+        if isinstance(head, SentenceEncoder) and head.left_out:
+            return (
+                "This SentenceEncoder leaves the tokens of its prompt out of what it pools, and "
+                'ids do not tell which they are: make it with prompt="", or export it as '
+                "format='savedmodel', which takes texts."
+            )
+        return None
+
+
+def of_ids(model: Any) -> OfIds:
+    """Returns what of a model computes on ids.
+
+    Args:
+        model: BertEncoder, MaskedLM, a model of texts such as TextClassifier, a functional
+            `keras.Model` of texts or of ids, or a `keras.Sequential` that begins with one of these
+            or with BertPreprocess, in Sequentials of its own too.
+
+    Raises:
+        TypeError: if it is something else, or computes on more than ids.
+    """
+    preprocess, layers = _split(model)
+    encoders = (layer for outer in layers for layer in _inside(outer))
+    encoder = next((layer for layer in encoders if isinstance(layer, BertEncoder)), None)
+    if encoder is None:
+        raise _refusal(model)
+    first, takes, length = layers[0], tuple(encoder.config.input_sizes), None
+    if isinstance(first, MaskedLM):
+        takes = (*takes, POSITIONS)
+    elif is_functional(first):
+        given = inputs_of(first)
+        if not given.keys() <= set(takes):
+            raise _refusal(model)
+        takes = tuple(name for name in takes if name in given)
+        length = given[takes[0]].shape[1]
+    if isinstance(first, OnText):
+        preprocess = first.preprocess
+    pairs = preprocess is not None and takes_pairs(model)
+    found = OfIds(tuple(layers), encoder, takes, length, preprocess, pairs)
+    rows = (1, length or (preprocess.max_length if preprocess else 2))
+    example = {name: ops.zeros(rows, "int32") for name in takes}
+    outputs = found(example | {"input_mask": ops.ones(rows, "int32")})
+    return dataclasses.replace(found, outputs=_names(outputs, _own_name(found)))
+
+
+def is_functional(model: Any) -> bool:
+    """Tells whether it is a functional model, which knows its inputs."""
+    return (
+        isinstance(model, keras.Model)
+        and not isinstance(model, keras.Sequential)
+        and bool(getattr(model, "inputs", None))
+    )
+
+
+def inputs_of(model: keras.Model) -> dict[str, keras.KerasTensor]:
+    """Returns the inputs of a functional model by their names."""
+    given = model.input
+    return given if isinstance(given, dict) else {x.name: x for x in keras.tree.flatten(given)}
+
+
+def takes_pairs(model: Any) -> bool:
+    """Tells whether what takes texts takes pairs: a Sequential as it was called or built last."""
+    path = [model]
+    while isinstance(path[-1], keras.Sequential) and path[-1].layers:
+        path.append(path[-1].layers[0])
+    if isinstance(path[-1], OnText):
+        return path[-1].takes_pairs
+    if is_functional(path[-1]):
+        return len(path[-1].inputs) == 2
+    built = [layer.get_build_config() for layer in path[:-1]]
+    shapes = [config["input_shape"] for config in built if config and "input_shape" in config]
+    if not shapes or isinstance(shapes[-1], Mapping):
+        return bool(shapes) and len(shapes[-1]) == 2
+    return len(shapes[-1]) == 2 and all(isinstance(part, (list, tuple)) for part in shapes[-1])
+
+
+def _split(model: Any) -> tuple[BertPreprocess | None, list[Any]]:
+    """Returns the preprocess that texts reach first, and what is called in turn on its ids."""
+    if isinstance(model, BertPreprocess):
+        return model, []
+    if isinstance(model, keras.Sequential) and model.layers:
+        first, *others = model.layers
+        preprocess, layers = _split(first)
+        return preprocess, [*layers, *others]
+    if is_functional(model) and any(x.dtype == "string" for x in model.inputs):
+        first, behind = _cut(model)
+        preprocess, layers = _split(first)
+        return preprocess, [*layers, *behind]
+    return None, [model]
+
+
+def _cut(model: keras.Model) -> tuple[Any, list[keras.Model]]:
+    """Returns the layer of a functional model that its texts reach, and what comes behind it."""
+    # A layer may have been called elsewhere, too.
+    texts = set(map(id, model.inputs))
+    nodes = [node for layer in model.layers for node in layer._inbound_nodes]
+    found = [node for node in nodes if {id(x) for x in node.input_tensors} == texts]
+    if len(found) != 1:
+        raise _refusal(model)
+    first, outputs = found[0].operation, found[0].output_tensors
+    if isinstance(first, BertPreprocess):
+        behind = {x.name: x for x in outputs}
+    elif len(outputs) == 1:
+        behind = outputs[0]
+    else:
+        raise _refusal(model)
+    if model.output is behind:
+        return first, []
+    try:
+        return first, [keras.Model(behind, model.output)]
+    except ValueError as error:  # There is another way from the inputs to the outputs.
+        raise _refusal(model) from error
+
+
+def _inside(layer: Any) -> list[Any]:
+    return layer._flatten_layers() if isinstance(layer, keras.layers.Layer) else []
+
+
+def _arranged(model: Any, ids: dict[str, Any]) -> Any:
+    """Returns the ids in the structure of a functional model's inputs."""
+    if not is_functional(model) or isinstance(model.input, dict):
+        return ids
+    return keras.tree.map_structure(lambda x: ids[x.name], model.input)
+
+
+def _own_name(found: OfIds) -> str:
+    """Returns what an output is called that has no name by itself."""
+    last = found.layers[-1]
+    if isinstance(last, BertEncoder):
+        return last.output_key or ""
+    if isinstance(last, MaskedLM):
+        return "mlm_logits"
+    return last.output_name if isinstance(last, OnText) else "outputs"
+
+
+def _names(outputs: Any, name: str) -> Any:
+    """Returns the structure of outputs with a name in the place of each."""
+    if isinstance(outputs, Mapping):
+        return {key: _names(value, key) for key, value in outputs.items()}
+    if isinstance(outputs, (list, tuple)):
+        return [_names(value, f"{name}_{index}") for index, value in enumerate(outputs)]
+    return name
+
+
+def _refusal(model: Any) -> TypeError:
+    first = model
+    while isinstance(first, keras.Sequential) and first.layers:
+        first = first.layers[0]
+    given = type(first).__name__
+    given = given if first is model else f"a Sequential that begins with {given}"
+    return TypeError(
+        "Ids are what a BertEncoder, a MaskedLM or a model of texts such as TextClassifier takes, "
+        "a functional keras.Model of texts or of input_ids, input_mask and segment_ids alone, with "
+        "a BertEncoder in it, or a keras.Sequential that begins with one of these or with "
+        f"BertPreprocess; got {given}."
+    )
