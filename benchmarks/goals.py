@@ -53,7 +53,7 @@ ENCODER = tuple(
         ("bfloat16", "OpenVINO bfloat16", "8x512 real", 2.5, 3.0),
         ("bfloat16", "OpenVINO bfloat16", "8x128 full", 0.85, 1.0),
         ("bfloat16", "OpenVINO bfloat16", "1x16", 0.45, 1.0),
-        ("bfloat16, `FrozenModel`", "OpenVINO bfloat16", "1x16", 0.45, 1.0),
+        ("bfloat16, SavedModel", "OpenVINO bfloat16", "1x16", 0.45, 1.0),
     )
 )
 TEXT = RatioGoal(

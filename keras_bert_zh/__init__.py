@@ -15,7 +15,6 @@ __all__ = [
     "Checkpoint",
     "CoSENT",
     "ExportedModel",
-    "FrozenModel",
     "InBatchNegatives",
     "MaskTokens",
     "MaskedLM",
@@ -63,7 +62,6 @@ if not quiet.is_command_line():
     from keras_bert_zh.encoder import BertEncoder
     from keras_bert_zh.engines.exported_model import ExportedModel
     from keras_bert_zh.export.checkpoint import save_checkpoint
-    from keras_bert_zh.export.frozen import FrozenModel
     from keras_bert_zh.export.model import export_model
     from keras_bert_zh.heads.masked_lm import MaskedLM
     from keras_bert_zh.heads.sentence_encoder import SentenceEncoder

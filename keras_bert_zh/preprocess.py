@@ -41,8 +41,8 @@ class BertPreprocess(keras.layers.Layer):
             split into words, as those of CoNLL files are: see `align_labels`.
         warn_of_cuts: bool, whether to warn once if `max_length` cuts texts, by TruncationWarning.
             Called on texts it sees them, and so do `fit`, `evaluate` and `predict` of models such
-            as TextClassifier on lists, arrays and tensors, and FrozenModel. In a graph, as that of
-            `dataset.map` or of another model, it can't tell: see `count_truncated`.
+            as TextClassifier on lists, arrays and tensors, and ExportedModel. In a graph, as that
+            of `dataset.map` or of another model, it can't tell: see `count_truncated`.
         special_tokens_in_text: bool, whether `[MASK]`, `[CLS]` and the others of `special_ids`,
             written in the text like this, are those tokens.
         **kwargs: `name`, as for every Keras layer.

@@ -14,7 +14,7 @@ from keras_bert_zh import (
     BertConfig,
     BertEncoder,
     BertPreprocess,
-    FrozenModel,
+    ExportedModel,
     MaskTokens,
     PackedText,
     SentenceEncoder,
@@ -25,6 +25,7 @@ from keras_bert_zh import (
     adamw,
     batch_by_length,
     batch_windows,
+    export_model,
     labels_per_word,
     read_table,
     save_checkpoint,
@@ -56,6 +57,7 @@ RATES = {
     "initializer_range": 0.5,
     "layer_norm_eps": 0.125,
 }
+ROW = {"input_ids": [[1]]}
 TEXTS = tf.data.Dataset.from_tensor_slices(["好", "很好"])
 
 
@@ -193,7 +195,13 @@ def table(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def takers(preprocess, packed, write, encoder, tiny_block):
+def exported(encoder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported") / "model"
+    return ExportedModel(export_model(encoder, folder, "litert"))
+
+
+@pytest.fixture(scope="module")
+def takers(preprocess, packed, write, encoder, tiny_block, exported):  # noqa: PLR0917
     """What takes an int, and an int that it takes, by class or function and argument."""
 
     def config(name):
@@ -217,6 +225,14 @@ def takers(preprocess, packed, write, encoder, tiny_block):
             for name in ("batch_size", "seed", "start", "count")
         },
         "CRF labels": (CRF, 3),
+        **{
+            f"ExportedModel{name}": (take, 1)
+            for name, take in {
+                " threads": lambda v: ExportedModel(exported.folder, threads=v),
+                ".predict batch_size": lambda v: exported.predict(ROW, v, verbose=0),
+                ".predict verbose": lambda v: exported.predict(ROW, verbose=v),
+            }.items()
+        },
         "BertEncoder.freeze_layers count": (encoder.freeze_layers, 1),
         "BertPreprocess.windows stride": (lambda v: preprocess.windows(["很好"], v), 1),
         "BertPreprocess max_length": (lambda v: BertPreprocess(None, max_length=v), 5),
@@ -294,10 +310,9 @@ def test_every_int_may_be_of_numpy_and_none_is_true(takers, table):
 @pytest.mark.parametrize("value", ["no", 1, 0.0, None, np.int64(0), [True]])
 def test_a_flag_is_true_or_false(preprocess, encoder, tmp_path, value):
     """Words are true for Python: overwrite="no" would overwrite."""
-    frozen = object.__new__(FrozenModel)
     takers = [
         lambda v: save_checkpoint(encoder, tmp_path / "new", overwrite=v),
-        lambda v: frozen.save(tmp_path / "new", overwrite=v),
+        lambda v: export_model(encoder, tmp_path / "new", "savedmodel", overwrite=v),
         lambda v: batch_by_length(TEXTS, preprocess, 1, drop_remainder=v),
         lambda v: PackedText.write([], tmp_path / "rows", preprocess, whole_words=v),
     ]
@@ -324,10 +339,13 @@ def test_flags_of_numpy():
 @pytest.mark.parametrize("value", ["gs://bucket/x", b"x"])
 def test_what_is_written_is_on_this_machine(encoder, write, monkeypatch, tmp_path, value):
     monkeypatch.chdir(tmp_path)
-    frozen = object.__new__(FrozenModel)
     takers = {
         "file": [TrainingState],
-        "folder": [lambda v: save_checkpoint(encoder, v), lambda v: write(5, v), frozen.save],
+        "folder": [
+            lambda v: save_checkpoint(encoder, v),
+            lambda v: write(5, v),
+            lambda v: export_model(encoder, v, "savedmodel"),
+        ],
     }
     for name, functions in takers.items():
         is_url = f"{value} can't be written to: name a {name} on this machine."

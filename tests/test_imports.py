@@ -116,6 +116,7 @@ TENSORFLOW = (
     "engines/tensorflow.py",
     "engines/texts.py",
     "export/hub_module.py",
+    "export/litert.py",
     "export/savedmodel.py",
     "heads/answers.py",
     "heads/entities.py",

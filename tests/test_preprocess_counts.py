@@ -10,12 +10,12 @@ from keras_bert_zh import (
     BertConfig,
     BertEncoder,
     BertPreprocess,
-    FrozenModel,
     SentenceEncoder,
     TextClassifier,
     TruncationWarning,
 )
 from keras_bert_zh.checkpoints.pooling import Pooling
+from tests.export.models import exported
 
 
 @pytest.fixture(scope="module")
@@ -95,15 +95,15 @@ def test_nothing_is_told_of_texts_that_fit_in_graphs_or_where_it_is_not_wanted(f
     assert BertPreprocess.from_config(silent.get_config()).warn_of_cuts is False
 
 
-@pytest.mark.parametrize("route", ["fit", "predict", "frozen", "pairs"])
-def test_models_of_texts_tell(encoder, fresh, route):
+@pytest.mark.parametrize("route", ["fit", "predict", "exported", "pairs"])
+def test_models_of_texts_tell(encoder, fresh, route, tmp_path):
     model = small_model(encoder, fresh)
     short, labels = ["好"] * 3, [0, 1, 0]
-    frozen = FrozenModel(model) if route == "frozen" else None
+    elsewhere = exported(model, tmp_path / "model") if route == "exported" else None
     call = {
         "fit": lambda: model.fit(short, labels, validation_data=(LONG, labels), verbose=0),
         "predict": lambda: model.predict(np.array(LONG, dtype=object), verbose=0),
-        "frozen": lambda: frozen(LONG),
+        "exported": lambda: elsewhere(LONG),
         "pairs": lambda: model.predict((["好" * 9, "", "好" * 12], ["好" * 5, "", ""]), verbose=0),
     }[route]
     (message,), files = warned(call)

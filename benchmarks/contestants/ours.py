@@ -2,6 +2,7 @@
 
 import pathlib
 import statistics
+import tempfile
 import time
 from typing import Any
 
@@ -13,7 +14,7 @@ from benchmarks.contestants.encoder import Encoder
 from benchmarks.contestants.keras_step import keras_step
 from benchmarks.contestants.training import CLASSES, labels_of, take_steps
 from benchmarks.workloads import HUGGINGFACE, Arrays
-from keras_bert_zh import BertEncoder, BertPreprocess, FrozenModel
+from keras_bert_zh import BertEncoder, BertPreprocess, ExportedModel, export_model
 
 _NAMES = ("input_ids", "input_mask", "segment_ids")
 
@@ -51,13 +52,15 @@ class Ours(Encoder):
         return np.asarray(self._preprocess(texts)["input_ids"])
 
 
-class Frozen(Encoder):
-    """`BertEncoder` with its weights as constants."""
+class Constants(Encoder):
+    """`BertEncoder` as a SavedModel, with its weights as constants."""
 
     def __init__(self, place: str, dtype: str):
         super().__init__()
-        frozen = FrozenModel(BertEncoder(pathlib.Path(place, HUGGINGFACE), dtype=dtype))
-        self.ways = {"pooled": lambda inputs: _to_numpy(frozen(inputs))}
+        encoder = BertEncoder(pathlib.Path(place, HUGGINGFACE), dtype=dtype)
+        with tempfile.TemporaryDirectory() as folder:
+            exported = ExportedModel(export_model(encoder, f"{folder}/model", "savedmodel"))
+        self.ways = {"pooled": lambda inputs: _to_numpy(exported(inputs))}
 
 
 class Training:

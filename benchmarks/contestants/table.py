@@ -27,7 +27,7 @@ class Kind(NamedTuple):
 
 
 _OURS = "benchmarks.contestants.ours:Ours"
-_OURS_FROZEN = "benchmarks.contestants.ours:Frozen"
+_OURS_CONSTANT = "benchmarks.contestants.ours:Constants"
 _KERAS_HUB = "benchmarks.contestants.keras_hub:KerasHub"
 _PYTORCH = "benchmarks.contestants.pytorch:PyTorch"
 _EXPORTER = "benchmarks.contestants.pytorch:Exporter"
@@ -53,7 +53,7 @@ _OPENVINO_NEEDS = {"openvino": "openvino", "onnx": "onnx"} | _TORCH_NEEDS
 KINDS = {
     "ours-float32": Kind(_OURS, ("float32", REVIEW_LENGTH), {}),
     "ours-bfloat16": Kind(_OURS, ("bfloat16", REVIEW_LENGTH), {}, exact=False),
-    "ours-frozen-bfloat16": Kind(_OURS_FROZEN, ("bfloat16",), {}, exact=False, sequence=False),
+    "ours-constant-bfloat16": Kind(_OURS_CONSTANT, ("bfloat16",), {}, exact=False, sequence=False),
     "keras-hub-float32": Kind(_KERAS_HUB, ("float32", REVIEW_LENGTH), _KERAS_HUB_NEEDS),
     "keras-hub-bfloat16": Kind(
         _KERAS_HUB, ("mixed_bfloat16", REVIEW_LENGTH), _KERAS_HUB_NEEDS, exact=False
@@ -89,7 +89,7 @@ ENTRIES = (
     Entry("ours float32, `predict_on_batch`", "ours-float32", "predict_on_batch"),
     Entry("ours bfloat16", "ours-bfloat16"),
     Entry("ours bfloat16, `sequence_output`", "ours-bfloat16", "sequence"),
-    Entry("ours bfloat16, `FrozenModel`", "ours-frozen-bfloat16"),
+    Entry("ours bfloat16, SavedModel", "ours-constant-bfloat16"),
     Entry("Keras Hub jit float32", "keras-hub-float32"),
     Entry("Keras Hub jit mixed_bfloat16", "keras-hub-bfloat16"),
     Entry("PyTorch sdpa float32", "pytorch-float32"),

@@ -40,6 +40,7 @@ class ExportedModel:
         NumPy arrays in the structure of the outputs of the Keras model.
 
     Attributes:
+        folder: pathlib.Path.
         preprocess: BertPreprocess, or `None` where only ids are taken.
         labels: tuple of str, the names of the outputs, or `None`.
         problem_type: str, as in TextClassifier, or `None`.
@@ -54,11 +55,15 @@ class ExportedModel:
     Example:
 
     >>> import tempfile
-    >>> from keras_bert_zh import ExportedModel, TextClassifier, export_model
-    >>> model = TextClassifier("small", labels=["差评", "好评"], max_length=16)
+    >>> from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess, TextClassifier
+    >>> from keras_bert_zh import ExportedModel, export_model
+    >>> config = BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=4)
+    >>> preprocess = BertPreprocess(None, max_length=16)
+    >>> encoder = BertEncoder(None, config=config)
+    >>> model = TextClassifier(encoder, ["差评", "好评"], preprocess=preprocess)
     >>> with tempfile.TemporaryDirectory() as place:
     ...     exported = ExportedModel(export_model(model, f"{place}/model", "savedmodel"))
-    ...     exported.predict(["房间很干净", "电池不行"], verbose=0).shape, exported.labels
+    >>> exported.predict(["房间很干净", "电池不行"], verbose=0).shape, exported.labels
     ((2, 2), ('差评', '好评'))
     """
 
@@ -68,7 +73,8 @@ class ExportedModel:
         if not isinstance(folder, (str, os.PathLike)):
             raise TypeError(f"folder must be a path, got {folder!r}.")
         place = pathlib.Path(folder).expanduser()
-        self._description = described = read_description(place)
+        self.folder, self._description = place, read_description(place)
+        described = self._description
         engines = ENGINES.get(described.format)
         if engines is None:
             raise ValueError(

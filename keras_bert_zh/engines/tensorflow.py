@@ -20,14 +20,22 @@ class TensorFlow(Engine):
                 "tf.config.threading.set_intra_op_parallelism_threads before anything is computed."
             )
         self._model = tf.saved_model.load(str(folder))
-        self._description = description
+        self._names = description.names
+        of_ids = description.takes != "tensors"
+        self._signature = self._model.signatures["tokens" if of_ids else "serving_default"]
 
     def __call__(self, inputs):
-        described = self._description
-        given = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
-        if described.takes != "tensors" and "input_ids" in given:
-            found = self._model.signatures["tokens"](**given)
-            return [np.asarray(found[name]) for name in described.names]
-        parts = tuple(given.values())
-        outputs = self._model.serve(parts if len(parts) > 1 else parts[0])
+        specs = self._signature.structured_input_signature[1]
+        if inputs.keys() == specs.keys():
+            given = {name: _tensor(value, specs[name].dtype) for name, value in inputs.items()}
+            found = self._signature(**given)
+            return [np.asarray(found[name]) for name in self._names]
+        texts = tuple(map(tf.convert_to_tensor, inputs.values()))
+        outputs = self._model.serve(texts if len(texts) > 1 else texts[0])
         return [np.asarray(value) for value in keras.tree.flatten(outputs)]
+
+
+def _tensor(value: np.ndarray, dtype: tf.DType) -> tf.Tensor:
+    # NumPy makes float64 of a list.
+    value = value.astype(dtype.as_numpy_dtype, copy=False) if dtype != tf.string else value
+    return tf.convert_to_tensor(value, dtype)

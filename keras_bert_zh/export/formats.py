@@ -2,9 +2,8 @@
 
 import pathlib
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from keras_bert_zh.export.of_ids import OfIds
 from keras_bert_zh.files.replaceable import Files
 
 
@@ -25,15 +24,18 @@ class Format(NamedTuple):
     """A format that models are exported to.
 
     Attributes:
-        write: writes the model's files to a folder that is there, of what it computes on ids and
-            the dtype that is asked for, or `None`. In the files, outputs have the names that are
-            in `OfIds.outputs`.
+        write: writes the model's files to a folder that is there, of its OfIds and of the dtype
+            that is asked for, or `None`. In the files, outputs have the names that are in
+            `OfIds.outputs`. With `of_texts` it takes OfTensors too.
         files: patterns of the names of its files, by subfolder.
         dtypes: those that can be asked for.
-        of_texts: bool, whether its files take texts as they are.
+        computes: str, the only dtype that a model may compute in when it is written: a model in
+            another is made anew. `None`: the one that is asked for, or else its own.
+        of_texts: bool, whether its files take texts and tensors as the model does.
     """
 
-    write: Callable[[OfIds, pathlib.Path, str | None], Written]
+    write: Callable[[Any, pathlib.Path, str | None], Written]
     files: Files
     dtypes: tuple[str, ...]
+    computes: str | None = None
     of_texts: bool = False

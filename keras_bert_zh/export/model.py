@@ -7,6 +7,7 @@ import pathlib
 from typing import Any
 
 from keras_bert_zh.arguments import check_choice, check_flag, check_path_to_write
+from keras_bert_zh.checkpoints.readers.formats import contents
 from keras_bert_zh.checkpoints.writers.huggingface import write_configs
 from keras_bert_zh.checkpoints.writers.model_card import CARD
 from keras_bert_zh.export.checkpoint import checkpoint_of, with_vocabulary
@@ -18,22 +19,36 @@ from keras_bert_zh.export.description import (
 )
 from keras_bert_zh.export.exported_card import exported_card, is_ours
 from keras_bert_zh.export.formats import Format, Written
-from keras_bert_zh.export.of_ids import OfIds, of_ids
+from keras_bert_zh.export.of_ids import OfIds
+from keras_bert_zh.export.of_tensors import OfTensors, source_of
+from keras_bert_zh.export.recast import recast
 from keras_bert_zh.files.new_folder import check_place, new_folder
 from keras_bert_zh.files.replaceable import SAVED_MODEL_FILES, Replaceable, unknown_files
 from keras_bert_zh.heads.on_encoder import OnEncoder
+from keras_bert_zh.heads.own_preprocess import own_preprocess
 from keras_bert_zh.heads.sentence_encoder import SentenceEncoder
 from keras_bert_zh.preprocess import BertPreprocess
 
 
-def _write_savedmodel(source: OfIds, folder: pathlib.Path, dtype: str | None) -> Written:
+def _write_savedmodel(
+    source: OfIds | OfTensors, folder: pathlib.Path, dtype: str | None
+) -> Written:
     from keras_bert_zh.export.savedmodel import write  # It imports TensorFlow.
 
     return write(source, folder, dtype)
 
 
+def _write_litert(source: OfIds, folder: pathlib.Path, dtype: str | None) -> Written:
+    from keras_bert_zh.export.litert import write  # It imports TensorFlow.
+
+    return write(source, folder, dtype)
+
+
 FORMATS = {
-    "savedmodel": Format(_write_savedmodel, SAVED_MODEL_FILES, ("bfloat16", "float16"), True),
+    "savedmodel": Format(
+        _write_savedmodel, SAVED_MODEL_FILES, ("bfloat16", "float16"), of_texts=True
+    ),
+    "litert": Format(_write_litert, {"": ("model.tflite",)}, ("float16", "int8"), "float32"),
 }
 
 # What is written beside the files of each format.
@@ -82,19 +97,23 @@ def export_model(
     Example:
 
     >>> import tempfile
-    >>> from keras_bert_zh import ExportedModel, SentenceEncoder, export_model
-    >>> model = SentenceEncoder("small", "pooled_output", normalize=True)
+    >>> from keras_bert_zh import BertConfig, BertEncoder, export_model
+    >>> config = BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=4)
     >>> with tempfile.TemporaryDirectory() as place:
-    ...     folder = export_model(model, f"{place}/vectors", format="savedmodel")
-    ...     ExportedModel(folder)(["今天天气很好", "手机没电了"]).shape
-    (2, 384)
+    ...     folder = export_model(BertEncoder(None, config=config), f"{place}/bert", "litert")
+    ...     sorted(file.name for file in folder.iterdir())
+    ['README.md', 'config.json', 'export.json', 'model.tflite']
     """
     found = FORMATS[check_choice("format", format, tuple(FORMATS))]
     if dtype is not None:
         check_choice("dtype", dtype, found.dtypes)
     overwrite = check_flag("overwrite", overwrite)
     folder = check_path_to_write("folder", folder)
-    source = _with_preprocess(of_ids(model), preprocess)
+    source = source_of(model)
+    computes = found.computes or dtype or source.dtype
+    if source.dtype != computes:
+        source = source_of(recast(model, computes))
+    source = _with_preprocess(source, preprocess)
     if source.beyond_ids is not None and not found.of_texts:
         raise ValueError(source.beyond_ids)
     check_place(folder, replaces=EXPORTED, overwrite=overwrite)
@@ -106,8 +125,13 @@ def export_model(
     return folder
 
 
-def describe(source: OfIds, format: str, written: Written) -> Description:
+def describe(source: OfIds | OfTensors, format: str, written: Written) -> Description:
     """Returns the description of a model that was written."""
+    version = importlib.metadata.version("keras-bert-zh")
+    if isinstance(source, OfTensors):
+        return Description(
+            format, written.dtype, version, "tensors", written.inputs, source.outputs
+        )
     head, preprocess, config = source.head, source.preprocess, source.encoder.config
     prompt, lower_first = "", False
     if isinstance(head, SentenceEncoder) and preprocess is not None:
@@ -116,7 +140,7 @@ def describe(source: OfIds, format: str, written: Written) -> Description:
     return Description(
         format=format,
         dtype=written.dtype,
-        version=importlib.metadata.version("keras-bert-zh"),
+        version=version,
         takes=takes,
         inputs=written.inputs,
         outputs=source.outputs,
@@ -133,33 +157,39 @@ def describe(source: OfIds, format: str, written: Written) -> Description:
     )
 
 
-def _with_preprocess(source: OfIds, preprocess: BertPreprocess | None) -> OfIds:
+def _with_preprocess(
+    source: OfIds | OfTensors, preprocess: BertPreprocess | None
+) -> OfIds | OfTensors:
     if preprocess is None:
         return source
-    if not isinstance(preprocess, BertPreprocess):
-        raise TypeError(f"preprocess must be a BertPreprocess, got {preprocess!r}.")
-    if source.preprocess is not None:
-        raise ValueError("The model takes texts, by a preprocess of its own: leave out preprocess.")
-    return dataclasses.replace(source, preprocess=preprocess)
+    if isinstance(source, OfTensors) or source.preprocess is not None:
+        raise ValueError("The model takes texts or tensors of its own: leave out preprocess.")
+    if source.head is not None:
+        raise ValueError(
+            f"Make the {type(source.head).__name__} with preprocess=, and it is exported with it."
+        )
+    found = own_preprocess(source.encoder, preprocess, None)
+    return dataclasses.replace(source, preprocess=found)
 
 
-def _write_beside(source: OfIds, described: Description, folder: pathlib.Path) -> None:
+def _write_beside(source: OfIds | OfTensors, described: Description, folder: pathlib.Path) -> None:
     """Writes the vocabulary, the configurations that others read, and the card."""
+    (folder / CARD).write_text(exported_card(described), encoding="utf-8")
+    if isinstance(source, OfTensors):
+        return
     (first, *others) = source.layers
     is_whole = isinstance(first, OnEncoder) and not others
     checkpoint = checkpoint_of(first if is_whole else source.encoder)
     if source.preprocess is not None:
         checkpoint = with_vocabulary(checkpoint, source.preprocess)
     write_configs(checkpoint, folder)
-    (folder / CARD).write_text(exported_card(described), encoding="utf-8")
 
 
 def _check_exported(folder: pathlib.Path) -> None:
     """Raises ValueError if the folder does not hold what `export_model` has written, or more."""
-    try:
-        described = read_description(folder)
-    except FileNotFoundError as error:
-        raise ValueError(str(error)) from error
+    if not (folder / DESCRIPTION).is_file():
+        raise ValueError(f"It holds {contents(folder)}, but no {DESCRIPTION}.")
+    described = read_description(folder)
     if described.format not in FORMATS:
         raise ValueError(f"{DESCRIPTION} in it names the format {described.format!r}.")
     files = FORMATS[described.format].files

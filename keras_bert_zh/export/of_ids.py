@@ -1,7 +1,8 @@
 """What of a model computes on ids, with all that comes before them cut away."""
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -64,6 +65,15 @@ class OfIds:
         return dict(zip(names, values, strict=True))
 
     @property
+    def variables(self) -> list[Any]:
+        return [variable for layer in self.layers for variable in layer.variables]
+
+    @property
+    def dtype(self) -> str:
+        """What the encoder computes in."""
+        return self.encoder.compute_dtype
+
+    @property
     def head(self) -> OnText | None:
         """The model of texts that the ids reach first, if one does: its stride, its prompt."""
         return self.layers[0] if isinstance(self.layers[0], OnText) else None
@@ -114,8 +124,7 @@ def of_ids(model: Any) -> OfIds:
         TypeError: if it is something else, or computes on more than ids.
     """
     preprocess, layers = _split(model)
-    encoders = (layer for outer in layers for layer in _inside(outer))
-    encoder = next((layer for layer in encoders if isinstance(layer, BertEncoder)), None)
+    encoder = next((layer for layer in _inside(layers) if isinstance(layer, BertEncoder)), None)
     if encoder is None:
         raise _refusal(model)
     first, takes, length = layers[0], tuple(encoder.config.input_sizes), None
@@ -134,7 +143,21 @@ def of_ids(model: Any) -> OfIds:
     rows = (1, length or (preprocess.max_length if preprocess else 2))
     example = {name: ops.zeros(rows, "int32") for name in takes}
     outputs = found(example | {"input_mask": ops.ones(rows, "int32")})
-    return dataclasses.replace(found, outputs=_names(outputs, _own_name(found)))
+    return dataclasses.replace(found, outputs=names_of(outputs, _own_name(found)))
+
+
+@contextlib.contextmanager
+def uncompiled(source: Any) -> Iterator[None]:
+    """Within it, no encoder in its layers is compiled by XLA: its functions hold variables."""
+    encoders = [layer for layer in _inside(source.layers) if isinstance(layer, BertEncoder)]
+    compiled = [encoder for encoder in encoders if encoder.jit_compile]
+    try:
+        for encoder in compiled:
+            encoder.jit_compile = False
+        yield
+    finally:
+        for encoder in compiled:
+            encoder.jit_compile = True
 
 
 def is_functional(model: Any) -> bool:
@@ -150,6 +173,13 @@ def inputs_of(model: keras.Model) -> dict[str, keras.KerasTensor]:
     """Returns the inputs of a functional model by their names."""
     given = model.input
     return given if isinstance(given, dict) else {x.name: x for x in keras.tree.flatten(given)}
+
+
+def first_of(model: Any) -> Any:
+    """Returns what inputs reach first, inside of Sequentials in Sequentials."""
+    while isinstance(model, keras.Sequential) and model.layers:
+        model = model.layers[0]
+    return model
 
 
 def takes_pairs(model: Any) -> bool:
@@ -206,8 +236,11 @@ def _cut(model: keras.Model) -> tuple[Any, list[keras.Model]]:
         raise _refusal(model) from error
 
 
-def _inside(layer: Any) -> list[Any]:
-    return layer._flatten_layers() if isinstance(layer, keras.layers.Layer) else []
+def _inside(layers: Iterable[Any]) -> Iterator[Any]:
+    """Yields the layers, and those in them."""
+    for layer in layers:
+        if isinstance(layer, keras.layers.Layer):
+            yield from layer._flatten_layers()
 
 
 def _arranged(model: Any, ids: dict[str, Any]) -> Any:
@@ -227,19 +260,17 @@ def _own_name(found: OfIds) -> str:
     return last.output_name if isinstance(last, OnText) else "outputs"
 
 
-def _names(outputs: Any, name: str) -> Any:
+def names_of(outputs: Any, name: str) -> Any:
     """Returns the structure of outputs with a name in the place of each."""
     if isinstance(outputs, Mapping):
-        return {key: _names(value, key) for key, value in outputs.items()}
+        return {key: names_of(value, key) for key, value in outputs.items()}
     if isinstance(outputs, (list, tuple)):
-        return [_names(value, f"{name}_{index}") for index, value in enumerate(outputs)]
+        return [names_of(value, f"{name}_{index}") for index, value in enumerate(outputs)]
     return name
 
 
 def _refusal(model: Any) -> TypeError:
-    first = model
-    while isinstance(first, keras.Sequential) and first.layers:
-        first = first.layers[0]
+    first = first_of(model)
     given = type(first).__name__
     given = given if first is model else f"a Sequential that begins with {given}"
     return TypeError(

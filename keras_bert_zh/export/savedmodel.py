@@ -4,26 +4,35 @@ import pathlib
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_bert_zh.export.formats import Written
-from keras_bert_zh.export.of_ids import POSITIONS, OfIds
+from keras_bert_zh.export.of_ids import POSITIONS, OfIds, uncompiled
+from keras_bert_zh.export.of_tensors import OfTensors
 from keras_bert_zh.files.freed_memory import give_back
 from keras_bert_zh.heads.saved_model import save, saved_module
+from keras_bert_zh.layers import kernels
+from keras_bert_zh.layers.encoder_inputs import complete
 
 
-def write(source: OfIds, folder: pathlib.Path, dtype: str | None) -> Written:
+def write(source: OfIds | OfTensors, folder: pathlib.Path, dtype: str | None) -> Written:
     """Writes a SavedModel with the weights as constants; `saved_module` says what is in it.
 
     On a CPU, TensorFlow lays weights out for its matrix products before each of them. Of constants
     it does so once, and with few tokens that is half of the time. With many it makes no difference.
     """
-    head, is_alone = source.head, len(source.layers) == 1
-    model = head if head is not None and is_alone else _Plain(source)
-    module, signatures = saved_module(model, constant=True)
+    kernels.require_tensorflow('export_model(format="savedmodel")')
+    model: Any = source
+    if isinstance(source, OfIds):
+        is_alone = source.head is not None and len(source.layers) == 1
+        model = source.head if is_alone else _Plain(source)
+    with uncompiled(source):
+        module, signatures = saved_module(model, constant=True)
     save(module, signatures, folder)
-    takes = signatures["tokens"].structured_input_signature[1]
     give_back()
-    return Written({name: name for name in takes}, source.encoder.compute_dtype)
+    takes = model.ids_signature() or model.signature()
+    names = takes if isinstance(takes, dict) else [x.name for x in keras.tree.flatten(takes)]
+    return Written({name: name for name in names}, source.dtype)
 
 
 class _Plain:
@@ -32,15 +41,18 @@ class _Plain:
     def __init__(self, source: OfIds):
         self._source = source
         self.labels = source.labels
-        self.variables = [variable for layer in source.layers for variable in layer.variables]
+        self.variables = source.variables
 
     def signature(self) -> Any:
         source = self._source
         if source.preprocess is None:
-            return {name: _ids(name, source.length) for name in source.takes}
+            return self.ids_signature()
         names = ("text_a", "text_b") if source.takes_pairs else ("text",)
         texts = tuple(keras.InputSpec("string", (None,), name=name) for name in names)
         return texts if source.takes_pairs else texts[0]
+
+    def ids_signature(self):
+        return {name: _ids(name, self._source.length) for name in self._source.takes}
 
     def of_ids(self, ids):
         return self._source(ids)
@@ -51,8 +63,15 @@ class _Plain:
     def served(self, of_ids):
         source = self._source
         if source.head is None:
-            return lambda texts: of_ids(source.preprocess(texts))
+            return lambda texts: of_ids(self._completed(source.preprocess(texts)))
         return source.head.served(of_ids) if source.beyond_ids is None else source.of_texts
+
+    def _completed(self, tokens):
+        found = complete(tokens, self._source.encoder.config.input_sizes)
+        if POSITIONS in self._source.takes:
+            rows, length = ops.shape(tokens["input_ids"])
+            found[POSITIONS] = ops.broadcast_to(ops.arange(length), (rows, length))
+        return {name: found[name] for name in self._source.takes}
 
     def endpoints(self, call):
         return {}

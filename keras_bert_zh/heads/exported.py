@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import keras
+
+from keras_bert_zh.input_keys import INPUT_KEYS
 from keras_bert_zh.layers import kernels
 
 if TYPE_CHECKING:
@@ -26,6 +29,10 @@ class Exported(_Model):
         That is single texts, a tuple of two for pairs, and without a preprocess the dict of ids.
         """
         raise NotImplementedError  # Each subclass has its own.
+
+    def ids_signature(self) -> Any:
+        """Returns the `keras.InputSpec`s of ids, which it takes too; `None` if it does not."""
+        return {key: keras.InputSpec("int32", (None, None), name=key) for key in INPUT_KEYS}
 
     def of_ids(self, inputs: Any) -> Any:
         """Returns what the model, or the tower of it, makes of a dict of ids."""

@@ -47,7 +47,7 @@ class OnText(Exported, TakesLists, OnEncoder):
         preprocess: BertPreprocess, or `None`.
         encoder: BertEncoder.
         takes_pooled: bool, whether `output_key` is `"pooled_output"`.
-        takes_pairs: bool, whether `export` and FrozenModel make it for pairs of texts. It may be
+        takes_pairs: bool, whether `export` and `export_model` make it for pairs. It may be
             set; calls take both anyway.
         stride: int, how far the windows of long texts are apart. `None`: texts are cut. A subclass
             whose `call` uses `by_text` may set it.
@@ -178,6 +178,9 @@ class OnText(Exported, TakesLists, OnEncoder):
         names = ("text_a", "text_b") if self.takes_pairs else ("text",)
         texts = tuple(keras.InputSpec("string", (None,), name=name) for name in names)
         return texts if self.takes_pairs else texts[0]
+
+    def ids_signature(self):
+        return super().ids_signature() if self.preprocess is not None else self.signature()
 
     def served(self, of_ids):
         return lambda texts: self.by_text(texts, of_ids)

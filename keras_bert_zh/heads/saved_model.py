@@ -1,9 +1,8 @@
 """A model of texts as a SavedModel: what can be called there, by Python and by servers."""
 
-import contextlib
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -13,7 +12,6 @@ import tensorflow as tf
 from keras_bert_zh.arguments import check_path_to_write
 from keras_bert_zh.files.new_folder import new_folder
 from keras_bert_zh.files.replaceable import SAVED_MODEL_FILES, Replaceable, unknown_files
-from keras_bert_zh.input_keys import INPUT_KEYS
 
 
 def write(model: Any, folder: str | os.PathLike) -> list[str]:
@@ -80,25 +78,19 @@ def saved_module(model: Any, *, constant: bool = False) -> tuple[_Module, dict[s
         constant: bool, whether the graphs hold the weights as constants, not as variables.
     """
     takes = keras.tree.map_structure(_spec, model.signature())
-    of_texts = all(spec.dtype == tf.string for spec in keras.tree.flatten(takes))
-    ids = takes
-    if of_texts:
-        ids = {key: tf.TensorSpec((None, None), tf.int32, name=key) for key in INPUT_KEYS}
-    values = {id(variable): variable.numpy() for variable in model.variables} if constant else {}
+    ids = model.ids_signature()
+    takes_ids = ids is not None
+    ids = keras.tree.map_structure(_spec, ids) if takes_ids else takes
 
     def function(of: Callable, takes: Any) -> Callable:
-        def call(inputs):
-            with _Constants(values) if constant else contextlib.nullcontext():
-                return of(inputs)
-
-        return _function(call, takes)
+        return _function(with_constants(of, model.variables) if constant else of, takes)
 
     # Encoder and head are traced once, and called by all of the others.
     of_ids = function(model.of_ids, ids)
     module = _Module()
     if not constant:
         module.variables, module.trainable_variables = model.variables, model.trainable_variables
-    module.serve = function(model.served(of_ids), takes) if of_texts else of_ids
+    module.serve = of_ids if ids == takes else function(model.served(of_ids), takes)
 
     def call(inputs):
         return (of_ids if isinstance(inputs, Mapping) else module.serve)(inputs)
@@ -107,10 +99,9 @@ def saved_module(model: Any, *, constant: bool = False) -> tuple[_Module, dict[s
     for name, endpoint in model.endpoints(call).items():
         default = function(endpoint, takes)
         setattr(module, name, default)
-    signatures = {
-        "serving_default": _signature(model, default, takes),
-        "tokens": _signature(model, of_ids, ids),
-    }
+    signatures = {"serving_default": _signature(model, default, takes)}
+    if takes_ids:
+        signatures["tokens"] = _signature(model, of_ids, ids)
     labels = getattr(model, "labels", None)
     if labels is not None:
         module.labels = tf.function(lambda: tf.constant(labels), input_signature=[])
@@ -127,6 +118,17 @@ def _function(function: Callable, takes: Any) -> Callable:
         return traced(inputs)
 
     return tf.function(call, input_signature=[takes], autograph=False)
+
+
+def with_constants(function: Callable, variables: Iterable[Any]) -> Callable:
+    """Returns the function with the values that Keras variables have now as constants."""
+    values = {id(variable): variable.numpy() for variable in variables}
+
+    def call(*args, **kwargs):
+        with _Constants(values):
+            return function(*args, **kwargs)
+
+    return call
 
 
 class _Constants(keras.StatelessScope):

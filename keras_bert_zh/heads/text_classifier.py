@@ -70,7 +70,7 @@ class TextClassifier(FineTuned, keras.Model):
         problem_type: str, with the default in the place of `None`.
         preprocess: BertPreprocess, or `None`.
         encoder: BertEncoder.
-        takes_pairs: bool, whether `export` and FrozenModel make it for pairs of texts. Set it; the
+        takes_pairs: bool, whether `export` and `export_model` make it for pairs. Set it; the
             model itself takes both.
 
     Raises:

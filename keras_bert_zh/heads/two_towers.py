@@ -21,7 +21,7 @@ class TwoTowers(Exported, TakesLists, keras.Model):
 
     For losses that compare the texts of a row: `CoSENT`, with a label for each pair, and
     `InBatchNegatives`, which needs none. What was trained is the SentenceEncoder: use it, save it
-    with `save_checkpoint` and make FrozenModel of it alone. All texts of a batch go through it at
+    with `save_checkpoint` or `export_model`. All texts of a batch go through it at
     once. What `export` writes gives the `cosine` of two texts.
 
     Args:

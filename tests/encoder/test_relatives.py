@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert_zh import BertEncoder, FrozenModel, MaskedLM, load_checkpoint
+from keras_bert_zh import BertEncoder, MaskedLM, load_checkpoint
 from tests.conformance.cases import CONFIG, ELECTRA, ERNIE, INPUTS, TASKS
 from tests.conformance.test_changes import assert_came_back
 from tests.encoder.common import difference, randomized, report, zeroed
+from tests.export.models import exported
 from tests.relatives import NAMES, at_positions, folder_of, golden_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:The checkpoint has no weights for the pooler")
@@ -112,10 +113,10 @@ def test_task_types_out_of_range(ernie):
         encode({key: tf.constant(a) for key, a in INPUTS.items()} | {"task_type_ids": TASKS + 1})
 
 
-def test_a_frozen_model_takes_task_types(ernie):
-    frozen = FrozenModel(ernie)
+def test_an_exported_model_takes_task_types(ernie, tmp_path):
+    elsewhere = exported(ernie, tmp_path / "model")
     for inputs in (INPUTS, INPUTS | {"task_type_ids": TASKS}):
-        assert difference(frozen(inputs), ernie(inputs)) < 1e-5
+        assert difference(elsewhere(inputs), ernie(inputs)) < 1e-5
 
 
 def test_a_masked_lm_takes_task_types(ernie):

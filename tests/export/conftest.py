@@ -2,9 +2,8 @@
 
 import pytest
 
-from keras_bert_zh import BertEncoder, BertPreprocess, FrozenModel
+from keras_bert_zh import BertEncoder, BertPreprocess
 from tests.encoder.common import SMALL_BLOCK, randomized
-from tests.export.models import encoder_of
 
 
 @pytest.fixture
@@ -23,9 +22,3 @@ def preprocess():
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     characters = [chr(0x4E00 + index) for index in range(SMALL_BLOCK.vocab_size - len(special))]
     return BertPreprocess(vocabulary=special + characters)
-
-
-@pytest.fixture(scope="session")
-def small():
-    """A frozen encoder."""
-    return FrozenModel(encoder_of())

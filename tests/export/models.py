@@ -1,8 +1,14 @@
-"""Models that are frozen."""
+"""Models that are exported."""
 
 import keras
 
-from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess
+from keras_bert_zh import (
+    BertConfig,
+    BertEncoder,
+    BertPreprocess,
+    ExportedModel,
+    export_model,
+)
 from tests.conformance.cases import ONE_BLOCK
 from tests.encoder.common import randomized
 
@@ -23,3 +29,8 @@ def classifier(*inputs):
     for layer in layers:
         hidden = layer(hidden)
     return keras.Model(list(inputs), hidden)
+
+
+def exported(model, folder, format="savedmodel", **kwargs):
+    """The model from a folder, run by the engine of the format."""
+    return ExportedModel(export_model(model, folder, format, overwrite=True, **kwargs))

@@ -8,7 +8,6 @@ import tensorflow as tf
 from keras_bert_zh import (
     BertEncoder,
     BertPreprocess,
-    FrozenModel,
     MaskedLM,
     MaskTokens,
     SentenceEncoder,
@@ -17,6 +16,7 @@ from keras_bert_zh import (
     TokenTagger,
     batch_by_length,
 )
+from tests.export.models import exported
 
 TEXTS = ["a b", "c", ""]
 
@@ -71,12 +71,12 @@ def test_heads(encoder, inputs, plain, make):
     ]
 
 
-def test_sequential_and_frozen(encoder, preprocess, inputs, plain):
+def test_sequential_and_exported(encoder, preprocess, inputs, plain, tmp_path):
     model = keras.Sequential([preprocess, encoder])
     expected = encoder(plain)
     np.testing.assert_allclose(model.predict(tf.constant(TEXTS), verbose=0), expected, atol=1e-6)
-    np.testing.assert_allclose(FrozenModel(model)(TEXTS), expected, atol=1e-6)
-    np.testing.assert_allclose(FrozenModel(encoder)(inputs), expected, atol=1e-6)
+    np.testing.assert_allclose(exported(model, tmp_path / "m")(TEXTS), expected, atol=1e-6)
+    np.testing.assert_allclose(exported(encoder, tmp_path / "m")(inputs), expected, atol=1e-6)
 
 
 def test_batches_and_masks(preprocess, inputs, plain):

@@ -10,7 +10,6 @@ import tensorflow as tf
 from keras_bert_zh import (
     BertEncoder,
     BertPreprocess,
-    FrozenModel,
     SentenceEncoder,
     TextClassifier,
     TruncationWarning,
@@ -18,6 +17,7 @@ from keras_bert_zh import (
 )
 from keras_bert_zh.checkpoints.pooling import Pooling
 from tests.encoder.common import difference
+from tests.export.models import exported
 
 TEXTS = ["a b c d a b c d a b c a b", "", "d c", "a b c d d c b"]
 
@@ -54,14 +54,14 @@ def test_the_mean_over_windows_by_every_route(encoder, tiny_block, tmp_path, cls
     assert difference(cut(TEXTS)[0], found[0]) > 1e-4
     assert model(tf.constant([], tf.string)).shape[0] == 0
     if cls is SentenceEncoder:
-        assert difference(FrozenModel(model)(TEXTS), expected) < 1e-5
+        assert difference(exported(model, tmp_path / "model")(TEXTS), expected) < 1e-5
         return
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     assert difference(again.predict(TEXTS, batch_size=3, verbose=0), expected) < 1e-6
     model.export(tmp_path / "exported", verbose=False)
-    exported = tf.saved_model.load(tmp_path / "exported")
-    assert difference(exported.serve(tf.constant(TEXTS)), expected) < 1e-6
+    loaded = tf.saved_model.load(tmp_path / "exported")
+    assert difference(loaded.serve(tf.constant(TEXTS)), expected) < 1e-6
 
 
 def test_what_is_not_cut_is_learned_from(encoder, tiny_block):

@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from keras_bert_zh import (
     BertPreprocess,
-    FrozenModel,
     SpanReader,
     TextClassifier,
     TokenTagger,
@@ -24,6 +23,7 @@ from keras_bert_zh.heads.batches import has_strings
 from keras_bert_zh.layers import kernels
 from tests.conformance.cases import INPUTS
 from tests.encoder.common import difference
+from tests.export.models import exported
 from tests.heads.text_models import MODELS, TASKS, by_output, fresh, golden_of, text_model
 from tests.process import run_python
 
@@ -153,13 +153,13 @@ assert "tensorflow" not in sys.modules
     )
 
 
-def test_frozen_models_take_what_the_models_take(tiny_block):
+def test_exported_models_take_what_the_models_take(tiny_block, tmp_path):
     tagger, reader = text_model(tiny_block, TokenTagger), text_model(tiny_block, SpanReader)
-    assert difference(FrozenModel(tagger)(TEXTS), tagger(TEXTS)) < 1e-5
+    assert difference(exported(tagger, tmp_path / "model")(TEXTS), tagger(TEXTS)) < 1e-5
     pair = TEXTS, TEXTS[::-1]
-    found = FrozenModel(reader)(pair)
+    found = exported(reader, tmp_path / "model")(pair)
     for key, expected in reader(pair).items():
         assert difference(found[key], expected) < 1e-5
     of_ids = fresh(TextClassifier)
     ids = {"input_ids": INPUTS["input_ids"]}
-    assert difference(FrozenModel(of_ids)(ids), of_ids(ids)) < 1e-5
+    assert difference(exported(of_ids, tmp_path / "model")(ids), of_ids(ids)) < 1e-5

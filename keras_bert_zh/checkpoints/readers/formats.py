@@ -135,6 +135,8 @@ def _contents(folder: pathlib.Path) -> str:
 
 
 def _advice(folder: pathlib.Path) -> str:
+    if (folder / "export.json").is_file():
+        return " It is what export_model wrote, which ExportedModel runs."
     if (folder / "model.weights.json").is_file():
         return f" {_SHARDS_OF_KERAS_HUB}"
     # The folder variables/ is part of a SavedModel, and looks like a checkpoint.

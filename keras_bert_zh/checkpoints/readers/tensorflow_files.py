@@ -9,8 +9,6 @@ from keras_bert_zh.checkpoints.tensors import Tensor, Unchanged
 
 # The tensor in which TensorFlow 2 says which object has which variable.
 OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
-# The attribute by which what FrozenModel.save has written is known.
-FROZEN = "frozen_model_of_keras_bert_zh"
 
 
 def open_tensors(prefix: pathlib.Path) -> dict[str, Tensor]:

@@ -18,7 +18,6 @@ from keras_bert_zh.checkpoints.readers.graph_nodes import (
     parse,
     the_file,
 )
-from keras_bert_zh.checkpoints.readers.tensorflow_files import FROZEN
 
 # What Keras appends to a layer's name in the name of a function that computes the layer.
 _CALL = r"(?:_layer_call_\w+)?"
@@ -98,8 +97,8 @@ def _refuse_other_models(path: pathlib.Path, objects: Sequence) -> None:
         )
     if "_misc_assets" in children:  # Of keras.export.ExportArchive.
         writer = "Keras's model.export"
-    elif "serve" in children and children <= {"serve", "signatures", FROZEN}:
-        writer = "FrozenModel.save"
+    elif "serve" in children:
+        writer = "export_model"
     else:
         return
     raise ValueError(

@@ -1,5 +1,9 @@
 """Whether tokens are laid out with padding or without."""
 
+import contextlib
+import contextvars
+from collections.abc import Iterator
+
 import tensorflow as tf
 
 from keras_bert_zh.layers import portable
@@ -7,6 +11,18 @@ from keras_bert_zh.layers.tensorflow.padding_free_layout import PaddingFreeLayou
 from keras_bert_zh.layers.tensorflow.placement import in_xla, on_cpu
 from keras_bert_zh.layers.token_layout import TokenLayout
 from keras_bert_zh.messages import says_it_all
+
+_WITH_PADDING = contextvars.ContextVar("with_padding", default=False)
+
+
+@contextlib.contextmanager
+def with_padding() -> Iterator[None]:
+    """Within it, padding is computed, for engines whose shapes can't depend on the mask."""
+    token = _WITH_PADDING.set(True)
+    try:
+        yield
+    finally:
+        _WITH_PADDING.reset(token)
 
 
 @says_it_all
@@ -22,6 +38,7 @@ def layout_of(mask: tf.Tensor, num_heads: int, padding_free: bool | None) -> Tok
             "don't depend on the mask. Pass padding_free=None, or compile the model with "
             "jit_compile=False."
         )
-    if padding_free or (padding_free is None and on_cpu()):
+    padding_free_here = padding_free or (padding_free is None and on_cpu())
+    if padding_free_here and not _WITH_PADDING.get():
         return PaddingFreeLayout(mask, num_heads)
     return portable.layout_of(mask, num_heads, padding_free)

@@ -5,7 +5,7 @@ import shutil
 import keras
 import pytest
 
-from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess, FrozenModel
+from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess, export_model
 from keras_bert_zh.checkpoints import load_checkpoint
 from keras_bert_zh.checkpoints.readers import formats
 from tests.process import DATA
@@ -92,13 +92,13 @@ def test_what_keras_wrote_says_what_it_is(tmp_path):
     inputs = {"input_ids": keras.Input((None,), dtype="int32", name="input_ids")}
     model = keras.Model(inputs, encoder(inputs))
     model.export(tmp_path / "exported", verbose=False)
-    FrozenModel(encoder).save(tmp_path / "frozen")
+    export_model(encoder, tmp_path / "constant", "savedmodel")
     (tmp_path / "out").mkdir()
     model.save(tmp_path / "out" / "model.keras")
     model.save_weights(tmp_path / "out" / "own.weights.h5")
     expected = {
         "exported": r"exported is a SavedModel as Keras's model\.export writes it: .* no checkp",
-        "frozen": r"frozen is a SavedModel as FrozenModel\.save writes it: .* no checkpoint",
+        "constant": r"constant is a SavedModel as export_model writes it: .* no checkpoint",
         "out/model.keras": r"it is a model that Keras saved, not a .*keras\.saving\.load_model",
         "out/own.weights.h5": r"own.weights.h5 is an HDF5 file, .* load_weights; save_checkpoint",
         "out": r"out holds no checkpoint: .*\. model.keras is a model that Keras saved, .*load_mo",

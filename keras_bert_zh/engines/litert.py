@@ -1,0 +1,26 @@
+"""Runs exported models in LiteRT."""
+
+import threading
+
+from keras_bert_zh.engines.engine import Engine, package
+
+
+class LiteRT(Engine):
+    """Runs a `model.tflite`."""
+
+    def __init__(self, folder, description, threads):
+        interpreter = package("ai_edge_litert.interpreter", "litert")
+        self._interpreter = interpreter.Interpreter(
+            model_path=str(folder / "model.tflite"), num_threads=threads
+        )
+        self._description = description
+        self._call = self._interpreter.get_signature_runner("serving_default")
+        # An interpreter has one set of tensors.
+        self._lock = threading.Lock()
+
+    def __call__(self, inputs):
+        described = self._description
+        given = {described.inputs[ours]: value for ours, value in inputs.items()}
+        with self._lock:
+            found = self._call(**given)
+        return [found[name] for name in described.names]

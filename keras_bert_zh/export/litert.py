@@ -1,0 +1,65 @@
+"""The format "litert": what LiteRT runs, on phones and elsewhere."""
+
+import contextlib
+import io
+import pathlib
+
+import tensorflow as tf
+
+from keras_bert_zh.export.formats import Written
+from keras_bert_zh.export.of_ids import POSITIONS, OfIds, uncompiled
+from keras_bert_zh.files.freed_memory import give_back
+from keras_bert_zh.heads.saved_model import with_constants
+from keras_bert_zh.layers import kernels
+from keras_bert_zh.layers.tensorflow.layout import with_padding
+
+FILE = "model.tflite"
+
+
+def write(source: OfIds, folder: pathlib.Path, dtype: str | None) -> Written:
+    """Writes a LiteRT model: ids in, with open batch size and length, and no operators of Flex.
+
+    Padding is computed: LiteRT has no shapes that depend on values. Converted from a function, as
+    Keras's `export(format="litert")` takes models without strings alone, and names no inputs of a
+    Sequential.
+    """
+    kernels.require_tensorflow('export_model(format="litert")')
+    specs = {
+        name: tf.TensorSpec(
+            (None, None if name == POSITIONS else source.length), tf.int32, name=name
+        )
+        for name in source.takes
+    }
+
+    def call(**ids):
+        return source.named(source(ids))
+
+    with uncompiled(source), with_padding():
+        function = tf.function(with_constants(call, source.variables), autograph=False)
+        traced = function.get_concrete_function(**specs)
+    # Without an object, it has no signature.
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], tf.Module())
+    if dtype == "float16":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+    model = converter.convert()
+    (folder / FILE).write_bytes(_in_int8(model) if dtype == "int8" else model)
+    give_back()
+    return Written({name: name for name in specs}, dtype or "float32")
+
+
+def _in_int8(model: bytes) -> bytes:
+    """Returns the model with the weights of its products in int8, each of whose rows has a scale.
+
+    What they are multiplied with is rounded when it runs.
+    """
+    try:
+        from ai_edge_quantizer import quantizer, recipe
+    except ImportError as error:
+        raise ImportError(
+            "dtype=\"int8\" needs ai-edge-quantizer: pip install 'keras-bert-zh[litert]'."
+        ) from error
+    made = quantizer.Quantizer(model, recipe.dynamic_wi8_afp32())
+    with contextlib.redirect_stderr(io.StringIO()):  # One of its bars can't be switched off.
+        found = made.quantize(enable_progress_bar=False, enable_progress_report=False)
+    return bytes(found.quantized_model)

@@ -1,0 +1,83 @@
+"""A model that takes tensors of its own, and not the ids of texts alone."""
+
+import dataclasses
+from typing import Any
+
+import keras
+
+from keras_bert_zh.export.of_ids import OfIds, first_of, names_of, of_ids
+
+
+@dataclasses.dataclass(frozen=True)
+class OfTensors:
+    """A functional or Sequential model, in the way in which `Exported` offers one.
+
+    Attributes:
+        layers: tuple of the model.
+        takes: `keras.InputSpec`s in the structure of its inputs, with their names.
+        outputs: the structure of its outputs, a name in the place of each.
+    """
+
+    layers: tuple[Any, ...]
+    takes: Any
+    outputs: Any
+    labels = None
+    beyond_ids = (
+        "This model takes tensors of its own, not the ids of texts alone: export it as "
+        "format='savedmodel'."
+    )
+
+    @property
+    def variables(self) -> list[Any]:
+        return self.layers[0].variables
+
+    @property
+    def dtype(self) -> str:
+        return self.layers[0].compute_dtype
+
+    def signature(self) -> Any:
+        return self.takes
+
+    def ids_signature(self) -> None:
+        return None
+
+    def of_ids(self, inputs: Any) -> Any:
+        return self.layers[0](inputs, training=False)
+
+    def named(self, outputs: Any) -> dict[str, Any]:
+        names, values = keras.tree.flatten(self.outputs), keras.tree.flatten(outputs)
+        return dict(zip(names, values, strict=True))
+
+    def endpoints(self, call: Any) -> dict[str, Any]:
+        return {}
+
+
+def source_of(model: Any) -> OfIds | OfTensors:
+    """Returns what a model computes on ids or, if it is not on ids alone, on its own tensors.
+
+    Raises:
+        TypeError: if it is no model that tells what it takes.
+    """
+    try:
+        return of_ids(model)
+    except TypeError:
+        takes = _own_inputs(first_of(model)) or _own_inputs(model)
+        if takes is None:
+            raise
+    symbolic = keras.tree.map_structure(
+        lambda spec: keras.KerasTensor(spec.shape, spec.dtype, name=spec.name), takes
+    )
+    return OfTensors((model,), takes, names_of(model.compute_output_spec(symbolic), "outputs"))
+
+
+def _own_inputs(model: Any) -> Any:
+    """Returns the specs of the inputs of a functional model, or of a Sequential that is built."""
+    if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
+        return None
+    if not isinstance(model, keras.Sequential):
+        return keras.tree.map_structure(
+            lambda x: keras.InputSpec(x.dtype, tuple(x.shape), name=x.name), model.input
+        )
+    # Keras keeps the size of the batch that a Sequential was first called on.
+    (x,) = model.inputs
+    return keras.InputSpec(x.dtype, (None, *x.shape[1:]), name=x.name)

@@ -1,0 +1,44 @@
+"""A model again, in another dtype."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+
+def recast(model: Any, dtype: str) -> Any:
+    """Returns a model with the same layers and weights, whose layers compute in a dtype.
+
+    Layers that are to keep another dtype than float32, such as those that are quantised, do.
+
+    Args:
+        model: a Keras layer or model.
+        dtype: str, the name of a dtype policy.
+
+    Raises:
+        ValueError: if the model can't be made anew from its config, or has weights of its own.
+    """
+    try:
+        config = keras.saving.serialize_keras_object(model)
+        made = keras.saving.deserialize_keras_object(_recast(config, dtype))
+        made.set_weights(model.get_weights())
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"No model in {dtype} can be made of this {type(model).__name__}'s config: make it "
+            f"with dtype={dtype!r} yourself, and export that one."
+        ) from error
+    return made
+
+
+def _recast(config: Any, dtype: str) -> Any:
+    if isinstance(config, list):
+        return [_recast(part, dtype) for part in config]
+    if not isinstance(config, Mapping):
+        return config
+    if config.get("class_name") == "DTypePolicy":
+        known = config["config"]["name"] in _FLOATS
+        return {**config, "config": {"name": dtype}} if known else config
+    return {key: _recast(value, dtype) for key, value in config.items()}
+
+
+_FLOATS = ("float32", "mixed_float16", "mixed_bfloat16", "bfloat16", "float16")

@@ -1,0 +1,205 @@
+"""ExportedModel: what it takes and gives back, and what it says where it can't."""
+
+import json
+import re
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_bert_zh import ExportedModel, TruncationWarning
+from keras_bert_zh.engines.engine import package
+from tests.conformance.cases import INPUTS
+from tests.encoder.common import difference
+from tests.export.models import TEXTS, classifier, encoder_of, exported
+from tests.heads.text_models import text_model
+
+FORMATS = ["savedmodel", "litert"]
+
+
+@pytest.fixture(scope="module")
+def model():
+    return classifier()
+
+
+@pytest.fixture(scope="module", params=FORMATS)
+def of_texts(request, model, tmp_path_factory):
+    return exported(model, tmp_path_factory.mktemp("texts") / "model", request.param)
+
+
+@pytest.fixture(scope="module", params=FORMATS)
+def of_ids(request, tmp_path_factory):
+    return exported(encoder_of(), tmp_path_factory.mktemp("ids") / "model", request.param)
+
+
+@pytest.fixture(scope="module", params=FORMATS)
+def of_pairs(request, tiny_block, tmp_path_factory):
+    model = text_model(tiny_block)
+    model.takes_pairs = True
+    return model, exported(model, tmp_path_factory.mktemp("pairs") / "model", request.param)
+
+
+def test_texts(model, of_texts):
+    expected = model(tf.constant(TEXTS))
+    array = np.array(TEXTS)
+    encoded = [text.encode() for text in TEXTS]
+    for texts in (
+        *(TEXTS, encoded, array, array.astype(object), np.array(encoded), array[:, None]),
+        *(tf.constant(array), {"text_a": TEXTS}),
+    ):
+        assert difference(of_texts(texts), expected) < 1e-5
+        assert difference(of_texts.predict(texts, batch_size=2, verbose=0), expected) < 1e-5
+    for text in (TEXTS[0], encoded[0], tf.constant(TEXTS[0])):
+        assert difference(of_texts(text), expected[:1]) < 1e-5  # One row.
+    ids = model.layers[0](TEXTS)
+    assert difference(of_texts.predict(ids, verbose=0), expected) < 1e-5
+    assert of_texts.labels is of_texts.problem_type is None
+    assert of_texts.preprocess.max_length == 9
+
+
+def test_datasets(model, of_texts, capsys):
+    expected = model(tf.constant(TEXTS))
+    dataset = tf.data.Dataset.from_tensor_slices(TEXTS).batch(2)
+    labelled = dataset.map(lambda texts: (texts, tf.zeros(2)))
+    ids = dataset.map(model.layers[0])
+    for data in (dataset, labelled, ids, dataset.filter(lambda texts: True)):
+        assert difference(of_texts.predict(data, verbose=0), expected) < 1e-5
+    capsys.readouterr()
+    of_texts.predict(dataset)
+    assert "2/2" in capsys.readouterr().out
+    of_texts.predict(TEXTS, verbose=0)
+    assert capsys.readouterr().out == ""
+    with pytest.raises(ValueError, match="The dataset has no batches"):
+        of_texts.predict(dataset.take(0), verbose=0)
+
+
+def test_no_rows(of_texts, of_ids):
+    for texts in ([], np.array([], object)):
+        for outputs in (of_texts(texts), of_texts.predict(texts, verbose=0)):
+            assert (outputs.shape, outputs.dtype) == ((0, 2), np.float32)
+    assert of_ids({"input_ids": np.zeros((0, 5), "int32")}).shape == (0, 12)
+
+
+def test_ids(of_ids):
+    encoder = encoder_of()
+    for inputs in (INPUTS, {"input_ids": INPUTS["input_ids"].tolist()}):
+        expected = encoder({name: np.asarray(value) for name, value in inputs.items()})
+        assert difference(of_ids(inputs), of_ids.predict(inputs, batch_size=2, verbose=0)) < 1e-5
+        assert of_ids(inputs).shape == expected.shape
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"input_ids": [[1, 53]]},
+        {"input_ids": [[1, -1]]},
+        {"input_ids": [[2**40]]},
+        {"input_ids": [[1] * 12]},
+        {"input_ids": np.array([[1.5]], "float32")},
+        {"input_ids": np.zeros((1, 0), "int32")},
+        {"input_ids": [1, 2]},
+        {"input_ids": [[1]], "input_mask": [[2]]},
+        {"input_ids": [[1]], "segment_ids": [[0, 0]]},
+        {"input_ids": [[1]], "masks": [[1]]},
+        {"input_mask": [[1]]},
+    ],
+)
+def test_bad_ids_are_the_errors_of_the_layer(of_ids, inputs):
+    given = {name: np.asarray(value) for name, value in inputs.items()}
+    with pytest.raises(ValueError, match=r"input_ids|input_mask|segment_ids") as expected:
+        encoder_of()(given)
+    with pytest.raises(ValueError, match=re.escape(str(expected.value))):
+        of_ids(inputs)
+
+
+def test_no_dict_of_ids(of_ids):
+    with pytest.raises(ValueError, match=r"takes a dict of input_ids.* got list"):
+        of_ids([[1, 2]])
+
+
+def test_pairs(of_pairs, of_texts):
+    model, elsewhere = of_pairs
+    pair = TEXTS, TEXTS[::-1]
+    expected = model(pair)
+    named = dict(zip(("text_a", "text_b"), map(tf.constant, pair), strict=True))
+    for inputs in (pair, tuple(map(np.array, pair)), named):
+        assert difference(elsewhere.predict(inputs, batch_size=2, verbose=0), expected) < 1e-5
+    assert difference(elsewhere((TEXTS[0], TEXTS[-1])), expected[:1]) < 1e-5
+    assert (elsewhere.labels, elsewhere.problem_type) == (
+        ("a", "b"),
+        "single_label_classification",
+    )
+    with pytest.raises(ValueError, match=r"takes pairs of texts, .* got texts alone"):
+        elsewhere(TEXTS)
+    with pytest.raises(ValueError, match=r"takes single texts, .* got pairs.*takes_pairs = True"):
+        of_texts(pair)
+    with pytest.raises(TypeError, match="texts: expected str"):
+        of_texts([1, 2])
+
+
+def test_cuts_are_told_of(tiny_block, tmp_path):
+    for format in FORMATS:
+        elsewhere = exported(text_model(tiny_block), tmp_path / "model", format)
+        with pytest.warns(TruncationWarning, match="max_length=8 cuts 1 of 2 texts") as caught:
+            elsewhere.predict(["好" * 9, "好"], verbose=0)
+        assert caught[0].filename == __file__
+
+
+def test_nested_structures(tmp_path):
+    inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
+    outputs = encoder_of()(inputs)
+    model = keras.Model(inputs, [outputs, {"twice": 2 * outputs}])
+    expected = model.predict(INPUTS, verbose=0)
+    for format in FORMATS:
+        found = exported(model, tmp_path / "model", format).predict(INPUTS, verbose=0)
+        assert isinstance(found, list)
+        assert found[1].keys() == {"twice"}
+        for ours, theirs in zip(*map(keras.tree.flatten, (found, expected)), strict=True):
+            assert difference(ours, theirs) < 1e-4
+
+
+def test_a_fixed_length(tmp_path):
+    inputs = {name: keras.Input((7,), dtype="int32", name=name) for name in INPUTS}
+    model = keras.Model(inputs, encoder_of()(inputs))
+    elsewhere = exported(model, tmp_path / "model", "litert")
+    assert difference(elsewhere(INPUTS), model(INPUTS)) < 1e-4
+    with pytest.raises(ValueError, match="input_ids are 2 long, and this model takes rows of 7"):
+        elsewhere({"input_ids": [[1, 2]]})
+
+
+def test_engines(of_ids):
+    with pytest.raises(ValueError, match=r"engine must be '(tensorflow|litert)', got 'openvino'"):
+        ExportedModel(of_ids.folder, "openvino")
+    if "savedmodel" in (of_ids.folder / "export.json").read_text():
+        with pytest.raises(ValueError, match="threads of TensorFlow are those of the process"):
+            ExportedModel(of_ids.folder, threads=2)
+    else:
+        assert difference(ExportedModel(of_ids.folder, threads=2)(INPUTS), of_ids(INPUTS)) < 1e-5
+    with pytest.raises(ImportError, match=r"run by no_such: pip install 'keras-bert-zh\[litert\]'"):
+        package("no_such", "litert")
+
+
+def test_folders(of_ids, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"holds no export.json, which export_model writes"):
+        ExportedModel(tmp_path)
+    with pytest.raises(TypeError, match="folder must be a path, got 1"):
+        ExportedModel(1)
+    fields = json.loads((of_ids.folder / "export.json").read_text())
+    for change, message in (
+        ({"format": "gguf"}, "as 'gguf', of which this version .* knows no engine"),
+        ({"takes": "images"}, "export.json is damaged: takes can't be 'images'"),
+        ({"sizes": {}}, "export.json is damaged: sizes can't be {}"),
+        ({"colour": 1, "version": "9.0"}, r"version '9.0' .* does not know \['colour'\]"),
+        ({"outputs": None}, r"export.json is damaged: outputs can't be None"),
+    ):
+        (tmp_path / "export.json").write_text(json.dumps(fields | change))
+        with pytest.raises(ValueError, match=message):
+            ExportedModel(tmp_path)
+    del fields["inputs"]
+    (tmp_path / "export.json").write_text(json.dumps(fields))
+    with pytest.raises(ValueError, match=r"needs \['inputs'\]: export the model again"):
+        ExportedModel(tmp_path)
+    (tmp_path / "export.json").write_text("{")
+    with pytest.raises(ValueError, match="is not valid JSON"):
+        ExportedModel(tmp_path)

@@ -1,0 +1,123 @@
+"""export_model: what is in the folder, what it replaces, and what it refuses."""
+
+import json
+import shutil
+
+import pytest
+
+from keras_bert_zh import BertPreprocess, TextClassifier, export_model, save_checkpoint
+from keras_bert_zh.export import litert
+from keras_bert_zh.export.description import read_description
+from tests.encoder.common import difference
+from tests.export.models import TEXTS, exported
+from tests.folders import contents
+from tests.heads.text_models import text_model
+from tests.process import DATA
+
+
+def test_what_is_beside_the_model(tiny_block, folder):
+    model = text_model(tiny_block, stride=3)
+    assert export_model(model, folder, "litert") == folder
+    names = ["README.md", "config.json", "export.json", "model.tflite"]
+    assert sorted(contents(folder)) == [*names, "tokenizer_config.json", "vocab.txt"]
+    described = read_description(folder)
+    assert (described.format, described.dtype, described.takes) == ("litert", "float32", "texts")
+    assert (described.stride, described.labels) == (3, ["a", "b"])
+    assert (described.outputs, described.positions) == ("logits", 64)
+    config = json.loads((folder / "config.json").read_text())
+    assert config["id2label"] == {"0": "a", "1": "b"}
+    assert config["architectures"] == ["BertForSequenceClassification"]
+    vocabulary = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
+    assert tuple(vocabulary[:-1]) == tiny_block.vocabulary
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "Outputs: `logits`." in card
+    assert "Labels: a, b." in card
+
+
+def test_a_model_of_ids_gets_a_preprocess(encoder, preprocess, folder):
+    short = BertPreprocess(vocabulary=preprocess.vocabulary, max_length=9)
+    elsewhere = exported(encoder, folder, "litert", preprocess=short)
+    texts = ["一丁七", "万"]
+    assert difference(elsewhere(texts), encoder(short(texts))) < 1e-4
+    for model, given, message in (
+        (encoder, preprocess, "has 128 positions and the encoder has 11"),
+        (
+            encoder,
+            BertPreprocess(None, max_length=9),
+            "has 21128 tokens and the encoder has 53",
+        ),
+        (elsewhere, preprocess, "got ExportedModel"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            export_model(model, folder, "litert", preprocess=given, overwrite=True)
+    head = TextClassifier(encoder, ["a", "b"])
+    with pytest.raises(ValueError, match="Make the TextClassifier with preprocess="):
+        export_model(head, folder, "litert", preprocess=preprocess, overwrite=True)
+
+
+def test_it_replaces_what_it_has_written(encoder, folder):
+    export_model(encoder, folder, "litert")
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        export_model(encoder, folder, "litert")
+    export_model(encoder, folder, "savedmodel", overwrite=True)
+    assert "model.tflite" not in contents(folder)
+    assert [*folder.parent.iterdir()] == [folder]
+    for name, message in (
+        ("notes.txt", r"notes.txt in it is no file of an exported model"),
+        ("README.md", r"README.md in it was not written by keras_bert_zh"),
+        ("export.json", r"export.json is not valid JSON"),
+    ):
+        (folder / name).write_text("dear")
+        before = contents(folder)
+        with pytest.raises(ValueError, match=message):
+            export_model(encoder, folder, "litert", overwrite=True)
+        assert contents(folder) == before
+        if name == "notes.txt":
+            (folder / name).unlink()
+        else:
+            (folder / "README.md").write_text("keras_bert_zh wrote it.")
+
+
+@pytest.mark.parametrize("name", ["tiny_huggingface", "tiny_tf2_hub"])
+def test_it_replaces_nothing_else(encoder, folder, name):
+    shutil.copytree(DATA / name, folder)
+    before = contents(folder)
+    with pytest.raises(ValueError, match=r"left as it is.*It holds .*, but no export.json"):
+        export_model(encoder, folder, "litert", overwrite=True)
+    assert contents(folder) == before
+
+
+def test_a_checkpoint_does_not_replace_it(encoder, tiny, folder):
+    export_model(encoder, folder, "litert")
+    before = contents(folder)
+    with pytest.raises(ValueError, match="It must hold one checkpoint"):
+        save_checkpoint(tiny, folder, overwrite=True)
+    assert contents(folder) == before
+
+
+def test_whole_or_not_at_all(encoder, folder, monkeypatch):
+    monkeypatch.setattr(litert, "_in_int8", lambda model: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        export_model(encoder, folder, "litert", dtype="int8")
+    assert [*folder.parent.iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"format": "gguf"}, r"format must be .*'savedmodel' or 'litert'.*, got 'gguf'"),
+        ({"format": "litert", "dtype": "bfloat16"}, "dtype must be 'float16' or 'int8', got"),
+        ({"format": "savedmodel", "dtype": "int8"}, "dtype must be 'bfloat16' or 'float16', got"),
+        ({"format": "litert", "preprocess": 1}, "preprocess must be a BertPreprocess, got 1"),
+    ],
+)
+def test_arguments(encoder, folder, arguments, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        export_model(encoder, folder, **arguments)
+    assert not folder.exists()
+
+
+def test_texts_of_a_model_of_ids(encoder, folder):
+    elsewhere = exported(encoder, folder, "litert")
+    with pytest.raises(ValueError, match=r"takes a dict of input_ids.* got list"):
+        elsewhere(TEXTS)
