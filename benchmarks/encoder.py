@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks.contest import Contestant
 from benchmarks.contestants.start import Files, check_installed, needs_of, started, written_files
 from benchmarks.contestants.table import CEILING_KIND, ENTRIES, KINDS, TEXT_ENTRIES, Entry
+from benchmarks.contestants.turns import Job, prepare, take_turns
 from benchmarks.encoder_report import Measured, show
 from benchmarks.goals import CEILING
 from benchmarks.options import make_parser, parse
@@ -32,9 +33,6 @@ CASES = ("1x16", "8x128 full", "32x128 real", "8x512 real", "8x512 full", REVIEW
 TOLERANCE = 1e-4
 # Phases and hidden states are looked at in one case, the first of these that is run.
 _LOOKED_AT = ("8x128 full", "32x128 real", *CASES)
-
-# Name of the case, and of the entry.
-Job = tuple[str, str]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -64,17 +62,17 @@ def compare(
     jobs = _make_jobs(inputs, contestants)
     looked_at = next(name for name in _LOOKED_AT if name in jobs)
 
-    phases, outputs = {}, {}
-    for name, entries in jobs.items():
-        for entry in entries:
-            contestant = contestants[entry.kind]
-            arguments = (entry.way, name, inputs[name])
-            seconds, outputs[name, entry.name] = contestant.take_turn("prepare", *arguments)
-            if name == looked_at:
-                phases[entry.name] = contestant.phases | seconds
+    prepared, outputs = prepare(contestants, jobs, inputs)
+    phases = prepared[looked_at]
     differences = _differences(contestants, cases, outputs, looked_at)
     equal = _equal_tokens(contestants, texts)
-    seconds, ceilings = _take_turns(contestants, jobs, rounds)
+    ceilings: dict[str, list[float]] = {dtype: [] for dtype in CEILING}
+
+    def ceiling():
+        for dtype, rates in ceilings.items():
+            rates.append(contestants["ceiling"].take_turn("run", dtype))
+
+    seconds = take_turns(contestants, jobs, rounds, before=ceiling)
     return Measured(cases, files.sizes, looked_at, phases, differences, seconds, ceilings, equal)
 
 
@@ -88,24 +86,6 @@ def _make_jobs(names: Iterable[str], contestants: Container[str]) -> dict[str, l
     if not jobs:
         raise SystemExit(f"None of those chosen takes part in {', '.join(names)}.")
     return jobs
-
-
-def _take_turns(
-    contestants: Mapping[str, Contestant], jobs: Mapping[str, list[Entry]], rounds: int
-) -> tuple[dict[Job, list[float]], dict[str, list[float]]]:
-    """Returns seconds by job, and operations a second by dtype, of each round."""
-    seconds = {(name, entry.name): [] for name, entries in jobs.items() for entry in entries}
-    ceilings = {dtype: [] for dtype in CEILING}
-    for number in range(rounds):
-        for dtype, rates in ceilings.items():
-            rates.append(contestants["ceiling"].take_turn("run", dtype))
-        for name, entries in jobs.items():
-            # Each comes after another in the next round.
-            first = number % len(entries)
-            for entry in entries[first:] + entries[:first]:
-                taken = contestants[entry.kind].take_turn("run", entry.way, name)
-                seconds[name, entry.name].append(taken)
-    return seconds, ceilings
 
 
 def _make_cases(names: Sequence[str], files: Files) -> dict[str, Case]:

@@ -56,6 +56,37 @@ ENCODER = tuple(
         ("bfloat16, SavedModel", "OpenVINO bfloat16", "1x16", 0.45, 1.0),
     )
 )
+_ENGINES = (
+    ("ONNX Runtime float32", (2.6, 3.6), (3.2, 4.3)),
+    ("ONNX Runtime int8", (2.6, 3.6), (3.2, 4.3)),
+    ("OpenVINO bfloat16", (2.5, 3.3), (3.0, 4.0)),
+    ("OpenVINO int8", (3.2, 4.1), (3.8, 5.0)),
+)
+REAL, FULL = ("32x128 real", "8x512 real"), ("1x16", "8x128 full")
+ENGINES = tuple(
+    RatioGoal(Goal(name, case, *goal), f"{name}, ours", f"{name}, usual")
+    for name, must, aim in _ENGINES
+    for case, *goal in (
+        *zip(REAL, must, aim, strict=True),
+        *((case, 0.95, 1.1) for case in FULL),
+    )
+)
+BEST = tuple(
+    Goal("best of ours against the best of the usual ones", case, must, aim)
+    for case, must, aim in zip(REAL, (3.2, 4.1), (3.8, 5.0), strict=True)
+)
+BEST_AGAINST_BFLOAT16 = tuple(
+    RatioGoal(
+        Goal("best of ours against OpenVINO bfloat16", case, must, aim),
+        "",
+        "OpenVINO bfloat16, usual",
+    )
+    for case, must, aim in zip(REAL, (4.5, 5.8), (5.5, 7.0), strict=True)
+)
+BEST_INT8 = tuple(
+    Goal("best int8 of ours against the best usual int8", case, must, 1.3)
+    for case, must in zip(FULL, (0.95, 1.1), strict=True)
+)
 TEXT = RatioGoal(
     Goal("float32 from text against Keras Hub's preprocessor and backbone", TEXT_CASE, 2.5, 4.0),
     "ours float32",

@@ -15,7 +15,7 @@ _SEED = 0
 
 # Where in the folder of an encoder's files each format is.
 HUGGINGFACE, ORIGINAL, TF1_MODULE = "huggingface", "original", "module"
-ONNX, INT8 = "bert.onnx", "bert_int8.onnx"
+ONNX, INT8, STATIC_INT8 = "bert.onnx", "bert_int8.onnx", "bert_static_int8.onnx"
 
 # `BertConfig` arguments; BERT-base with the Chinese vocabulary are its defaults.
 SIZES = {

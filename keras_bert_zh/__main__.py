@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras_bert_zh
-from keras_bert_zh.commands import convert, inspect, verify
+from keras_bert_zh.commands import convert, export, inspect, verify
 
 _COMMANDS = {
     "inspect": (inspect, "show what a checkpoint holds, and what it lacks"),
     "convert": (convert, "write a checkpoint in another format"),
+    "export": (export, "write a model for prediction alone, as ONNX for instance"),
     "verify": (verify, "compare what two checkpoints compute on random inputs"),
 }
 

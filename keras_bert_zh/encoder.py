@@ -1,8 +1,9 @@
 """BertEncoder: the inputs of BERT in, pooled and sequence output out."""
 
+import contextlib
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -121,6 +122,7 @@ class BertEncoder(Composite, keras.layers.Layer):
         if dropout is not None:
             self.config = self.config.with_dropout(dropout)
         self.output_key = output_key
+        self._stand_in: Callable | None = None
         if trains_pooler is None:
             # Keras on JAX neither warns nor tells what a traced call has changed.
             trains_pooler = output_key != "sequence_output" or not kernels.ON_TENSORFLOW
@@ -190,7 +192,7 @@ class BertEncoder(Composite, keras.layers.Layer):
         asked = self._asked_for(inputs, *given, trains=trains)
         inputs = self.complete_inputs(inputs)
         encode = self._compiled if self.jit_compile else self._encode
-        outputs = encode(inputs, asked, bool(training))
+        outputs = (self._stand_in or encode)(inputs, asked, bool(training))
         mask = inputs["input_mask"]
         return asked.of(of_tokens(outputs, lambda rows: self.with_mask((rows, mask))))
 
@@ -241,6 +243,22 @@ class BertEncoder(Composite, keras.layers.Layer):
         size, heads = self.config.hidden_size, self.config.num_attention_heads
         shape = (*inputs["input_ids"].shape, size)
         return output_specs(asked, shape, self.compute_dtype, len(self.blocks), heads)
+
+    @contextlib.contextmanager
+    def computed_by(self, function: Callable) -> Iterator[None]:
+        """Within, calls return what a function makes of their inputs, with its dict of outputs.
+
+        So an export writes the encoder in another way than the layers around it.
+
+        Args:
+            function: called with the dict of all inputs, `<int32>[B, S]`, the outputs `Asked` for,
+                and whether it trains.
+        """
+        self._stand_in = function
+        try:
+            yield
+        finally:
+            self._stand_in = None
 
     def train_pooler(self, trains: bool = True) -> None:
         """Puts the pooler into training, or takes it out: no loss may depend on `pooled_output`.

@@ -24,7 +24,8 @@ class OnnxRuntime(Encoder):
             path, options, providers=["CPUExecutionProvider"]
         )
         self._compiled = time.perf_counter() - start
-        self.ways = {way: self._caller(f"{way}_output") for way in ("pooled", "sequence")}
+        outputs = [node.name for node in self._session.get_outputs()]
+        self.ways = {name.removesuffix("_output"): self._caller(name) for name in outputs}
 
     def _caller(self, output: str):
         return lambda inputs: self._session.run([output], onnx_arguments(inputs))[0]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from benchmarks.workloads import INT8, ONNX, REVIEW_LENGTH
+from benchmarks.workloads import INT8, ONNX, REVIEW_LENGTH, STATIC_INT8
 
 
 class Kind(NamedTuple):
@@ -69,6 +69,46 @@ KINDS = {
     "tf1-module": Kind(_MODULE, (), _MODULE_NEEDS, (_MODULE_WRITER,)),
 }
 
+_STATIC_QUANTIZER = "benchmarks.contestants.exported:StaticQuantizer"
+_ENGINE_NEEDS = _RUNTIME_NEEDS | {"tf2onnx": "tf2onnx", "onnxscript": "onnxscript"}
+_NNCF_NEEDS = _OPENVINO_NEEDS | {"nncf": "nncf"}
+
+# Our exports: the encoder's output, the dtype, and whether int8 is calibrated, by folder.
+EXPORTS = {
+    "ours_float32": ("pooled_output", None, False),
+    "ours_both_outputs": (None, None, False),
+    "ours_int8": ("pooled_output", "int8", False),
+    "ours_static_int8": ("pooled_output", "int8", True),
+}
+
+
+def _exported(name: str) -> str:
+    return f"{name}/model.onnx"
+
+
+# Each engine with the usual export, by Transformers, and with ours.
+ENGINE_KINDS = {
+    "usual-onnxruntime-float32": KINDS["onnxruntime-float32"],
+    "ours-onnxruntime-float32": Kind(_ONNX_RUNTIME, (_exported("ours_float32"),), _ENGINE_NEEDS),
+    "ours-onnxruntime-both": Kind(_ONNX_RUNTIME, (_exported("ours_both_outputs"),), _ENGINE_NEEDS),
+    "usual-onnxruntime-int8": KINDS["onnxruntime-int8"],
+    "ours-onnxruntime-int8": Kind(
+        _ONNX_RUNTIME, (_exported("ours_int8"),), _ENGINE_NEEDS, exact=False
+    ),
+    "usual-openvino-bfloat16": KINDS["openvino-bfloat16"],
+    "ours-openvino-bfloat16": Kind(
+        _OPENVINO, ("bf16", _exported("ours_float32")), _OPENVINO_NEEDS, exact=False
+    ),
+    "ours-openvino-both": Kind(
+        _OPENVINO, ("bf16", _exported("ours_both_outputs")), _OPENVINO_NEEDS, exact=False
+    ),
+    "usual-openvino-int8": Kind(
+        _OPENVINO, ("bf16", STATIC_INT8), _NNCF_NEEDS, (_EXPORTER, _STATIC_QUANTIZER), exact=False
+    ),
+    "ours-openvino-int8": Kind(
+        _OPENVINO, ("bf16", _exported("ours_static_int8")), _NNCF_NEEDS, exact=False
+    ),
+}
 
 # What ours can't be faster than.
 CEILING_KIND = Kind("benchmarks.contestants.ours:Ceiling", (), {})
@@ -99,6 +139,22 @@ ENTRIES = (
     Entry("OpenVINO float32", "openvino-float32"),
     Entry("OpenVINO bfloat16", "openvino-bfloat16"),
     Entry("TF1 module, `hub.load`", "tf1-module"),
+)
+ENGINE_ENTRIES = (
+    Entry("ONNX Runtime float32, usual", "usual-onnxruntime-float32"),
+    Entry("ONNX Runtime float32, ours", "ours-onnxruntime-float32"),
+    Entry(
+        "ONNX Runtime float32, usual, `sequence_output`", "usual-onnxruntime-float32", "sequence"
+    ),
+    Entry("ONNX Runtime float32, ours, `sequence_output`", "ours-onnxruntime-both", "sequence"),
+    Entry("ONNX Runtime int8, usual", "usual-onnxruntime-int8"),
+    Entry("ONNX Runtime int8, ours", "ours-onnxruntime-int8"),
+    Entry("OpenVINO bfloat16, usual", "usual-openvino-bfloat16"),
+    Entry("OpenVINO bfloat16, ours", "ours-openvino-bfloat16"),
+    Entry("OpenVINO bfloat16, usual, `sequence_output`", "usual-openvino-bfloat16", "sequence"),
+    Entry("OpenVINO bfloat16, ours, `sequence_output`", "ours-openvino-both", "sequence"),
+    Entry("OpenVINO int8, usual", "usual-openvino-int8"),
+    Entry("OpenVINO int8, ours", "ours-openvino-int8"),
 )
 TEXT_ENTRIES = (
     Entry("ours float32", "ours-float32", "text"),

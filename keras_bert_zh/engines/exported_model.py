@@ -19,6 +19,7 @@ from keras_bert_zh.input_keys import INPUT_KEYS
 
 # The engines of each format, the default one first: the module that has it, and its class.
 ENGINES = {
+    "onnx": {"onnxruntime": "ONNXRuntime", "openvino": "OpenVINO"},
     "savedmodel": {"tensorflow": "TensorFlow"},
     "litert": {"litert": "LiteRT"},
 }
@@ -29,8 +30,8 @@ class ExportedModel:
 
     Args:
         folder: the path that `export_model` wrote to.
-        engine: what computes: for `"savedmodel"` `"tensorflow"`, for `"litert"` `"litert"`.
-            `None` for the first one of its format.
+        engine: what computes: for `"onnx"` `"onnxruntime"` or `"openvino"`, for `"savedmodel"`
+            `"tensorflow"`, for `"litert"` `"litert"`. `None` for the first one of its format.
         threads: int, how many threads compute. `None`: as many as the engine takes by itself.
 
     Call arguments:

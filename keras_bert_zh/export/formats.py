@@ -1,8 +1,7 @@
 """What a format is that models are exported to."""
 
-import pathlib
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from keras_bert_zh.files.replaceable import Files
 
@@ -32,10 +31,12 @@ class Format(NamedTuple):
         computes: str, the only dtype that a model may compute in when it is written: a model in
             another is made anew. `None`: the one that is asked for, or else its own.
         of_texts: bool, whether its files take texts and tensors as the model does.
+        options: the further arguments that `write` takes.
     """
 
-    write: Callable[[Any, pathlib.Path, str | None], Written]
+    write: Callable[..., Written]
     files: Files
     dtypes: tuple[str, ...]
     computes: str | None = None
     of_texts: bool = False
+    options: tuple[str, ...] = ()

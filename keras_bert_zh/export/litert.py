@@ -7,7 +7,7 @@ import pathlib
 import tensorflow as tf
 
 from keras_bert_zh.export.formats import Written
-from keras_bert_zh.export.of_ids import POSITIONS, OfIds, uncompiled
+from keras_bert_zh.export.of_ids import OfIds, uncompiled
 from keras_bert_zh.files.freed_memory import give_back
 from keras_bert_zh.heads.saved_model import with_constants
 from keras_bert_zh.layers import kernels
@@ -24,12 +24,7 @@ def write(source: OfIds, folder: pathlib.Path, dtype: str | None) -> Written:
     Sequential.
     """
     kernels.require_tensorflow('export_model(format="litert")')
-    specs = {
-        name: tf.TensorSpec(
-            (None, None if name == POSITIONS else source.length), tf.int32, name=name
-        )
-        for name in source.takes
-    }
+    specs = source.specs()
 
     def call(**ids):
         return source.named(source(ids))

@@ -10,6 +10,7 @@ from keras_bert_zh.arguments import check_choice, check_flag, check_path_to_writ
 from keras_bert_zh.checkpoints.readers.formats import contents
 from keras_bert_zh.checkpoints.writers.huggingface import write_configs
 from keras_bert_zh.checkpoints.writers.model_card import CARD
+from keras_bert_zh.export.calibration import calibration_batches
 from keras_bert_zh.export.checkpoint import checkpoint_of, with_vocabulary
 from keras_bert_zh.export.description import (
     DESCRIPTION,
@@ -18,9 +19,11 @@ from keras_bert_zh.export.description import (
     read_description,
 )
 from keras_bert_zh.export.exported_card import exported_card, is_ours
+from keras_bert_zh.export.extras import needs
 from keras_bert_zh.export.formats import Format, Written
 from keras_bert_zh.export.of_ids import OfIds
 from keras_bert_zh.export.of_tensors import OfTensors, source_of
+from keras_bert_zh.export.onnx.names import GRAPH, WEIGHTS
 from keras_bert_zh.export.recast import recast
 from keras_bert_zh.files.new_folder import check_place, new_folder
 from keras_bert_zh.files.replaceable import SAVED_MODEL_FILES, Replaceable, unknown_files
@@ -38,6 +41,15 @@ def _write_savedmodel(
     return write(source, folder, dtype)
 
 
+def _write_onnx(source: OfIds, folder: pathlib.Path, dtype: str | None, **options: Any) -> Written:
+    needs("onnx", ("onnx_ir", "onnxscript", "tf2onnx"))
+    if dtype == "int8":
+        needs(*(("nncf", ["nncf"]) if "calibration" in options else ("onnx", ["onnxruntime"])))
+    from keras_bert_zh.export.onnx.write import write
+
+    return write(source, folder, dtype, **options)
+
+
 def _write_litert(source: OfIds, folder: pathlib.Path, dtype: str | None) -> Written:
     from keras_bert_zh.export.litert import write  # It imports TensorFlow.
 
@@ -45,6 +57,13 @@ def _write_litert(source: OfIds, folder: pathlib.Path, dtype: str | None) -> Wri
 
 
 FORMATS = {
+    "onnx": Format(
+        _write_onnx,
+        {"": (GRAPH, WEIGHTS)},
+        ("float16", "bfloat16", "int8"),
+        computes="float32",
+        options=("calibration", "huggingface_names"),
+    ),
     "savedmodel": Format(
         _write_savedmodel, SAVED_MODEL_FILES, ("bfloat16", "float16"), of_texts=True
     ),
@@ -61,6 +80,8 @@ def export_model(
     format: str = "onnx",
     dtype: str | None = None,
     *,
+    calibration: Any = None,
+    huggingface_names: bool = False,
     preprocess: BertPreprocess | None = None,
     overwrite: bool = False,
 ) -> pathlib.Path:
@@ -78,8 +99,18 @@ def export_model(
             was called on pairs of texts before takes pairs, and so does a model of texts whose
             `takes_pairs` is set, as it is in SpanReader; any other takes single texts.
         folder: the path to write to.
-        format: `"savedmodel"`, for TensorFlow and TensorFlow Serving.
-        dtype: what is computed in. `None`: the dtype of the model. `"bfloat16"` or `"float16"`.
+        format: `"onnx"`, for ONNX Runtime, OpenVINO and others, without padding, which needs the
+            extra `onnx`; `"savedmodel"`, for TensorFlow and TensorFlow Serving.
+        dtype: `None`: float32; of a SavedModel, the dtype of the model. `"float16"` and
+            `"bfloat16"`: a SavedModel computes in it, and all other formats store their weights in
+            it; engines choose what they compute in. `"int8"`, of ONNX and LiteRT: the products with
+            weights are in int8, with a quarter of the size.
+        calibration: some hundred texts of those that the model is for, or the dict of their ids,
+            for ONNX in int8: what is multiplied is in int8 by the ranges that it has for these,
+            which OpenVINO computes fastest. It needs the extra `nncf`. Without it, ranges are those
+            of each batch, which ONNX Runtime computes fastest.
+        huggingface_names: bool, whether the inputs of ONNX are `input_ids`, `attention_mask` and
+            `token_type_ids`, int64, as other servers expect them.
         preprocess: BertPreprocess, for a model of ids, which then takes texts too.
         overwrite: bool, whether to replace a folder that holds what this has written and nothing
             else.
@@ -107,6 +138,10 @@ def export_model(
     found = FORMATS[check_choice("format", format, tuple(FORMATS))]
     if dtype is not None:
         check_choice("dtype", dtype, found.dtypes)
+    options: dict[str, Any] = {} if calibration is None else {"calibration": calibration}
+    if check_flag("huggingface_names", huggingface_names):
+        options["huggingface_names"] = True
+    _check_options(found, options, dtype)
     overwrite = check_flag("overwrite", overwrite)
     folder = check_path_to_write("folder", folder)
     source = source_of(model)
@@ -116,13 +151,25 @@ def export_model(
     source = _with_preprocess(source, preprocess)
     if source.beyond_ids is not None and not found.of_texts:
         raise ValueError(source.beyond_ids)
+    if calibration is not None:
+        options["calibration"] = calibration_batches(source, calibration)
     check_place(folder, replaces=EXPORTED, overwrite=overwrite)
     with new_folder(folder, replaces=EXPORTED, overwrite=overwrite) as new:
-        written = found.write(source, new, dtype)
+        written = found.write(source, new, dtype, **options)
         described = describe(source, format, written)
         described.write(new)
         _write_beside(source, described, new)
     return folder
+
+
+def _check_options(found: Format, options: dict[str, Any], dtype: str | None) -> None:
+    """Raises ValueError if the format takes no such options."""
+    strange = sorted(options.keys() - set(found.options))
+    if strange:
+        takers = [name for name, each in FORMATS.items() if strange[0] in each.options]
+        raise ValueError(f"{strange[0]} is for format={' or '.join(map(repr, takers))} alone.")
+    if "calibration" in options and dtype != "int8":
+        raise ValueError(f'calibration is for dtype="int8", got dtype={dtype!r}.')
 
 
 def describe(source: OfIds | OfTensors, format: str, written: Written) -> Description:

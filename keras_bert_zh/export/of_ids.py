@@ -50,6 +50,15 @@ class OfIds:
             return self._behind(first.unscaled(ids))
         return self._behind(first(_arranged(first, ids), training=False))
 
+    def specs(self) -> dict[str, Any]:
+        """Returns the TensorSpecs of what it takes."""
+        import tensorflow as tf
+
+        return {
+            name: tf.TensorSpec((None, None if name == POSITIONS else self.length), tf.int32, name)
+            for name in self.takes
+        }
+
     def of_texts(self, texts: Any) -> Any:
         """Returns the outputs of texts, where a model of texts is what they reach first."""
         return self._behind(self.layers[0](texts, training=False))

@@ -41,4 +41,4 @@ def _recast(config: Any, dtype: str) -> Any:
     return {key: _recast(value, dtype) for key, value in config.items()}
 
 
-_FLOATS = ("float32", "mixed_float16", "mixed_bfloat16", "bfloat16", "float16")
+_FLOATS = ("float32", "float64", "mixed_float16", "mixed_bfloat16", "bfloat16", "float16")

@@ -21,7 +21,9 @@ def pooled(hidden, mask, mode: str):
     count = ops.sum(weights, axis=1, keepdims=True)
     if mode == "max":
         highest = ops.max(
-            ops.where(ops.expand_dims(weights > 0, -1), hidden, float("-inf")), axis=1
+            ops.where(ops.expand_dims(weights > 0, -1), hidden, float("-inf")),
+            axis=1,
+            initial=float("-inf"),  # Keras refuses a batch without texts, unless it is told.
         )
         return ops.where(count > 0, highest, 0.0)
     if mode == "cls":
