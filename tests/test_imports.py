@@ -95,7 +95,16 @@ ALLOWED = {
         "training",
         "truncation",
     },
-    "commands": {"arguments", "checkpoints", "encoder", "export", "files", "messages"},
+    "commands": {
+        "arguments",
+        "checkpoints",
+        "encoder",
+        "export",
+        "files",
+        "heads",
+        "messages",
+        "preprocess",
+    },
     "__main__": {"__init__", "commands"},
 }
 STANDARD_LIBRARY_ONLY = (
@@ -117,6 +126,7 @@ TENSORFLOW = (
     "engines/texts.py",
     "export/hub_module.py",
     "export/litert.py",
+    "export/onnx",
     "export/savedmodel.py",
     "heads/answers.py",
     "heads/entities.py",

@@ -5,17 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from keras_bert_zh.export.of_ids import OfIds
 from keras_bert_zh.heads.on_text import are_ids
 
 _BATCH = 8
 
 
-def calibration_batches(source: OfIds, calibration: Any) -> list[dict[str, np.ndarray]]:
+def calibration_batches(source: Any, calibration: Any) -> list[dict[str, np.ndarray]]:
     """Returns batches of ids, each as long as its longest row.
 
     Args:
-        source: what the model computes on ids.
+        source: OfIds.
         calibration: all that its preprocess takes, or the dict of ids.
 
     Raises:

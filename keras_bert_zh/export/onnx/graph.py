@@ -87,17 +87,19 @@ def _put_in_order(values: MutableSequence[ir.Value], names: Iterable[str]) -> No
 def _name_sizes(graph: ir.Graph) -> None:
     """Names the open axes of inputs and outputs, as engines show them."""
     for value in (*graph.inputs, *graph.outputs):
-        first, *others = value.shape or ()
-        names = ["length" if value.name in (*INPUT_KEYS, TASK_KEY) else None for _ in others]
-        axes = zip((first, *others), ("batch", *names), strict=True)
-        value.shape = ir.Shape([axis if isinstance(axis, int) else name for axis, name in axes])
+        second = "length" if value.name in (*INPUT_KEYS, TASK_KEY) else None
+        names = ("batch", second, *(None for _ in value.shape or ()))
+        value.shape = ir.Shape(
+            axis if isinstance(axis, int) else name
+            for axis, name in zip(value.shape or (), names, strict=False)
+        )
 
 
 def _rename_inputs(graph: ir.Graph) -> None:
     builder = onnxscript.GraphBuilder(graph)
     for index, value in enumerate(list(graph.inputs)):
-        name = HUGGINGFACE_NAMES.get(value.name, value.name)
-        wide = ir.val(name, dtype=ir.DataType.INT64, shape=value.shape)
+        name = f"{value.name}"
+        wide = ir.val(HUGGINGFACE_NAMES.get(name, name), dtype=ir.DataType.INT64, shape=value.shape)
         narrow = builder.op.Cast(wide, to=ir.DataType.INT32)
         ir.convenience.replace_all_uses_with(value, narrow)
         graph.inputs[index] = wide

@@ -18,17 +18,18 @@ def keep_integers(graph: ir.Graph) -> None:
         if node.op_type not in _COMPARISONS:
             continue
         sources = [_integer_source(value) for value in node.inputs]
-        known = [source.dtype for source in sources if isinstance(source, ir.Value)]
-        if None in sources or not known or len(set(known)) > 1:
+        kinds = {source.dtype for source in sources if isinstance(source, ir.Value)}
+        if len(kinds) != 1 or any(source is None for source in sources):
             continue
+        (kind,) = kinds
         for index, source in enumerate(sources):
-            of_kind = source
-            if not isinstance(source, ir.Value):
-                of_kind = _constant(graph, node, source.astype(known[0].numpy()))
-            node.replace_input_with(index, of_kind)
+            known = isinstance(source, ir.Value)
+            node.replace_input_with(
+                index, source if known else _constant(graph, node, source, kind)
+            )
 
 
-def _integer_source(value: Any) -> ir.Value | np.ndarray | None:
+def _integer_source(value: Any) -> Any:
     """Returns the integers that a float was made of, or whole numbers that are a constant."""
     made = value.producer()
     if made is not None and made.op_type == "Cast":
@@ -42,9 +43,10 @@ def _integer_source(value: Any) -> ir.Value | np.ndarray | None:
     return array if whole else None
 
 
-def _constant(graph: ir.Graph, node: ir.Node, array: np.ndarray) -> ir.Value:
+def _constant(graph: ir.Graph, node: ir.Node, array: np.ndarray, kind: Any) -> ir.Value:
+    array = array.astype(kind.numpy())
     constant = ir.node("Constant", [], {"value": ir.tensor(array)})
     graph.insert_before(node, constant)
     (value,) = constant.outputs
-    value.dtype, value.shape = ir.DataType.from_numpy(array.dtype), ir.Shape(array.shape)
+    value.dtype, value.shape = kind, ir.Shape(array.shape)
     return value

@@ -36,7 +36,7 @@ def store_in_half(graph: ir.Graph, dtype: str) -> None:
         graph.insert_before(next(iter(graph)), node)
         for user, index in uses:
             user.replace_input_with(index, wide)
-        graph.initializers.pop(value.name)
+        del graph.initializers[f"{value.name}"]
         graph.register_initializer(stored)
 
 

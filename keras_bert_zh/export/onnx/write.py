@@ -39,7 +39,7 @@ def write(
     if dtype == "int8":
         products = Products.INT8_BY_RANGES if calibration else Products.INT8_BY_BATCH
     model = _model(source, products, huggingface_names=huggingface_names)
-    names = dict(zip(source.takes, (value.name for value in model.graph.inputs), strict=True))
+    names = dict(zip(source.takes, (f"{value.name}" for value in model.graph.inputs), strict=True))
     if dtype in HALVES:
         store_in_half(model.graph, dtype)
     if dtype == "int8":
