@@ -3,8 +3,7 @@
 import os
 
 from keras_bert_zh import quiet
-
-__version__ = "0.1.0"
+from keras_bert_zh.version import __version__ as __version__
 
 __all__ = [
     "CRF",

@@ -13,6 +13,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # What each room may import of the package, beside itself.
 ALLOWED = {
     "arguments": set(),
+    "version": set(),
     "input_keys": set(),
     "messages": set(),
     "label_schemes": set(),
@@ -77,6 +78,7 @@ ALLOWED = {
         "messages",
         "preprocess",
         "text",
+        "version",
         "vocabulary",
     },
     "training": {"arguments", "encoder", "files", "heads", "layers"},
@@ -94,6 +96,7 @@ ALLOWED = {
         "quiet",
         "training",
         "truncation",
+        "version",
     },
     "commands": {
         "arguments",

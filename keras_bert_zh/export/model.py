@@ -1,7 +1,6 @@
 """The way out of Keras: a model for prediction alone, in a folder that an engine runs."""
 
 import dataclasses
-import importlib.metadata
 import os
 import pathlib
 from typing import Any
@@ -31,6 +30,7 @@ from keras_bert_zh.heads.on_encoder import OnEncoder
 from keras_bert_zh.heads.own_preprocess import own_preprocess
 from keras_bert_zh.heads.sentence_encoder import SentenceEncoder
 from keras_bert_zh.preprocess import BertPreprocess
+from keras_bert_zh.version import __version__
 
 
 def _write_savedmodel(
@@ -174,10 +174,9 @@ def _check_options(found: Format, options: dict[str, Any], dtype: str | None) ->
 
 def describe(source: OfIds | OfTensors, format: str, written: Written) -> Description:
     """Returns the description of a model that was written."""
-    version = importlib.metadata.version("keras-bert-zh")
     if isinstance(source, OfTensors):
         return Description(
-            format, written.dtype, version, "tensors", written.inputs, source.outputs
+            format, written.dtype, __version__, "tensors", written.inputs, source.outputs
         )
     head, preprocess, config = source.head, source.preprocess, source.encoder.config
     prompt, lower_first = "", False
@@ -187,7 +186,7 @@ def describe(source: OfIds | OfTensors, format: str, written: Written) -> Descri
     return Description(
         format=format,
         dtype=written.dtype,
-        version=version,
+        version=__version__,
         takes=takes,
         inputs=written.inputs,
         outputs=source.outputs,
