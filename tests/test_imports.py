@@ -132,6 +132,7 @@ TENSORFLOW = (
     "export/onnx",
     "export/savedmodel.py",
     "heads/answers.py",
+    "heads/constants.py",
     "heads/entities.py",
     "heads/saved_model.py",
     "layers/tensorflow",

@@ -25,7 +25,7 @@ def exported_card(described: Description) -> str:
         "# A BERT for prediction",
         f"It is {_FORMATS.get(described.format, described.format)}, and computes in "
         f"{described.dtype}. `{DESCRIPTION}` says all that it takes to run it.",
-        f"Inputs: {_names(described.inputs.values())}." + _sizes(described),
+        f"{_served(described)}Inputs: {_names(described.inputs.values())}." + _sizes(described),
         f"Outputs: {_names(described.names)}.",
     ]
     if described.labels is not None:
@@ -46,6 +46,16 @@ def is_ours(card: pathlib.Path) -> bool:
 
 def _names(names) -> str:
     return ", ".join(f"`{name}`" for name in names)
+
+
+def _served(described: Description) -> str:
+    texts = {"texts": "`text`", "pairs": "`text_a` and `text_b`"}.get(described.takes)
+    if described.format != "savedmodel" or texts is None:
+        return ""
+    return (
+        f"The signature `serving_default` takes {texts}, strings `[batch]`; `tokens` takes what "
+        "follows. "
+    )
 
 
 def _sizes(described: Description) -> str:

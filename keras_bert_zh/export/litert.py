@@ -3,13 +3,15 @@
 import contextlib
 import io
 import pathlib
+import tempfile
 
 import tensorflow as tf
 
 from keras_bert_zh.export.formats import Written
 from keras_bert_zh.export.of_ids import OfIds, uncompiled
 from keras_bert_zh.files.freed_memory import give_back
-from keras_bert_zh.heads.saved_model import with_constants
+from keras_bert_zh.heads.constants import Constants
+from keras_bert_zh.heads.saved_model import save
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.tensorflow.layout import with_padding
 
@@ -26,18 +28,18 @@ def write(source: OfIds, folder: pathlib.Path, dtype: str | None) -> Written:
     kernels.require_tensorflow('export_model(format="litert")')
     specs = source.specs()
 
-    def call(**ids):
-        return source.named(source(ids))
-
+    constants = Constants(source.variables)
+    module = tf.Module()
+    module.call = tf.function(constants.within(lambda **ids: source.named(source(ids))))
     with uncompiled(source), with_padding():
-        function = tf.function(with_constants(call, source.variables), autograph=False)
-        traced = function.get_concrete_function(**specs)
-    # Without an object, it has no signature.
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], tf.Module())
-    if dtype == "float16":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.target_spec.supported_types = [tf.float16]
-    model = converter.convert()
+        traced = module.call.get_concrete_function(**specs)
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        save(module, {"serving_default": traced}, place, constants)
+        converter = tf.lite.TFLiteConverter.from_saved_model(place)
+        if dtype == "float16":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.target_spec.supported_types = [tf.float16]
+        model = converter.convert()
     (folder / FILE).write_bytes(_in_int8(model) if dtype == "int8" else model)
     give_back()
     return Written({name: name for name in specs}, dtype or "float32")

@@ -10,6 +10,7 @@ from keras_bert_zh.export.formats import Written
 from keras_bert_zh.export.of_ids import POSITIONS, OfIds, uncompiled
 from keras_bert_zh.export.of_tensors import OfTensors
 from keras_bert_zh.files.freed_memory import give_back
+from keras_bert_zh.heads.constants import Constants
 from keras_bert_zh.heads.saved_model import save, saved_module
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.encoder_inputs import complete
@@ -26,9 +27,10 @@ def write(source: OfIds | OfTensors, folder: pathlib.Path, dtype: str | None) ->
     if isinstance(source, OfIds):
         is_alone = source.head is not None and len(source.layers) == 1
         model = source.head if is_alone else _Plain(source)
+    constants = Constants(model.variables)
     with uncompiled(source):
-        module, signatures = saved_module(model, constant=True)
-    save(module, signatures, folder)
+        module, signatures = saved_module(model, constants)
+    save(module, signatures, folder, constants)
     give_back()
     takes = model.ids_signature() or model.signature()
     names = takes if isinstance(takes, dict) else [x.name for x in keras.tree.flatten(takes)]

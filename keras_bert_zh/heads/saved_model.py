@@ -1,17 +1,18 @@
 """A model of texts as a SavedModel: what can be called there, by Python and by servers."""
 
 import os
+import pathlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_bert_zh.arguments import check_path_to_write
 from keras_bert_zh.files.new_folder import new_folder
 from keras_bert_zh.files.replaceable import SAVED_MODEL_FILES, Replaceable, unknown_files
+from keras_bert_zh.heads.constants import Constants
 
 
 def write(model: Any, folder: str | os.PathLike) -> list[str]:
@@ -41,18 +42,25 @@ def write(model: Any, folder: str | os.PathLike) -> list[str]:
     return list(signatures)
 
 
-def save(module: tf.Module, signatures: dict[str, Any], folder: str | os.PathLike) -> None:
-    """Writes what `saved_module` returned.
+def save(
+    module: tf.Module,
+    signatures: dict[str, Any],
+    folder: str | os.PathLike,
+    constants: Constants | None = None,
+) -> None:
+    """Writes what `saved_module` returned, with the constants that it was given.
 
     Raises:
         OSError: if it can't be written.
     """
-    # Nothing but variables is trained there.
-    options = tf.saved_model.SaveOptions(experimental_custom_gradients=bool(module.variables))
+    # Of constants, there are no gradients.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=constants is None)
     try:
         tf.saved_model.save(module, os.fspath(folder), signatures=signatures, options=options)
     except tf.errors.OpError as error:
         raise OSError(f"{folder} can't be written: {error.message}") from error
+    if constants is not None:
+        constants.fill(pathlib.Path(folder))
 
 
 class _Module(tf.Module):
@@ -63,7 +71,7 @@ class _Module(tf.Module):
     trainable_variables: Sequence[tf.Variable] = ()
 
 
-def saved_module(model: Any, *, constant: bool = False) -> tuple[_Module, dict[str, Any]]:
+def saved_module(model: Any, constants: Constants | None = None) -> tuple[_Module, dict[str, Any]]:
     """Returns what a SavedModel of a model holds, and its signatures.
 
     What `tf.saved_model.load` returns has `serve(inputs)`, which is calling the model, for tensors
@@ -75,7 +83,8 @@ def saved_module(model: Any, *, constant: bool = False) -> tuple[_Module, dict[s
 
     Args:
         model: Exported, or what has its methods and attributes.
-        constant: bool, whether the graphs hold the weights as constants, not as variables.
+        constants: what stands for the weights, so that `save` can write them into the graphs;
+            `None` for variables.
     """
     takes = keras.tree.map_structure(_spec, model.signature())
     ids = model.ids_signature()
@@ -83,12 +92,12 @@ def saved_module(model: Any, *, constant: bool = False) -> tuple[_Module, dict[s
     ids = keras.tree.map_structure(_spec, ids) if takes_ids else takes
 
     def function(of: Callable, takes: Any) -> Callable:
-        return _function(with_constants(of, model.variables) if constant else of, takes)
+        return _function(of if constants is None else constants.within(of), takes)
 
     # Encoder and head are traced once, and called by all of the others.
     of_ids = function(model.of_ids, ids)
     module = _Module()
-    if not constant:
+    if constants is None:
         module.variables, module.trainable_variables = model.variables, model.trainable_variables
     module.serve = of_ids if ids == takes else function(model.served(of_ids), takes)
 
@@ -118,38 +127,6 @@ def _function(function: Callable, takes: Any) -> Callable:
         return traced(inputs)
 
     return tf.function(call, input_signature=[takes], autograph=False)
-
-
-def with_constants(function: Callable, variables: Iterable[Any]) -> Callable:
-    """Returns the function with the values that Keras variables have now as constants."""
-    values = {id(variable): variable.numpy() for variable in variables}
-
-    def call(*args, **kwargs):
-        with _Constants(values):
-            return function(*args, **kwargs)
-
-    return call
-
-
-class _Constants(keras.StatelessScope):
-    """Within it, the values of weights are constants of the graph that is traced.
-
-    Args:
-        values: arrays, by the `id` of their variables.
-    """
-
-    def __init__(self, values: dict[int, np.ndarray]):
-        super().__init__()
-        self._graph, self._values = tf.compat.v1.get_default_graph(), values
-        self._constants: dict[int, tf.Tensor] = {}
-
-    def get_current_value(self, variable):
-        key = id(variable)
-        if key in self._values and key not in self._constants:
-            # Of the function, also where a loop in it asks.
-            with self._graph.as_default():
-                self._constants[key] = tf.constant(self._values[key])
-        return self._constants.get(key)
 
 
 def _signature(model: Any, function: Callable, takes: Any) -> Callable:
