@@ -7,11 +7,13 @@ from keras_bert_zh.layers.composite import Composite
 from keras_bert_zh.layers.dense import Dense
 from keras_bert_zh.layers.fresh_weights import fresh_weights
 
-ACTIVATIONS = {
-    "gelu_tanh": kernels.gelu_tanh,
-    "gelu_erf": kernels.gelu_erf,
-    "relu": keras.ops.relu,
-}
+
+def _relu(x, *, training=False):
+    return keras.ops.relu(x)
+
+
+# They take `x` and `training`, whether gradients will be needed.
+ACTIVATIONS = {"gelu_tanh": kernels.gelu_tanh, "gelu_erf": kernels.gelu_erf, "relu": _relu}
 
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
@@ -26,6 +28,7 @@ class FeedForward(Composite, keras.layers.Layer):
 
     Call arguments:
         hidden: `<float>[..., D]`.
+        training: bool, whether gradients will be needed of what is computed.
 
     Returns:
         `<float>[..., D]`.
@@ -45,16 +48,15 @@ class FeedForward(Composite, keras.layers.Layer):
     ):
         super().__init__(**kwargs)
 
-        def dense(units: int, name: str, activation=None) -> Dense:
+        def dense(units: int, name: str) -> Dense:
             return Dense(
                 units,
-                activation=activation,
                 kernel_initializer=fresh_weights(initializer_range),
                 dtype=self.dtype_policy,
                 name=name,
             )
 
-        self.inner = dense(intermediate_size, "inner", ACTIVATIONS[activation])
+        self.inner = dense(intermediate_size, "inner")
         self.outer = dense(hidden_size, "outer")
         self.intermediate_size = intermediate_size
         self.hidden_size = hidden_size
@@ -66,8 +68,9 @@ class FeedForward(Composite, keras.layers.Layer):
             self.inner.build((None, None, self.hidden_size))
             self.outer.build((None, None, self.intermediate_size))
 
-    def call(self, hidden):
-        return self.outer(self.inner(hidden))
+    def call(self, hidden, training=None):
+        inner = self.inner(hidden)
+        return self.outer(ACTIVATIONS[self.activation](inner, training=bool(training)))
 
     def compute_output_shape(self, hidden_shape):
         return hidden_shape

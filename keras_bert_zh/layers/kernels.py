@@ -15,6 +15,7 @@ ON_TENSORFLOW = BACKEND == "tensorflow"
 __all__ = [
     "BACKEND",
     "ON_TENSORFLOW",
+    "add_in_training",
     "assert_positions",
     "assert_values",
     "attention",
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 if ON_TENSORFLOW:
+    from keras_bert_zh.layers.tensorflow.add import add_in_training
     from keras_bert_zh.layers.tensorflow.assertions import (
         assert_positions,
         assert_values,
@@ -50,6 +52,7 @@ if ON_TENSORFLOW:
     from keras_bert_zh.layers.tensorflow.scan import scan
 else:
     from keras_bert_zh.layers.portable import (
+        add_in_training,
         assert_positions,
         assert_values,
         attention,

@@ -35,12 +35,17 @@ def probabilities(query: Any, key: Any, penalty: Any) -> Any:
     return ops.cast(ops.softmax(ops.cast(scores, penalty.dtype) + penalty, axis=-1), query.dtype)
 
 
-def gelu_tanh(x: Any) -> Any:
+def add_in_training(x: Any, y: Any) -> Any:
+    """The sum of two tensors of one shape."""
+    return ops.add(x, y)
+
+
+def gelu_tanh(x: Any, *, training: bool = False) -> Any:
     """GELU in its tanh approximation (https://arxiv.org/abs/1606.08415)."""
     return ops.gelu(x, approximate=True)
 
 
-def gelu_erf(x: Any) -> Any:
+def gelu_erf(x: Any, *, training: bool = False) -> Any:
     """GELU by the error function (https://arxiv.org/abs/1606.08415)."""
     return ops.gelu(x, approximate=False)
 

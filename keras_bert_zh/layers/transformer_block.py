@@ -3,7 +3,9 @@
 from typing import Any
 
 import keras
+from keras import ops
 
+from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.attention import SelfAttention
 from keras_bert_zh.layers.composite import Composite
 from keras_bert_zh.layers.dropout import Dropout
@@ -93,13 +95,16 @@ class TransformerBlock(Composite, keras.layers.Layer):
         # Drawn outside of what is computed again, which would draw others.
         layers = (self.attention.dropout, self.dropout, self.dropout)
         drops = [layer.draw(training) for layer in layers]
+        add = kernels.add_in_training if training else ops.add
 
         def compute(hidden):
             attended = self.attention(
                 hidden, layout=layout, queries=queries, drop=drops[0], training=training
             )
-            hidden = self.attention_norm(queries.pick(hidden) + drops[1](attended))
-            return self.feed_forward_norm(hidden + drops[2](self.feed_forward(hidden)))
+            hidden = self.attention_norm(add(queries.pick(hidden), drops[1](attended)))
+            # What is computed again keeps nothing, and is computed as outside of training.
+            fed = self.feed_forward(hidden, training=training and not self.remat)
+            return self.feed_forward_norm(add(hidden, drops[2](fed)))
 
         return (keras.remat(compute) if self.remat and training else compute)(hidden)
 

@@ -69,9 +69,9 @@ def computed(monkeypatch):
     shapes = {"feed_forward": [], "scores": []}
     feed_forward, attention = FeedForward.call, kernels.attention
 
-    def spy_on_feed_forward(self, hidden):
+    def spy_on_feed_forward(self, hidden, **kwargs):
         shapes["feed_forward"].append(tuple(hidden.shape))
-        return feed_forward(self, hidden)
+        return feed_forward(self, hidden, **kwargs)
 
     def spy_on_attention(query, key, *rest, **kwargs):
         shapes["scores"].append((query.shape[0], query.shape[2], key.shape[2]))

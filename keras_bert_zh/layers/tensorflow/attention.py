@@ -1,6 +1,7 @@
 """Attention that trains in little memory."""
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -14,7 +15,7 @@ def attention(
     key: tf.Tensor,
     value: tf.Tensor,
     penalty: tf.Tensor,
-    drop: Callable[[tf.Tensor], tf.Tensor],
+    drop: Any,
     *,
     training: bool,
 ) -> tf.Tensor:
@@ -23,7 +24,7 @@ def attention(
     That takes little time there, and the probabilities take most of the memory.
     """
     if training and on_cpu():
-        return recomputed(query, key, value, penalty, drop)
+        return recomputed(query, key, value, penalty, drop if drop.rate else None)
     return portable.attention(query, key, value, penalty, drop, training=training)
 
 
@@ -32,7 +33,7 @@ def recomputed(
     key: tf.Tensor,
     value: tf.Tensor,
     penalty: tf.Tensor,
-    drop: Callable[[tf.Tensor], tf.Tensor],
+    drop: Callable[[tf.Tensor], tf.Tensor] | None,
 ) -> tf.Tensor:
     """What each query finds among the values; keeps its inputs alone.
 
@@ -43,7 +44,7 @@ def recomputed(
         key, value: `<float>[B, N, S, H]`.
         penalty: `<float>[B, 1, 1, S]`, what is added to the scores, in the softmax's dtype. It has
             no gradient.
-        drop: dropout that drops the same numbers whenever it is called.
+        drop: dropout that drops the same numbers whenever it is called; `None` drops nothing.
 
     Returns:
         `<float>[B, N, Q, H]`.
@@ -64,14 +65,16 @@ def recomputed(
             # Not before there is something to do with it, or it would be kept all the same.
             with tf.control_dependencies([upstream]):
                 probabilities = look(tf.identity(query), tf.identity(key))
-                noise = drop(tf.ones_like(probabilities))
-            to_value = tf.matmul(probabilities * noise, upstream, transpose_a=True)
-            slope = widened(tf.matmul(upstream, value, transpose_b=True) * noise)
-            wide = widened(probabilities)
+                noise = drop(tf.ones_like(probabilities)) if drop else None
+            dropped = probabilities * noise if drop else probabilities
+            to_value = tf.matmul(dropped, upstream, transpose_a=True)
+            slope = tf.matmul(upstream, value, transpose_b=True)
+            slope, wide = widened(slope * noise if drop else slope), widened(probabilities)
             slope = wide * (slope - tf.reduce_sum(slope * wide, -1, keepdims=True))
             slope = tf.cast(slope, query.dtype)
             return tf.matmul(slope, key), tf.matmul(slope, query, transpose_a=True), to_value
 
-        return tf.matmul(drop(look(query, key)), value), gradient
+        probabilities = look(query, key)
+        return tf.matmul(drop(probabilities) if drop else probabilities, value), gradient
 
     return attend(query, key, value)

@@ -20,14 +20,33 @@ def dropout(x: tf.Tensor, rate: float, seed: tf.Tensor, algorithm: str | None) -
     The random numbers of `tf.nn.dropout` have 32 bits, and drawing them takes most of its time.
     """
     dropped = min(max(round(rate * _STEPS), 1), _STEPS - 1)
-    kept = _random_int16(tf.shape(x), seed, algorithm) >= dropped - _STEPS // 2
-    scale = tf.cast(_STEPS / (_STEPS - dropped), x.dtype)
-    return tf.where(kept, x * scale, tf.zeros([], x.dtype))
+    kept = _random_int16(x, seed, algorithm) >= dropped - _STEPS // 2
+    scale, zero = tf.cast(_STEPS / (_STEPS - dropped), x.dtype), tf.zeros([], x.dtype)
+
+    def scaled(x):
+        return tf.where(kept, x * scale, zero)
+
+    # TensorFlow's gradient of `tf.where` looks for dimensions that it might have broadcast.
+    @tf.custom_gradient
+    def drop(x):
+        return scaled(x), scaled
+
+    return drop(x)
 
 
-def _random_int16(shape: tf.Tensor, seed: tf.Tensor, algorithm: str | None) -> tf.Tensor:
+def _random_int16(x: tf.Tensor, seed: tf.Tensor, algorithm: str | None) -> tf.Tensor:
+    """Returns numbers of the shape of `x`, two of each word that is drawn."""
+    shape = tf.shape(x)
+    even = [axis for axis, size in enumerate(x.shape) if size is not None and size % 2 == 0]
+    if even:
+        halves = [2 if axis == even[-1] else 1 for axis in range(x.shape.rank)]
+        return tf.reshape(tf.bitcast(_words(shape // halves, seed, algorithm), tf.int16), shape)
     size = tf.reduce_prod(shape)
-    bits = tf.random.stateless_uniform(
-        [(size + 1) // 2], seed, minval=None, maxval=None, dtype=tf.uint32, alg=algorithm
+    numbers = tf.bitcast(_words([(size + 1) // 2], seed, algorithm), tf.int16)
+    return tf.reshape(tf.reshape(numbers, [-1])[:size], shape)
+
+
+def _words(shape: tf.Tensor, seed: tf.Tensor, algorithm: str | None) -> tf.Tensor:
+    return tf.random.stateless_uniform(
+        shape, seed, minval=None, maxval=None, dtype=tf.uint32, alg=algorithm
     )
-    return tf.reshape(tf.reshape(tf.bitcast(bits, tf.int16), [-1])[:size], shape)

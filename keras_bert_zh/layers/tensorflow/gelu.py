@@ -5,6 +5,7 @@ as in `attention.py` and `layer_norm.py`, only what can't be computed again at l
 """
 
 import math
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -14,30 +15,52 @@ _TANH_SCALE = math.sqrt(2 / math.pi)
 _TANH_CUBE = 0.044715
 
 
-@tf.custom_gradient
-def gelu_tanh(x: tf.Tensor):
+def gelu_tanh(x: tf.Tensor, *, training: bool = False) -> tf.Tensor:
     """GELU in its tanh approximation; keeps `x` alone."""
 
-    def gradient(upstream):
-        wide = widened(x)
+    def inner(wide, square):
+        return tf.tanh(wide * (_TANH_SCALE + _TANH_SCALE * _TANH_CUBE * square))
+
+    def share(wide):
+        return 0.5 + 0.5 * inner(wide, tf.square(wide))
+
+    def derivative(wide):
         square = tf.square(wide)
-        tanh = tf.tanh(wide * (_TANH_SCALE + _TANH_SCALE * _TANH_CUBE * square))
+        tanh = inner(wide, square)
         slope = 0.5 * _TANH_SCALE + 1.5 * _TANH_SCALE * _TANH_CUBE * square
-        derivative = 0.5 + 0.5 * tanh + wide * tf.raw_ops.TanhGrad(y=tanh, dy=slope)
-        return upstream * tf.cast(derivative, x.dtype)
+        return 0.5 + 0.5 * tanh + wide * tf.raw_ops.TanhGrad(y=tanh, dy=slope)
 
-    # As TensorFlow writes it: oneDNN computes it in one kernel with the product before it.
-    return tf.nn.gelu(x, approximate=True), gradient
+    return _gelu(x, share, derivative, approximate=True, training=training)
 
 
-@tf.custom_gradient
-def gelu_erf(x: tf.Tensor):
+def gelu_erf(x: tf.Tensor, *, training: bool = False) -> tf.Tensor:
     """GELU by the error function; keeps `x` alone."""
 
-    def gradient(upstream):
-        wide = widened(x)
-        cumulative = 0.5 + 0.5 * tf.math.erf(wide * math.sqrt(0.5))
-        density = tf.exp(-0.5 * tf.square(wide)) * (1 / math.sqrt(2 * math.pi))
-        return upstream * tf.cast(cumulative + wide * density, x.dtype)
+    def share(wide):
+        return 0.5 + 0.5 * tf.math.erf(wide * math.sqrt(0.5))
 
-    return tf.nn.gelu(x, approximate=False), gradient
+    def derivative(wide):
+        density = tf.exp(-0.5 * tf.square(wide)) * (1 / math.sqrt(2 * math.pi))
+        return share(wide) + wide * density
+
+    return _gelu(x, share, derivative, approximate=False, training=training)
+
+
+def _gelu(
+    x: tf.Tensor, share: Callable, derivative: Callable, *, approximate: bool, training: bool
+) -> tf.Tensor:
+    """Returns `x` times its share, with that derivative."""
+
+    @tf.custom_gradient
+    def gelu(x):
+        def gradient(upstream):
+            return upstream * tf.cast(derivative(widened(x)), x.dtype)
+
+        if training:
+            # The product before it is kept, so that oneDNN can't compute both in one kernel.
+            wide = widened(x)
+            return tf.cast(wide * share(wide), x.dtype), gradient
+        # As TensorFlow writes it: oneDNN computes it in one kernel with the product before it.
+        return tf.nn.gelu(x, approximate=approximate), gradient
+
+    return gelu(x)

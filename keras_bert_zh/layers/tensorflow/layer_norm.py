@@ -23,7 +23,7 @@ def layer_norm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) 
             others = list(range(upstream.shape.rank - 1))
             scaled = upstream * gamma
             mean = tf.reduce_mean(scaled, -1, keepdims=True)
-            slope = tf.tensordot(product, gamma, 1)[..., None] * (1 / gamma.shape[0])
+            slope = tf.matmul(product, tf.reshape(gamma, (-1, 1))) * (1 / gamma.shape[0])
             inner = tf.cast((scaled - mean - normal * slope) * inverse, x.dtype)
             return inner, tf.reduce_sum(product, others), tf.reduce_sum(upstream, others)
 

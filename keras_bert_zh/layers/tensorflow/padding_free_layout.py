@@ -40,6 +40,7 @@ class PaddingFreeLayout(TokenLayout):
         self._first = tf.gather(starts, self._rank)
         looked_at = tf.gather_nd(self._mask, self._places)
         self._bounds = _bounds(mask)
+        self._axis = tf.constant(0)
         self._groups = [
             _Group(lengths[low:high], starts[low:high], looked_at, num_heads)
             for low, high in self._bounds
@@ -90,17 +91,18 @@ class PaddingFreeLayout(TokenLayout):
 
     def _split(self, hidden):
         heads = tf.reshape(hidden, (-1, hidden.shape[1] // self._num_heads))
-        return [tf.gather(heads, group.from_tokens) for group in self._groups]
+        return [tf.gather(heads, group.from_tokens, axis=self._axis) for group in self._groups]
 
     def _split_zero_padded(self, hidden):
         zero = tf.zeros([], hidden.dtype)
         rows = zip(self._split(hidden), self._groups, strict=True)
-        return [tf.where(group.real[:, None, :, None], part, zero) for part, group in rows]
+        return [tf.where(group.real, part, zero) for part, group in rows]
 
     def _merge(self, *groups):
         size = groups[0].shape[3]
+        flat = tf.constant((-1, size))
         parts = [
-            tf.gather(tf.reshape(part, (-1, size)), group.from_rows)
+            tf.gather(tf.reshape(part, flat), group.from_rows, axis=self._axis)
             for part, group in zip(groups, self._groups, strict=True)
         ]
         heads = tf.concat(parts, 0) if len(parts) > 1 else parts[0]
@@ -117,7 +119,7 @@ class _Group:
         num_heads: int, N.
 
     Attributes:
-        real: `<bool>[Bg, Sg]`, whether there is a token.
+        real: `<bool>[Bg, 1, Sg, 1]`, whether there is a token.
         penalty: `<float>[Bg, 1, 1, Sg]`, what is added to scores.
         from_tokens: `<int32>[Bg, N, Sg]`, where in `[T * N]` each token's heads stand.
         from_rows: `<int32>[Tg, N]`, where in `[Bg * N * Sg]` they stand.
@@ -126,15 +128,16 @@ class _Group:
     def __init__(self, lengths, starts, looked_at, num_heads):
         length = tf.reduce_max(tf.concat([lengths, [1]], 0))
         column = tf.range(length)
-        self.real = column < lengths[:, None]
+        real = column < lengths[:, None]
         tokens = starts[:, None] + tf.minimum(column, lengths[:, None] - 1)
-        looked_at = self.real & tf.gather(looked_at, tokens)
+        looked_at = real & tf.gather(looked_at, tokens)
         # Twice for what is no token: where nobody is looked at, all look at the first position.
-        left_out = 2 - tf.cast(self.real, tf.float32) - tf.cast(looked_at, tf.float32)
+        left_out = 2 - tf.cast(real, tf.float32) - tf.cast(looked_at, tf.float32)
         self.penalty = left_out[:, None, None] * MASKED_SCORE
         head = tf.range(num_heads)
         self.from_tokens = tokens[:, None] * num_heads + head[:, None]
-        row, column = tf.unstack(tf.cast(tf.where(self.real), tf.int32)[:, :, None], axis=1)
+        self.real = real[:, None, :, None]
+        row, column = tf.unstack(tf.cast(tf.where(real), tf.int32)[:, :, None], axis=1)
         self.from_rows = (row * num_heads + head) * length + column
 
 

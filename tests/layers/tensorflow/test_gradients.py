@@ -62,19 +62,34 @@ def test_gelu(ours, derived, bound, around):
     assert_same(ours, derived, (array(5, 7) * 3,), around, bound)
 
 
+@AROUND
+@pytest.mark.parametrize(
+    ("ours", "derived"),
+    [
+        (gelu_tanh, lambda x: x / 2 * (1 + tf.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))),
+        (gelu_erf, lambda x: x / 2 * (1 + tf.math.erf(x / np.sqrt(2)))),
+    ],
+)
+def test_gelu_in_training(ours, derived, around):
+    assert_same(lambda x: ours(x, training=True), derived, (array(5, 7) * 3,), around)
+
+
+@pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(("ours", "approximate"), [(gelu_tanh, True), (gelu_erf, False)])
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_gelu_in_half_precision(ours, approximate, dtype):
+def test_gelu_in_half_precision(ours, approximate, dtype, training):
     x = tf.cast(tf.linspace(-6.0, 6.0, 500), dtype)
     wide = tf.cast(x, "float32")
     with tf.GradientTape(persistent=True) as tape:
         tape.watch((x, wide))
-        half, whole = ours(x), tf.nn.gelu(wide, approximate=approximate)
+        half, whole = ours(x, training=training), tf.nn.gelu(wide, approximate=approximate)
     slope = tape.gradient(half, x)
     assert slope.dtype == dtype
     # One rounding, where TensorFlow's own has one an operation.
     step = 2**-8 if dtype == "bfloat16" else 2**-10
     assert np.abs(tf.cast(slope, "float32") - tape.gradient(whole, wide)).max() < step
+    if training:
+        assert np.abs(tf.cast(half, "float32") - whole).max() <= step * 6 / 2
 
 
 @AROUND
