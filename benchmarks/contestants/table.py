@@ -38,6 +38,7 @@ _MODULE = "benchmarks.contestants.tf1_module:Module"
 _MODULE_WRITER = "benchmarks.contestants.tf1_module_writer:ModuleWriter"
 _OURS_TRAINING = "benchmarks.contestants.ours:Training"
 _KERAS_HUB_TRAINING = "benchmarks.contestants.keras_hub:Training"
+_FIRST_STEP = "benchmarks.contestants.first_step:FirstStep"
 _PYTORCH_TRAINING = "benchmarks.contestants.pytorch:Training"
 
 _KERAS_HUB_NEEDS = {"keras_hub": "keras-hub"}
@@ -176,4 +177,21 @@ TRAININGS = {
     ),
     "PyTorch float32": Kind(_PYTORCH_TRAINING, (False,), _TORCH_NEEDS),
     "PyTorch bfloat16 autocast": Kind(_PYTORCH_TRAINING, (True,), _TORCH_NEEDS),
+}
+
+# Of size, dtype policy, kind of model and whether the optimiser is ours.
+FIRST_STEPS = {
+    "small, Sequential": Kind(_FIRST_STEP, ("preset", "float32", "Sequential", True), {}),
+    "small, TextClassifier": Kind(_FIRST_STEP, ("preset", "float32", "TextClassifier", True), {}),
+    "small, TextClassifier, mixed_bfloat16": Kind(
+        _FIRST_STEP, ("preset", "mixed_bfloat16", "TextClassifier", True), {}
+    ),
+    "small, TextClassifier, Keras's AdamW": Kind(
+        _FIRST_STEP, ("preset", "float32", "TextClassifier", False), {}
+    ),
+    "base, Sequential": Kind(_FIRST_STEP, ("base", "float32", "Sequential", True), {}),
+    "base, TextClassifier": Kind(_FIRST_STEP, ("base", "float32", "TextClassifier", True), {}),
+    "base, TextClassifier, mixed_bfloat16": Kind(
+        _FIRST_STEP, ("base", "mixed_bfloat16", "TextClassifier", True), {}
+    ),
 }

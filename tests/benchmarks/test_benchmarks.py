@@ -11,7 +11,7 @@ from matplotlib import image
 from benchmarks import growth, growth_picture
 from benchmarks.contest import Contestant, Spread, ratios
 from benchmarks.contestants.start import check_installed
-from benchmarks.contestants.table import KINDS, TRAININGS
+from benchmarks.contestants.table import FIRST_STEPS, KINDS, TRAININGS
 from benchmarks.goals import Goal
 from benchmarks.workloads import evenly_real, filled, make_case, operations
 from tests.process import ROOT, run_python
@@ -133,7 +133,7 @@ def test_missing_peers_are_named_with_the_line_that_installs_them():
 
 def test_every_contestant_can_be_found():
     """Modules are imported in other processes alone, where peers are installed."""
-    for kind in (*KINDS.values(), *TRAININGS.values()):
+    for kind in (*KINDS.values(), *TRAININGS.values(), *FIRST_STEPS.values()):
         for make in (kind.make, *kind.writers):
             module, _, name = make.partition(":")
             path = ROOT / f"{module.replace('.', '/')}.py"
@@ -175,6 +175,15 @@ def test_finetune_reports_times_memory_and_goals():
         _, peak, added = row(memory, name)
         assert number(peak) > number(added) > 0
     assert row(report, "fine-tuning, float32 against Keras Hub jit float32")[-1] == "not measured"
+
+
+def test_first_step_reports_tracing_and_the_version_before():
+    name = "small, TextClassifier"
+    report = run("first_step", "--rounds", "1", "--only", name, "--before", ROOT)
+    now, before = (row(part, name) for part in report.split("Before, and times"))
+    assert number(now[1]) > number(now[3]) > 0
+    assert now[4] == before[-2] == "1"
+    assert number(now[5]) == number(before[-1]) > 100
 
 
 def test_growth_draws_three_plots(tmp_path):
