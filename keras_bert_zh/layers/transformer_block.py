@@ -1,9 +1,9 @@
 """One block of the encoder."""
 
+import operator
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.attention import SelfAttention
@@ -95,7 +95,8 @@ class TransformerBlock(Composite, keras.layers.Layer):
         # Drawn outside of what is computed again, which would draw others.
         layers = (self.attention.dropout, self.dropout, self.dropout)
         drops = [layer.draw(training) for layer in layers]
-        add = kernels.add_in_training if training else ops.add
+        # Not `ops.add`, which takes rows without tokens for a bias.
+        add = kernels.add_in_training if training else operator.add
 
         def compute(hidden):
             attended = self.attention(

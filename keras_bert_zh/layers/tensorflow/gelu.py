@@ -61,6 +61,7 @@ def _gelu(
             wide = widened(x)
             return tf.cast(wide * share(wide), x.dtype), gradient
         # As TensorFlow writes it: oneDNN computes it in one kernel with the product before it.
-        return tf.nn.gelu(x, approximate=approximate), gradient
+        # TensorFlow sorts what is added by name, and the product's must come first for that.
+        return tf.nn.gelu(x, approximate=approximate, name="the_gelu"), gradient
 
     return gelu(x)
