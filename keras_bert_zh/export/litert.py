@@ -50,12 +50,8 @@ def _in_int8(model: bytes) -> bytes:
 
     What they are multiplied with is rounded when it runs.
     """
-    try:
-        from ai_edge_quantizer import quantizer, recipe
-    except ImportError as error:
-        raise ImportError(
-            "dtype=\"int8\" needs ai-edge-quantizer: pip install 'keras-bert-zh[litert]'."
-        ) from error
+    from ai_edge_quantizer import quantizer, recipe
+
     made = quantizer.Quantizer(model, recipe.dynamic_wi8_afp32())
     with contextlib.redirect_stderr(io.StringIO()):  # One of its bars can't be switched off.
         found = made.quantize(enable_progress_bar=False, enable_progress_report=False)

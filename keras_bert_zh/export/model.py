@@ -51,6 +51,8 @@ def _write_onnx(source: OfIds, folder: pathlib.Path, dtype: str | None, **option
 
 
 def _write_litert(source: OfIds, folder: pathlib.Path, dtype: str | None) -> Written:
+    if dtype == "int8":
+        needs("litert", ["ai_edge_quantizer"])
     from keras_bert_zh.export.litert import write  # It imports TensorFlow.
 
     return write(source, folder, dtype)
@@ -100,7 +102,8 @@ def export_model(
             `takes_pairs` is set, as it is in SpanReader; any other takes single texts.
         folder: the path to write to.
         format: `"onnx"`, for ONNX Runtime, OpenVINO and others, without padding, which needs the
-            extra `onnx`; `"savedmodel"`, for TensorFlow and TensorFlow Serving.
+            extra `onnx`; `"savedmodel"`, for TensorFlow and TensorFlow Serving; or `"litert"`, for
+            LiteRT on phones and elsewhere.
         dtype: `None`: float32; of a SavedModel, the dtype of the model. `"float16"` and
             `"bfloat16"`: a SavedModel computes in it, and all other formats store their weights in
             it; engines choose what they compute in. `"int8"`, of ONNX and LiteRT: the products with
