@@ -45,6 +45,7 @@ bench: .venv/dev bench-peers
 	$(BIN)/python -m benchmarks.profile
 	$(BIN)/python -m benchmarks.first_step
 	$(PEERS)/python -m benchmarks.encoder
+	$(PEERS)/python -m benchmarks.engines
 	$(PEERS)/python -m benchmarks.finetune
 	$(PEERS)/python -m benchmarks.growth
 

@@ -71,8 +71,10 @@ KINDS = {
 }
 
 _STATIC_QUANTIZER = "benchmarks.contestants.exported:StaticQuantizer"
-_ENGINE_NEEDS = _RUNTIME_NEEDS | {"tf2onnx": "tf2onnx", "onnxscript": "onnxscript"}
-_NNCF_NEEDS = _OPENVINO_NEEDS | {"nncf": "nncf"}
+_EXPORT_NEEDS = {"onnx": "onnx", "onnxscript": "onnxscript", "tf2onnx": "tf2onnx"}
+_OURS_ORT = _EXPORT_NEEDS | {"onnxruntime": "onnxruntime"}
+_OURS_OPENVINO = _EXPORT_NEEDS | {"openvino": "openvino"}
+_NNCF = {"nncf": "nncf"}
 
 # Our exports: the encoder's output, the dtype, and whether int8 is calibrated, by folder.
 EXPORTS = {
@@ -90,24 +92,26 @@ def _exported(name: str) -> str:
 # Each engine with the usual export, by Transformers, and with ours.
 ENGINE_KINDS = {
     "usual-onnxruntime-float32": KINDS["onnxruntime-float32"],
-    "ours-onnxruntime-float32": Kind(_ONNX_RUNTIME, (_exported("ours_float32"),), _ENGINE_NEEDS),
-    "ours-onnxruntime-both": Kind(_ONNX_RUNTIME, (_exported("ours_both_outputs"),), _ENGINE_NEEDS),
+    "ours-onnxruntime-float32": Kind(_ONNX_RUNTIME, (_exported("ours_float32"),), _OURS_ORT),
+    "ours-onnxruntime-both": Kind(_ONNX_RUNTIME, (_exported("ours_both_outputs"),), _OURS_ORT),
     "usual-onnxruntime-int8": KINDS["onnxruntime-int8"],
-    "ours-onnxruntime-int8": Kind(
-        _ONNX_RUNTIME, (_exported("ours_int8"),), _ENGINE_NEEDS, exact=False
-    ),
+    "ours-onnxruntime-int8": Kind(_ONNX_RUNTIME, (_exported("ours_int8"),), _OURS_ORT, exact=False),
     "usual-openvino-bfloat16": KINDS["openvino-bfloat16"],
     "ours-openvino-bfloat16": Kind(
-        _OPENVINO, ("bf16", _exported("ours_float32")), _OPENVINO_NEEDS, exact=False
+        _OPENVINO, ("bf16", _exported("ours_float32")), _OURS_OPENVINO, exact=False
     ),
     "ours-openvino-both": Kind(
-        _OPENVINO, ("bf16", _exported("ours_both_outputs")), _OPENVINO_NEEDS, exact=False
+        _OPENVINO, ("bf16", _exported("ours_both_outputs")), _OURS_OPENVINO, exact=False
     ),
     "usual-openvino-int8": Kind(
-        _OPENVINO, ("bf16", STATIC_INT8), _NNCF_NEEDS, (_EXPORTER, _STATIC_QUANTIZER), exact=False
+        _OPENVINO,
+        ("bf16", STATIC_INT8),
+        _OPENVINO_NEEDS | _NNCF,
+        (_EXPORTER, _STATIC_QUANTIZER),
+        exact=False,
     ),
     "ours-openvino-int8": Kind(
-        _OPENVINO, ("bf16", _exported("ours_static_int8")), _NNCF_NEEDS, exact=False
+        _OPENVINO, ("bf16", _exported("ours_static_int8")), _OURS_OPENVINO | _NNCF, exact=False
     ),
 }
 

@@ -11,7 +11,7 @@ from matplotlib import image
 from benchmarks import growth, growth_picture
 from benchmarks.contest import Contestant, Spread, ratios
 from benchmarks.contestants.start import check_installed
-from benchmarks.contestants.table import FIRST_STEPS, KINDS, TRAININGS
+from benchmarks.contestants.table import ENGINE_KINDS, FIRST_STEPS, KINDS, TRAININGS
 from benchmarks.goals import Goal
 from benchmarks.workloads import evenly_real, filled, make_case, operations
 from tests.process import ROOT, run_python
@@ -133,7 +133,8 @@ def test_missing_peers_are_named_with_the_line_that_installs_them():
 
 def test_every_contestant_can_be_found():
     """Modules are imported in other processes alone, where peers are installed."""
-    for kind in (*KINDS.values(), *TRAININGS.values(), *FIRST_STEPS.values()):
+    tables = (KINDS, ENGINE_KINDS, TRAININGS, FIRST_STEPS)
+    for kind in (kind for table in tables for kind in table.values()):
         for make in (kind.make, *kind.writers):
             module, _, name = make.partition(":")
             path = ROOT / f"{module.replace('.', '/')}.py"
@@ -153,6 +154,16 @@ def test_encoder_reports_times_goals_and_differences():
         assert number(row(report, f"the ceiling, {dtype}")[1]) > 0
     assert row(report, "ours-float32")[1:] == ["0.0e+00", "0.0e+00"]
     assert 0 < float(row(report, "ours-bfloat16")[1]) < 0.1
+
+
+def test_engines_reports_times_goals_and_exports():
+    names = ("ours-onnxruntime-float32", "ours-onnxruntime-int8", "ours-openvino-bfloat16")
+    report = run("engines", "--rounds", "1", "--only", *names, "--cases", "8x128 full")
+    assert number(row(report, "OpenVINO bfloat16, ours")[1]) > 0
+    assert row(report, "ONNX Runtime int8", "8x128 full")[-1] == "not measured"
+    assert 0.99 < float(row(report.partition("Pooled")[2], "ONNX Runtime int8, ours")[2]) <= 1
+    facts = row(report.partition("Our exports.")[2], "ours_float32")
+    assert int(facts[-1]) <= 60
 
 
 def test_profile_lists_kinds_of_operations():
