@@ -79,7 +79,7 @@ def _quantized(model: ir.Model, batches: Sequence[Mapping[str, np.ndarray]] | No
             quantize_dynamic(before, after)
         else:
             quantize_static(before, after, batches)
-        return ir.from_proto(ir.to_proto(ir.load(after)))
+        return ir.load(after)
 
 
 def _save(model: ir.Model, folder: pathlib.Path) -> None:
