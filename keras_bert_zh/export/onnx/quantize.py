@@ -1,9 +1,11 @@
 """Products of a graph in int8."""
 
+import contextlib
 import enum
 import logging
 import pathlib
 import re
+import sys
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -36,12 +38,12 @@ def quantize_dynamic(source: pathlib.Path, target: pathlib.Path) -> None:
     from onnxruntime.quantization import QuantType
     from onnxruntime.quantization import quantize_dynamic as quantize
 
-    quantize(
-        source,
-        target,
-        op_types_to_quantize=["MatMul"],
-        weight_type=QuantType.QInt8,
-    )
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # It advises what has been done.
+    try:
+        quantize(source, target, op_types_to_quantize=["MatMul"], weight_type=QuantType.QInt8)
+    finally:
+        logging.disable(before)
 
 
 def quantize_static(
@@ -69,12 +71,13 @@ def quantize_static(
         for node in model.graph.node
         if node.op_type in ("MatMul", "Gemm") and not _QUANTIZED.search(node.name)
     ]
-    quantized = nncf.quantize(
-        model,
-        nncf.Dataset(batches),
-        model_type=nncf.ModelType.TRANSFORMER,
-        preset=nncf.QuantizationPreset.MIXED,
-        subset_size=len(batches),
-        ignored_scope=nncf.IgnoredScope(names=others),
-    )
+    with contextlib.redirect_stdout(sys.stderr):  # Where progress belongs.
+        quantized = nncf.quantize(
+            model,
+            nncf.Dataset(batches),
+            model_type=nncf.ModelType.TRANSFORMER,
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(batches),
+            ignored_scope=nncf.IgnoredScope(names=others),
+        )
     onnx.save(quantized, target)

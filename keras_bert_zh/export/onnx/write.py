@@ -16,6 +16,7 @@ from keras_bert_zh.export.onnx.names import GRAPH, WEIGHTS
 from keras_bert_zh.export.onnx.precision import HALVES, store_in_half
 from keras_bert_zh.export.onnx.quantize import Products, quantize_dynamic, quantize_static
 from keras_bert_zh.files.freed_memory import give_back
+from keras_bert_zh.layers import kernels
 
 
 def write(
@@ -35,6 +36,7 @@ def write(
         calibration: batches of ids, for products in int8 whose ranges are known before.
         huggingface_names: bool, whether inputs are int64 by the names of Hugging Face.
     """
+    kernels.require_tensorflow('export_model(format="onnx")')
     products = Products.FLOAT
     if dtype == "int8":
         products = Products.INT8_BY_RANGES if calibration else Products.INT8_BY_BATCH
