@@ -8,11 +8,8 @@ where it computes in less than float32.
 import itertools
 from typing import Any, NamedTuple
 
-from keras_bert_zh.layers.token_layout import MASKED_SCORE
+from keras_bert_zh.layers.token_layout import GROUP_BOUNDS, MASKED_SCORE
 
-# Where groups of rows begin and end, in eighths of the batch. The longest rows come first, and
-# their lengths differ most. More groups waste less on padding, and call more operators on less.
-_BOUNDS = (0, 1, 2, 4, 8)
 # Attention of other lengths than multiples of this takes OpenVINO a fifth longer.
 _BLOCK = 16
 
@@ -77,7 +74,7 @@ class Packing:
         among_tokens = op.Add(op.Unsqueeze(self.first, [1]), op.Sub(op.CumSum(ones, 1), 1))
         self._padded = op.Where(self._mask, among_tokens, op.Shape(columns))
         looked_at = self._of_tokens(self._mask)
-        bounds = [op.Div(op.Mul(batch, eighths), 8) for eighths in _BOUNDS]
+        bounds = [op.Div(op.Mul(batch, eighths), 8) for eighths in GROUP_BOUNDS]
         self.groups = [
             self._group(op.Slice(lengths, low, high), op.Slice(starts, low, high), looked_at)
             for low, high in itertools.pairwise(bounds)

@@ -2,13 +2,11 @@
 
 import functools
 import itertools
+from typing import Any
 
 import tensorflow as tf
 
-from keras_bert_zh.layers.token_layout import MASKED_SCORE, TokenLayout, Tokens
-
-# More groups waste less on padding within a group, and call more kernels on less.
-GROUPS = 4
+from keras_bert_zh.layers.token_layout import GROUP_BOUNDS, MASKED_SCORE, TokenLayout, Tokens
 
 
 class PaddingFreeLayout(TokenLayout):
@@ -193,11 +191,15 @@ def _inverse_gradient(function, inverse):
     return moved
 
 
-def _bounds(mask: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
+def _bounds(mask: tf.Tensor) -> list[tuple[Any, Any]]:
     """Returns the first row of each group, and the one after its last."""
-    count = min(GROUPS, mask.shape[0] or GROUPS)
-    batch = tf.shape(mask)[0]
-    bounds = [batch * index // count for index in range(count + 1)]
+    batch = mask.shape[0]
+    if batch is None:
+        batch = tf.shape(mask)[0]
+        bounds = [batch * part // 8 for part in GROUP_BOUNDS]
+    else:
+        # No group without rows, but for a batch that has none.
+        bounds = sorted({max(batch, 1) * part // 8 for part in GROUP_BOUNDS})
     return list(itertools.pairwise(bounds))
 
 
