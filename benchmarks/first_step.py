@@ -60,9 +60,10 @@ def show(replies: Replies, names: Sequence[str], rounds: int) -> str:
         f"""\
 `python -m benchmarks.first_step`: a classifier is fitted on {REVIEWS} reviews, cut at
 {REVIEW_LENGTH}, by `adamw` unless it says otherwise, in a new process for each figure; {cores()}
-core(s), {rounds} rounds. The first `fit` has one batch. Tracing is what Python takes to write its
-graph, all times together; the rest is TensorFlow's optimisation of it, and the step itself. Median
-(range), ratios of two figures of one round.""",
+core(s), {rounds} round(s). The first `fit` has one batch. Tracing is what Python takes to write its
+graph, all times together; the rest is TensorFlow's optimisation of it, and the step itself. CPU
+time is that of all cores, and says more than seconds where others use the machine. Median (range),
+ratios of two figures of one round.""",
         circumstances(("tensorflow", "keras", "numpy")),
         _times(replies, names),
     ]
