@@ -102,6 +102,12 @@ def test_pooling_by_hand():
     np.testing.assert_allclose(lengths, 1, rtol=1e-6)
 
 
+@pytest.mark.parametrize("mode", ["cls", "mean", "max"])
+def test_a_batch_without_texts(mode):
+    found = pooled(np.zeros((0, 3, 2), "float32"), np.zeros((0, 3), "int32"), mode)
+    assert found.shape == (0, 2)
+
+
 @pytest.mark.parametrize("dtype", ["mixed_float16", "bfloat16"])
 def test_half_precision_is_pooled_in_float32(checkpoints, dtype):
     """The sum over many tokens is more than float16 holds."""
