@@ -74,6 +74,14 @@ def test_pairs_and_windows(tiny_block, tmp_path):
         assert largest(engine.predict(pairs, verbose=0), expected) < TOLERANCE
 
 
+def test_vectors_of_windows_are_scaled_after_their_mean(tiny_block, tmp_path):
+    model = SentenceEncoder(tiny_block, "mean", normalize=True, max_length=6, stride=2)
+    engines, _ = exported(model, tmp_path / "model")
+    expected = model.predict(TEXTS, verbose=0)
+    for engine in engines:
+        assert largest(engine.predict(TEXTS, verbose=0), expected) < TOLERANCE
+
+
 def test_a_sequential_of_texts(tiny_block, tmp_path):
     preprocess = BertPreprocess(tiny_block, max_length=8)
     encoder = BertEncoder(tiny_block, output_key="sequence_output")
