@@ -21,6 +21,7 @@ import numpy as np
 from benchmarks.report import circumstances, installed, table, write_section
 from examples.parts.reviews import Part, load_reviews
 from keras_bert_zh import ExportedModel, SentenceEncoder, export_model
+from keras_bert_zh.export.recast import recast
 
 PACKAGES = (
     "keras",
@@ -102,7 +103,8 @@ class Reference(NamedTuple):
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
     parts = load_reviews()
-    classifier = keras.saving.load_model(options.model, compile=False)
+    # It was trained in half precision, perhaps.
+    classifier = recast(keras.saving.load_model(options.model, compile=False), "float32")
     encoder = SentenceEncoder(classifier.encoder, "mean", preprocess=classifier.preprocess)
     held_out = parts["held_out"].first(options.rows)
     samples = list(parts["train"].texts[:_SAMPLES])
