@@ -41,7 +41,13 @@ def quantize_dynamic(source: pathlib.Path, target: pathlib.Path) -> None:
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)  # It advises what has been done.
     try:
-        quantize(source, target, op_types_to_quantize=["MatMul"], weight_type=QuantType.QInt8)
+        quantize(
+            source,
+            target,
+            op_types_to_quantize=["MatMul"],
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+        )
     finally:
         logging.disable(before)
 
