@@ -1,13 +1,29 @@
 """`export SOURCE FOLDER`: writes a model for prediction alone."""
 
 import argparse
+import importlib
 import pathlib
 from typing import Any
 
 from keras_bert_zh.arguments import check_int, check_path_to_write
 from keras_bert_zh.files.new_folder import check_place
+from keras_bert_zh.files.utf8 import read_utf8
 
 _OUTPUTS = ("pooled_output", "sequence_output")
+
+
+# Where the layers and models are that a .keras file may have.
+_LAYERS = (
+    "preprocess",
+    "encoder",
+    "heads.masked_lm",
+    "heads.sentence_encoder",
+    "heads.span_reader",
+    "heads.text_classifier",
+    "heads.token_tagger",
+    "heads.two_towers",
+    "layers.crf",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,12 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dtype",
         choices=("float16", "bfloat16", "int8"),
-        help="what weights are stored or computed in (default: that of the model)",
+        help="what weights are stored in, or products computed in (default: float32; of a "
+        "SavedModel, the dtype of the model)",
     )
     parser.add_argument(
         "--calibration",
         metavar="FILE",
-        help="a file of some hundred texts, one a line, for products in int8 by their ranges",
+        help="a file of some hundred texts, one a line, or pairs with a tab between them, for "
+        "products in int8 by their ranges",
     )
     parser.add_argument(
         "--max-length", type=int, help="the most tokens of a text (default: that of the source)"
@@ -40,6 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         choices=_OUTPUTS,
         help="the output of a checkpoint without a head (default: both)",
+    )
+    parser.add_argument(
+        "--pairs", action="store_true", help="a checkpoint is made for pairs of texts"
     )
     parser.add_argument(
         "--huggingface-names",
@@ -53,14 +74,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from keras_bert_zh.export.model import EXPORTED, export_model
+    from keras_bert_zh.export.of_ids import takes_pairs
 
     folder = check_path_to_write("folder", arguments.folder)
     check_place(folder, replaces=EXPORTED, overwrite=arguments.overwrite)
-    calibration = None if arguments.calibration is None else _lines(arguments.calibration)
     if pathlib.Path(arguments.source).suffix == ".keras":
         model, preprocess = _saved(arguments), None
     else:
         model, preprocess = _of_checkpoint(arguments)
+    calibration = None
+    if arguments.calibration is not None:
+        calibration = _texts(arguments.calibration, pairs=takes_pairs(model))
     folder = export_model(
         model,
         folder,
@@ -77,14 +101,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _saved(arguments: argparse.Namespace) -> Any:
-    for name in ("max_length", "output"):
-        if getattr(arguments, name) is not None:
+    for name in ("max_length", "output", "pairs"):
+        if getattr(arguments, name):
             raise ValueError(
                 f"--{name.replace('_', '-')} is for checkpoints: a .keras file has a model that "
                 "knows it."
             )
     import keras
 
+    # By its decorators, every layer and model tells Keras its name.
+    for name in _LAYERS:
+        importlib.import_module(f"keras_bert_zh.{name}")
     return keras.saving.load_model(arguments.source, compile=False)
 
 
@@ -115,12 +142,23 @@ def _of_checkpoint(arguments: argparse.Namespace) -> tuple[Any, Any]:
             raise ValueError(
                 f"--output is for checkpoints without a head; this one is a {head.__name__}."
             )
-        return head(checkpoint, max_length=length), None
+        model = head(checkpoint, max_length=length)
+        model.takes_pairs = arguments.pairs or model.takes_pairs
+        return model, None
+    if arguments.pairs:
+        raise ValueError("--pairs is for checkpoints with a head; this one has none.")
     positions = checkpoint.config.max_position_embeddings
     preprocess = BertPreprocess(checkpoint, max_length=length or min(128, positions))
     return BertEncoder(checkpoint, output_key=arguments.output), preprocess
 
 
-def _lines(path: str) -> list[str]:
-    text = pathlib.Path(path).read_text(encoding="utf-8-sig")
-    return [line for line in text.split("\n") if line.strip()]
+def _texts(path: str, *, pairs: bool) -> Any:
+    """Returns the texts of a file; of pairs, the two columns of its lines."""
+    lines = [line for line in read_utf8(path).splitlines() if line.strip()]
+    if not pairs:
+        return lines
+    columns = [line.split("\t") for line in lines]
+    wrong = next((number for number, line in enumerate(columns, 1) if len(line) != 2), None)
+    if wrong is not None:
+        raise ValueError(f"{path}, text {wrong}: a pair is two texts with a tab between them.")
+    return tuple(zip(*columns, strict=True))

@@ -1,11 +1,15 @@
 """Texts by which the ranges of products in int8 are found."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from keras import ops
 
+from keras_bert_zh.export.of_ids import POSITIONS
 from keras_bert_zh.heads.on_text import are_ids
+from keras_bert_zh.layers.encoder_inputs import check_signature
 
 _BATCH = 8
 
@@ -18,8 +22,14 @@ def calibration_batches(source: Any, calibration: Any) -> list[dict[str, np.ndar
         calibration: all that its preprocess takes, or the dict of ids.
 
     Raises:
-        ValueError: if these are texts and the model has no preprocess, or there are none.
+        ValueError: if these are texts and the model has no preprocess, there are none, it is one
+            text, or ids are not what the encoder takes.
     """
+    if isinstance(calibration, (str, bytes, os.PathLike)):
+        raise ValueError(
+            f"calibration is a list of some hundred texts, not one text or a path: got "
+            f"{calibration!r}."
+        )
     if not are_ids(calibration):
         if source.preprocess is None:
             raise ValueError(
@@ -27,12 +37,14 @@ def calibration_batches(source: Any, calibration: Any) -> list[dict[str, np.ndar
                 "pass preprocess= too."
             )
         calibration = source.preprocess(calibration)
-    ids = {name: np.asarray(value) for name, value in calibration.items() if name in source.takes}
-    missing = [name for name in source.takes if name not in ids]
-    if missing:
-        raise ValueError(
-            f"calibration needs all ids that the model takes: {missing[0]} is missing."
-        )
+    given = {name: ops.convert_to_tensor(value) for name, value in calibration.items()}
+    beside = {name: given.pop(name) for name in set(source.takes) & {POSITIONS} & set(given)}
+    config = source.encoder.config
+    check_signature(given, config.input_sizes, config.max_position_embeddings)
+    ids = source.encoder.complete_inputs(given) | beside
+    if POSITIONS in source.takes and POSITIONS not in ids:
+        raise ValueError(f"calibration needs {POSITIONS} too, as a dict of ids.")
+    ids = {name: np.asarray(ids[name], "int32") for name in source.takes}
     rows = len(ids["input_ids"])
     if not rows:
         raise ValueError("calibration has no texts: pass some hundred of those the model is for.")

@@ -23,7 +23,7 @@ def exported_card(described: Description) -> str:
     example = _TAKES.get(described.takes)
     paragraphs = [
         "# A BERT for prediction",
-        f"It is {_FORMATS.get(described.format, described.format)}, and computes in "
+        f"It is {_FORMATS.get(described.format, described.format)}, with its weights in "
         f"{described.dtype}. `{DESCRIPTION}` says all that it takes to run it.",
         f"{_served(described)}Inputs: {_names(described.inputs.values())}." + _sizes(described),
         f"Outputs: {_names(described.names)}.",
@@ -62,7 +62,7 @@ def _sizes(described: Description) -> str:
     if not described.sizes:
         return ""
     length = described.length or f"up to {described.positions}"
-    return (
-        f" Each is int32 or int64, `[batch, length]`, of {length} tokens; `input_mask` is 1 for "
-        "tokens and 0 for padding."
-    )
+    mask = described.inputs.get("input_mask")
+    kind = "int64" if mask == "attention_mask" else "int32"
+    meaning = f"; `{mask}` is 1 for tokens and 0 for padding" if mask else ""
+    return f" Ids are {kind}, `[batch, length]`, of {length} tokens{meaning}."

@@ -1,10 +1,16 @@
 """`keras-bert-zh export`: the model of a checkpoint, or of a .keras file."""
 
+import os
 import re
+import subprocess
+import sys
 
-from keras_bert_zh import BertEncoder, BertPreprocess, ExportedModel
+import keras
+
+from keras_bert_zh import BertEncoder, BertPreprocess, ExportedModel, TextClassifier
 from tests.encoder.common import difference
 from tests.heads.text_models import TASKS, by_output, golden_of, text_model
+from tests.process import ROOT
 
 TEXTS = ["今天天气很好", ""]
 
@@ -43,6 +49,38 @@ def test_a_keras_file_in_int8(run, tiny_block, tmp_path):
     status, _, errors = run(*arguments, "--overwrite", "--max-length", 8)
     assert status == 2
     assert "--max-length is for checkpoints" in errors
+
+
+def test_as_a_program(tiny_block, tmp_path):
+    """In a process that has imported nothing yet."""
+    model = text_model(tiny_block)
+    model.save(tmp_path / "model.keras")
+    command = [sys.executable, "-m", "keras_bert_zh", "export", "model.keras", "new"]
+    subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
+    found = ExportedModel(tmp_path / "new").predict(TEXTS, verbose=0)
+    assert difference(found, model.predict(TEXTS, verbose=0)) < 2e-5
+
+
+def test_pairs(run, fine_tuned, tmp_path):
+    source = fine_tuned["sequence_classification"]
+    (tmp_path / "pairs.txt").write_text("今天\t天气\n房间\n", encoding="utf-8")
+    arguments = ("export", source, tmp_path / "new", "--pairs", "--max-length", 8)
+    calibration = ("--dtype", "int8", "--calibration", tmp_path / "pairs.txt")
+    status, _, errors = run(*arguments, *calibration)
+    assert status == 2
+    assert "pairs.txt, text 2: a pair is two texts with a tab between them" in errors
+    assert run(*arguments)[0] == 0
+    expected = TextClassifier(source, max_length=8).predict((TEXTS, TEXTS), verbose=0)
+    found = ExportedModel(tmp_path / "new").predict((TEXTS, TEXTS), verbose=0)
+    assert difference(found, expected) < 2e-5
+
+
+def test_what_is_no_model_of_this_package_is_one_line(run, tmp_path):
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save(tmp_path / "dense.keras")
+    status, _, errors = run("export", tmp_path / "dense.keras", tmp_path / "new")
+    assert status == 2
+    assert errors.startswith("keras-bert-zh: error:")
+    assert errors.count("\n") == 1
 
 
 def test_nothing_is_replaced_unasked(run, tiny_module, tmp_path):

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+_FLOATS = (ir.DataType.FLOAT, ir.DataType.DOUBLE)
 _COMPARISONS = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
 
 
@@ -33,14 +34,16 @@ def _integer_source(value: Any) -> Any:
     """Returns the integers that a float was made of, or whole numbers that are a constant."""
     made = value.producer()
     if made is not None and made.op_type == "Cast":
-        source = made.inputs[0]
-        return source if source.dtype in (ir.DataType.INT32, ir.DataType.INT64) else None
+        source, became = made.inputs[0], made.attributes["to"].as_int()
+        whole = source.dtype in (ir.DataType.INT32, ir.DataType.INT64)
+        return source if whole and became in _FLOATS else None
     tensor = ir.convenience.get_const_tensor(value)
     if tensor is None:
         return None
     array = tensor.numpy()
-    whole = array.dtype.kind in "fiu" and np.array_equal(array, np.round(array))
-    return array if whole else None
+    # No infinity, and nothing that an int32 does not hold.
+    is_whole = array.dtype.kind in "fiu" and (abs(array) < 2**31).all()
+    return array if is_whole and (array == np.round(array)).all() else None
 
 
 def _constant(graph: ir.Graph, node: ir.Node, array: np.ndarray, kind: Any) -> ir.Value:

@@ -8,6 +8,8 @@ where it computes in less than float32.
 import itertools
 from typing import Any, NamedTuple
 
+import onnx_ir as ir
+
 from keras_bert_zh.layers.token_layout import GROUP_BOUNDS, MASKED_SCORE
 
 # Attention of other lengths than multiples of this takes OpenVINO a fifth longer.
@@ -60,9 +62,9 @@ class Packing:
         self._flat = flat
         self._num_heads = num_heads
         batch, length = op.Shape(mask, start=0, end=1), op.Shape(mask, start=1, end=2)
-        self._mask = op.Cast(mask, to=_BOOL)
+        self._mask = op.Cast(mask, to=ir.DataType.BOOL)
         kept = op.Or(self._mask, op.Equal(op.Range(0, op.Squeeze(length), 1), 0))
-        ones = op.Cast(kept, to=_INT64)
+        ones = op.Cast(kept, to=ir.DataType.INT64)
         lengths, order = op.TopK(op.ReduceSum(ones, [1], keepdims=0), batch, _outputs=2)
         rows, columns = self._indices(op.Gather(kept, order))
         self.positions = columns if flat else op.Unsqueeze(columns, [1])
@@ -124,7 +126,3 @@ class Packing:
             first=op.Slice(query, [0], [1], [2]),
             back=op.Add(op.Mul(op.Add(op.Mul(row, heads), head), longest), column),
         )
-
-
-# As `onnx.TensorProto` numbers them.
-_INT64, _BOOL = 7, 9

@@ -16,7 +16,6 @@ from keras_bert_zh.export.onnx.names import GRAPH, WEIGHTS
 from keras_bert_zh.export.onnx.precision import HALVES, store_in_half
 from keras_bert_zh.export.onnx.quantize import Products, quantize_dynamic, quantize_static
 from keras_bert_zh.files.freed_memory import give_back
-from keras_bert_zh.layers import kernels
 
 
 def write(
@@ -36,7 +35,6 @@ def write(
         calibration: batches of ids, for products in int8 whose ranges are known before.
         huggingface_names: bool, whether inputs are int64 by the names of Hugging Face.
     """
-    kernels.require_tensorflow('export_model(format="onnx")')
     products = Products.FLOAT
     if dtype == "int8":
         products = Products.INT8_BY_RANGES if calibration else Products.INT8_BY_BATCH
@@ -50,7 +48,7 @@ def write(
             {names[key]: ids.astype(wide) for key, ids in batch.items() if key in names}
             for batch in calibration
         ]
-        model = _quantized(model, batches)
+        model = _quantized(model, batches, folder)
     _save(model, folder)
     give_back()
     return Written(names, dtype or "float32")
@@ -73,8 +71,11 @@ def _model(source: OfIds, products: Products, *, huggingface_names: bool) -> ir.
     )
 
 
-def _quantized(model: ir.Model, batches: Sequence[Mapping[str, np.ndarray]] | None) -> ir.Model:
-    with tempfile.TemporaryDirectory() as place:
+def _quantized(
+    model: ir.Model, batches: Sequence[Mapping[str, np.ndarray]] | None, folder: pathlib.Path
+) -> ir.Model:
+    # Where there has to be room anyway.
+    with tempfile.TemporaryDirectory(dir=folder) as place:
         before, after = pathlib.Path(place, GRAPH), pathlib.Path(place, "int8.onnx")
         _save(model, before.parent)
         if batches is None:

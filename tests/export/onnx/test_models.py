@@ -154,6 +154,17 @@ def test_lora_is_merged_and_a_compiled_encoder_taken(tmp_path):
         assert largest(engine(INPUTS), encoder(INPUTS)) < TOLERANCE
 
 
+def test_comparisons_of_other_things_than_integers(tmp_path):
+    encoder, inputs = encoder_of(), inputs_of()
+    ids, mask = (keras.ops.cast(inputs[key], "bool") for key in ("input_ids", "input_mask"))
+    same = keras.ops.cast(keras.ops.equal(ids, mask), "float32")
+    far = keras.ops.cast(inputs["input_ids"] > 2, "float32")
+    model = keras.Model(inputs, {"far": far, "pooled": encoder(inputs), "same": same})
+    engines, _ = exported(model, tmp_path / "model")
+    for engine in engines:
+        assert largest(engine(ROWS), model(ROWS)) < TOLERANCE
+
+
 def test_other_outputs_are_refused(tmp_path):
     inputs = inputs_of()
     found = encoder_of()(inputs, as_dict=True, all_layers=True)

@@ -86,10 +86,16 @@ def test_ids_calibrate_too(tmp_path):
     model = TextClassifier(encoder_of(), ["a", "b"])
     with pytest.raises(ValueError, match="This model takes ids: pass calibration a dict of"):
         export_model(model, tmp_path / "int8", dtype="int8", calibration=TEXTS)
-    partial = {key: INPUTS[key] for key in ("input_ids", "input_mask")}
-    with pytest.raises(ValueError, match="segment_ids is missing"):
-        export_model(model, tmp_path / "int8", dtype="int8", calibration=partial)
-    folder = export_model(model, tmp_path / "int8", dtype="int8", calibration=INPUTS)
+    for wrong, message in (
+        ({"input_ids": [[1, 53]]}, "input_ids"),
+        ({"input_ids": np.ones((1, 2), "float32")}, "input_ids must be integers"),
+        ("texts.txt", "not one text or a path"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            export_model(model, tmp_path / "int8", dtype="int8", calibration=wrong)
+    folder = export_model(
+        model, tmp_path / "int8", dtype="int8", calibration={"input_ids": INPUTS["input_ids"]}
+    )
     assert "QuantizeLinear" in {node.op_type for node in graph_of(folder)}
 
 
