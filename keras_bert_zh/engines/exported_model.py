@@ -148,8 +148,8 @@ class ExportedModel:
             return self._engine(rows)
         else:
             ids = self._texts.ids(rows)
-            # What a preprocess has made needs no check.
-            needed = checked_ids({n: ids[n] for n in INPUT_KEYS}, self._description)
+            names = [name for name in INPUT_KEYS if name in self._description.inputs]
+            needed = checked_ids({name: ids[name] for name in names}, self._description)
             outputs = self._texts.joined(self._computed(needed), ids)
         if self._description.scaled_after:
             outputs = [normalized(vectors) for vectors in outputs]
@@ -159,8 +159,16 @@ class ExportedModel:
         if next(iter(rows.values())).shape[0]:
             return self._engine(rows)
         # Not every engine can compute on no rows.
-        one = {n: np.ones_like(value, shape=(1, *value.shape[1:])) for n, value in rows.items()}
+        one = {name: _row(name, np.asarray(value)) for name, value in rows.items()}
         return [output[:0] for output in self._engine(one)]
+
+
+def _row(name: str, rows: np.ndarray) -> np.ndarray:
+    """Returns a row that every model takes."""
+    shape = (1, *rows.shape[1:])
+    if rows.dtype == object:
+        return np.full(shape, "", object)
+    return (np.ones if name == "input_mask" else np.zeros)(shape, rows.dtype)
 
 
 def _batches(rows: dict[str, Any], size: int) -> tuple[Iterator[dict[str, Any]], int]:

@@ -3,6 +3,7 @@
 import threading
 
 from keras_bert_zh.engines.engine import Engine, package
+from keras_bert_zh.export.formats import LITERT
 
 
 class LiteRT(Engine):
@@ -11,7 +12,7 @@ class LiteRT(Engine):
     def __init__(self, folder, description, threads):
         interpreter = package("ai_edge_litert.interpreter", "litert")
         self._interpreter = interpreter.Interpreter(
-            model_path=str(folder / "model.tflite"), num_threads=threads
+            model_path=str(folder / LITERT), num_threads=threads
         )
         self._description = description
         self._call = self._interpreter.get_signature_runner("serving_default")

@@ -18,12 +18,10 @@ class ONNXRuntime(Engine):
         self._outputs = description.names
         types = {node.name: node.type for node in self._session.get_inputs()}
         self._wide = {name for name, kind in types.items() if kind == "tensor(int64)"}
-        self._known = set(types)
 
     def __call__(self, inputs):
         given = {
             theirs: inputs[ours].astype("int64") if theirs in self._wide else inputs[ours]
             for ours, theirs in self._inputs.items()
-            if theirs in self._known
         }
         return self._session.run(self._outputs, given)

@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from keras_bert_zh.files.replaceable import Files
 
+# The file of a LiteRT model.
+LITERT = "model.tflite"
+
 
 class Written(NamedTuple):
     """What a format's writer has to tell.

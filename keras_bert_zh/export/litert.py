@@ -7,15 +7,12 @@ import tempfile
 
 import tensorflow as tf
 
-from keras_bert_zh.export.formats import Written
+from keras_bert_zh.export.formats import LITERT, Written
 from keras_bert_zh.export.of_ids import OfIds, uncompiled
 from keras_bert_zh.files.freed_memory import give_back
 from keras_bert_zh.heads.constants import Constants
 from keras_bert_zh.heads.saved_model import save
-from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.tensorflow.layout import with_padding
-
-FILE = "model.tflite"
 
 
 def write(source: OfIds, folder: pathlib.Path, dtype: str | None) -> Written:
@@ -25,9 +22,7 @@ def write(source: OfIds, folder: pathlib.Path, dtype: str | None) -> Written:
     Keras's `export(format="litert")` takes models without strings alone, and names no inputs of a
     Sequential.
     """
-    kernels.require_tensorflow('export_model(format="litert")')
     specs = source.specs()
-
     constants = Constants(source.variables)
     module = tf.Module()
     module.call = tf.function(constants.within(lambda **ids: source.named(source(ids))))
@@ -40,7 +35,7 @@ def write(source: OfIds, folder: pathlib.Path, dtype: str | None) -> Written:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.target_spec.supported_types = [tf.float16]
         model = converter.convert()
-    (folder / FILE).write_bytes(_in_int8(model) if dtype == "int8" else model)
+    (folder / LITERT).write_bytes(_in_int8(model) if dtype == "int8" else model)
     give_back()
     return Written({name: name for name in specs}, dtype or "float32")
 

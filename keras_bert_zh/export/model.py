@@ -7,19 +7,15 @@ from typing import Any
 
 from keras_bert_zh.arguments import check_choice, check_flag, check_path_to_write
 from keras_bert_zh.checkpoints.readers.formats import contents
+from keras_bert_zh.checkpoints.readers.json_files import read_json
 from keras_bert_zh.checkpoints.writers.huggingface import write_configs
 from keras_bert_zh.checkpoints.writers.model_card import CARD
 from keras_bert_zh.export.calibration import calibration_batches
 from keras_bert_zh.export.checkpoint import checkpoint_of, with_vocabulary
-from keras_bert_zh.export.description import (
-    DESCRIPTION,
-    Description,
-    arguments_of,
-    read_description,
-)
+from keras_bert_zh.export.description import DESCRIPTION, Description, arguments_of
 from keras_bert_zh.export.exported_card import exported_card, is_ours
 from keras_bert_zh.export.extras import needs
-from keras_bert_zh.export.formats import Format, Written
+from keras_bert_zh.export.formats import LITERT, Format, Written
 from keras_bert_zh.export.of_ids import OfIds
 from keras_bert_zh.export.of_tensors import OfTensors, source_of
 from keras_bert_zh.export.onnx.names import GRAPH, WEIGHTS
@@ -29,6 +25,7 @@ from keras_bert_zh.files.replaceable import SAVED_MODEL_FILES, Replaceable, unkn
 from keras_bert_zh.heads.on_encoder import OnEncoder
 from keras_bert_zh.heads.own_preprocess import own_preprocess
 from keras_bert_zh.heads.sentence_encoder import SentenceEncoder
+from keras_bert_zh.layers import kernels
 from keras_bert_zh.preprocess import BertPreprocess
 from keras_bert_zh.version import __version__
 
@@ -69,7 +66,7 @@ FORMATS = {
     "savedmodel": Format(
         _write_savedmodel, SAVED_MODEL_FILES, ("bfloat16", "float16"), of_texts=True
     ),
-    "litert": Format(_write_litert, {"": ("model.tflite",)}, ("float16", "int8"), "float32"),
+    "litert": Format(_write_litert, {"": (LITERT,)}, ("float16", "int8"), "float32"),
 }
 
 # What is written beside the files of each format.
@@ -138,6 +135,7 @@ def export_model(
     ...     sorted(file.name for file in folder.iterdir())
     ['README.md', 'config.json', 'export.json', 'model.tflite']
     """
+    kernels.require_tensorflow("export_model")
     found = FORMATS[check_choice("format", format, tuple(FORMATS))]
     if dtype is not None:
         check_choice("dtype", dtype, found.dtypes)
@@ -152,6 +150,7 @@ def export_model(
     if source.dtype != computes:
         source = source_of(recast(model, computes))
     source = _with_preprocess(source, preprocess)
+    _check_length(source)
     if source.beyond_ids is not None and not found.of_texts:
         raise ValueError(source.beyond_ids)
     if calibration is not None:
@@ -221,6 +220,17 @@ def _with_preprocess(
     return dataclasses.replace(source, preprocess=found)
 
 
+def _check_length(source: OfIds | OfTensors) -> None:
+    """Raises ValueError if the preprocess makes rows of another length than the model takes."""
+    if isinstance(source, OfTensors) or source.preprocess is None:
+        return
+    if source.length not in (None, source.preprocess.max_length):
+        raise ValueError(
+            f"The preprocess makes rows of {source.preprocess.max_length} tokens, and the model "
+            f"takes rows of {source.length} alone: make one with max_length={source.length}."
+        )
+
+
 def _write_beside(source: OfIds | OfTensors, described: Description, folder: pathlib.Path) -> None:
     """Writes the vocabulary, the configurations that others read, and the card."""
     (folder / CARD).write_text(exported_card(described), encoding="utf-8")
@@ -238,10 +248,11 @@ def _check_exported(folder: pathlib.Path) -> None:
     """Raises ValueError if the folder does not hold what `export_model` has written, or more."""
     if not (folder / DESCRIPTION).is_file():
         raise ValueError(f"It holds {contents(folder)}, but no {DESCRIPTION}.")
-    described = read_description(folder)
-    if described.format not in FORMATS:
-        raise ValueError(f"{DESCRIPTION} in it names the format {described.format!r}.")
-    files = FORMATS[described.format].files
+    # Another version may have written it, with other fields.
+    format = read_json(folder / DESCRIPTION).get("format")
+    if format not in FORMATS:
+        raise ValueError(f"{DESCRIPTION} in it names the format {format!r}.")
+    files = FORMATS[format].files
     strange = next(unknown_files(folder, {**files, "": (*files.get("", ()), *_BESIDE)}), None)
     if strange:
         raise ValueError(f"{strange} in it is no file of an exported model.")

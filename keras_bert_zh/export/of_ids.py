@@ -17,8 +17,23 @@ from keras_bert_zh.preprocess import BertPreprocess
 POSITIONS = "mlm_positions"
 
 
+class Named:
+    """What has outputs with names.
+
+    Attributes:
+        outputs: the structure of the outputs, a name in the place of each.
+    """
+
+    outputs: Any
+
+    def named(self, outputs: Any) -> dict[str, Any]:
+        """Returns what a call has returned by the names in `outputs`, in their order."""
+        names, values = keras.tree.flatten(self.outputs), keras.tree.flatten(outputs)
+        return dict(zip(names, values, strict=True))
+
+
 @dataclasses.dataclass(frozen=True)
-class OfIds:
+class OfIds(Named):
     """What a model computes on the ids of texts; called with them, it returns its outputs.
 
     Called with a dict of `<int32>[B, S]` by the names in `takes`, all of them.
@@ -68,11 +83,6 @@ class OfIds:
             value = layer(value, training=False)
         return value
 
-    def named(self, outputs: Any) -> dict[str, Any]:
-        """Returns what a call has returned by the names in `outputs`, in their order."""
-        names, values = keras.tree.flatten(self.outputs), keras.tree.flatten(outputs)
-        return dict(zip(names, values, strict=True))
-
     @property
     def variables(self) -> list[Any]:
         return [variable for layer in self.layers for variable in layer.variables]
@@ -96,10 +106,10 @@ class OfIds:
     def scaled_after(self) -> bool:
         """Whether vectors are left as they are: the mean over windows comes before their scaling.
 
-        They are those of a SentenceEncoder with a stride.
+        They are those of a SentenceEncoder with a stride, and nothing behind it.
         """
         head = self.head
-        if not isinstance(head, SentenceEncoder):
+        if not isinstance(head, SentenceEncoder) or len(self.layers) > 1:
             return False
         return head.stride is not None and head.pooling.normalize
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import keras
 
-from keras_bert_zh.export.of_ids import OfIds, first_of, names_of, of_ids
+from keras_bert_zh.export.of_ids import Named, OfIds, first_of, names_of, of_ids
 
 
 @dataclasses.dataclass(frozen=True)
-class OfTensors:
+class OfTensors(Named):
     """A functional or Sequential model, in the way in which `Exported` offers one.
 
     Attributes:
@@ -43,10 +43,6 @@ class OfTensors:
 
     def of_ids(self, inputs: Any) -> Any:
         return self.layers[0](inputs, training=False)
-
-    def named(self, outputs: Any) -> dict[str, Any]:
-        names, values = keras.tree.flatten(self.outputs), keras.tree.flatten(outputs)
-        return dict(zip(names, values, strict=True))
 
     def endpoints(self, call: Any) -> dict[str, Any]:
         return {}

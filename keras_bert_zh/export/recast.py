@@ -9,7 +9,8 @@ import keras
 def recast(model: Any, dtype: str) -> Any:
     """Returns a model with the same layers and weights, whose layers compute in a dtype.
 
-    Layers that are to keep another dtype than float32, such as those that are quantised, do.
+    Layers that are to keep another dtype than float32, such as those that are quantised, do. The
+    loss and the optimizer are not taken along.
 
     Args:
         model: a Keras layer or model.
@@ -38,7 +39,8 @@ def _recast(config: Any, dtype: str) -> Any:
     if config.get("class_name") == "DTypePolicy":
         known = config["config"]["name"] in _FLOATS
         return {**config, "config": {"name": dtype}} if known else config
-    return {key: _recast(value, dtype) for key, value in config.items()}
+    kept = config.keys() - {"compile_config"}
+    return {key: _recast(value, dtype) for key, value in config.items() if key in kept}
 
 
 _FLOATS = ("float32", "float64", "mixed_float16", "mixed_bfloat16", "bfloat16", "float16")

@@ -12,7 +12,6 @@ from keras_bert_zh.export.of_tensors import OfTensors
 from keras_bert_zh.files.freed_memory import give_back
 from keras_bert_zh.heads.constants import Constants
 from keras_bert_zh.heads.saved_model import save, saved_module
-from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.encoder_inputs import complete
 
 
@@ -22,7 +21,6 @@ def write(source: OfIds | OfTensors, folder: pathlib.Path, dtype: str | None) ->
     On a CPU, TensorFlow lays weights out for its matrix products before each of them. Of constants
     it does so once, and with few tokens that is half of the time. With many it makes no difference.
     """
-    kernels.require_tensorflow('export_model(format="savedmodel")')
     model: Any = source
     if isinstance(source, OfIds):
         is_alone = source.head is not None and len(source.layers) == 1

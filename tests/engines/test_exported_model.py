@@ -1,5 +1,6 @@
 """ExportedModel: what it takes and gives back, and what it says where it can't."""
 
+import dataclasses
 import json
 import re
 
@@ -8,14 +9,23 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert_zh import ExportedModel, TruncationWarning
+from keras_bert_zh import (
+    BertEncoder,
+    BertPreprocess,
+    ExportedModel,
+    MaskedLM,
+    TruncationWarning,
+)
 from keras_bert_zh.engines.engine import package
-from tests.conformance.cases import INPUTS
+from tests.conformance.cases import INPUTS, ONE_BLOCK
 from tests.encoder.common import difference
 from tests.export.models import TEXTS, classifier, encoder_of, exported
 from tests.heads.text_models import text_model
 
 FORMATS = ["savedmodel", "litert"]
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+# For the encoders of the tests.
+VOCABULARY = {"vocabulary": (*SPECIAL, *map(chr, range(0x4E00, 0x4E30))), "max_length": 9}
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +89,28 @@ def test_no_rows(of_texts, of_ids):
         for outputs in (of_texts(texts), of_texts.predict(texts, verbose=0)):
             assert (outputs.shape, outputs.dtype) == ((0, 2), np.float32)
     assert of_ids({"input_ids": np.zeros((0, 5), "int32")}).shape == (0, 12)
+
+
+def test_no_rows_of_other_inputs(tmp_path):
+    config = dataclasses.replace(ONE_BLOCK, type_vocab_size=1)
+    of_ids = exported(MaskedLM(BertEncoder(None, config=config)), tmp_path / "ids")
+    none = {"input_ids": np.zeros((0, 5), "int32"), "mlm_positions": np.zeros((0, 1), "int32")}
+    assert of_ids(none).shape == (0, 1, config.vocab_size)
+    price, text = keras.Input((1,), name="price"), keras.Input((), dtype="string", name="text")
+    length = keras.layers.Lambda(lambda text: tf.strings.length(text)[:, None], output_shape=(1,))
+    model = keras.Model([price, text], [price, length(text)])
+    none = [np.zeros((0, 1), "float32"), np.array([], object)]
+    outputs = exported(model, tmp_path / "tensors")(none)
+    assert [output.shape for output in outputs] == [(0, 1), (0, 1)]
+
+
+def test_texts_of_a_model_of_some_ids(tmp_path):
+    given = keras.Input((None,), dtype="int32", name="input_ids")
+    model = keras.Model(given, encoder_of()({"input_ids": given}))
+    preprocess = BertPreprocess(**VOCABULARY)
+    elsewhere = exported(model, tmp_path / "model", "litert", preprocess=preprocess)
+    expected = model(preprocess(TEXTS)["input_ids"])
+    assert difference(elsewhere(TEXTS), expected) < 1e-4
 
 
 def test_ids(of_ids):
@@ -166,6 +198,10 @@ def test_a_fixed_length(tmp_path):
     assert difference(elsewhere(INPUTS), model(INPUTS)) < 1e-4
     with pytest.raises(ValueError, match="input_ids are 2 long, and this model takes rows of 7"):
         elsewhere({"input_ids": [[1, 2]]})
+    preprocess = BertPreprocess(**VOCABULARY)
+    for one, given in ((model, preprocess), (keras.Sequential([preprocess, model]), None)):
+        with pytest.raises(ValueError, match=r"makes rows of 9 .* of 7 alone: .*max_length=7"):
+            exported(one, tmp_path / "model", "litert", preprocess=given)
 
 
 def test_engines(of_ids):

@@ -3,13 +3,15 @@
 import json
 import shutil
 
+import keras
 import pytest
 
 from keras_bert_zh import BertPreprocess, TextClassifier, export_model, save_checkpoint
 from keras_bert_zh.export import litert
 from keras_bert_zh.export.description import read_description
+from tests.conformance.cases import INPUTS
 from tests.encoder.common import difference
-from tests.export.models import TEXTS, exported
+from tests.export.models import TEXTS, encoder_of, exported
 from tests.folders import contents
 from tests.heads.text_models import text_model
 from tests.process import DATA
@@ -61,6 +63,9 @@ def test_it_replaces_what_it_has_written(encoder, folder):
         export_model(encoder, folder, "litert")
     export_model(encoder, folder, "savedmodel", overwrite=True)
     assert "model.tflite" not in contents(folder)
+    fields = json.loads((folder / "export.json").read_text()) | {"version": "9.0", "colour": 1}
+    (folder / "export.json").write_text(json.dumps(fields))
+    export_model(encoder, folder, "savedmodel", overwrite=True)
     assert [*folder.parent.iterdir()] == [folder]
     for name, message in (
         ("notes.txt", r"notes.txt in it is no file of an exported model"),
@@ -121,3 +126,9 @@ def test_texts_of_a_model_of_ids(encoder, folder):
     elsewhere = exported(encoder, folder, "litert")
     with pytest.raises(ValueError, match=r"takes a dict of input_ids.* got list"):
         elsewhere(TEXTS)
+
+
+def test_a_compiled_model_is_recast_without_its_loss(folder):
+    model = keras.Sequential([encoder_of(dtype="mixed_bfloat16"), keras.layers.Dense(2)])
+    model.compile(loss=lambda y_true, y_pred: 0.0)
+    assert exported(model, folder, "litert")(INPUTS).dtype == "float32"
