@@ -6,6 +6,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401  It brings the operators of texts.
 
 from keras_bert_zh.engines.engine import Engine
+from keras_bert_zh.heads.saved_model import without_gradients
 
 
 class TensorFlow(Engine):
@@ -19,7 +20,8 @@ class TensorFlow(Engine):
                 "The threads of TensorFlow are those of the process: leave threads out, and call "
                 "tf.config.threading.set_intra_op_parallelism_threads before anything is computed."
             )
-        self._model = tf.saved_model.load(str(folder))
+        with without_gradients():
+            self._model = tf.saved_model.load(str(folder))
         self._names = description.names
         of_ids = description.takes != "tensors"
         self._signature = self._model.signatures["tokens" if of_ids else "serving_default"]

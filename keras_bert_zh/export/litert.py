@@ -3,15 +3,17 @@
 import contextlib
 import io
 import pathlib
+import re
 import tempfile
 
 import tensorflow as tf
+from tensorflow.lite.python.convert_phase import ConverterError
 
 from keras_bert_zh.export.formats import LITERT, Written
 from keras_bert_zh.export.of_ids import OfIds, uncompiled
 from keras_bert_zh.files.freed_memory import give_back
 from keras_bert_zh.heads.constants import Constants
-from keras_bert_zh.heads.saved_model import save
+from keras_bert_zh.heads.saved_model import save, without_gradients
 from keras_bert_zh.layers.tensorflow.layout import with_padding
 
 
@@ -30,14 +32,26 @@ def write(source: OfIds, folder: pathlib.Path, dtype: str | None) -> Written:
         traced = module.call.get_concrete_function(**specs)
     with tempfile.TemporaryDirectory(dir=folder) as place:
         save(module, {"serving_default": traced}, place, constants)
-        converter = tf.lite.TFLiteConverter.from_saved_model(place)
-        if dtype == "float16":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.target_spec.supported_types = [tf.float16]
-        model = converter.convert()
+        with without_gradients():
+            model = _converted(place, dtype)
     (folder / LITERT).write_bytes(_in_int8(model) if dtype == "int8" else model)
     give_back()
     return Written({name: name for name in specs}, dtype or "float32")
+
+
+def _converted(place: str, dtype: str | None) -> bytes:
+    converter = tf.lite.TFLiteConverter.from_saved_model(place)
+    if dtype == "float16":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+    try:
+        return converter.convert()
+    except ConverterError as error:
+        names = ", ".join(sorted(set(re.findall(r"'tf\.(\w+)' op", str(error)))))
+        raise ValueError(
+            f"LiteRT has no operator for {names or 'a layer'} of this model, as it is for layers "
+            "that go through a text step by step: export it as 'onnx' or 'savedmodel'."
+        ) from error
 
 
 def _in_int8(model: bytes) -> bytes:

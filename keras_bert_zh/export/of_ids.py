@@ -12,9 +12,14 @@ from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.heads.masked_lm import MaskedLM
 from keras_bert_zh.heads.on_text import OnText
 from keras_bert_zh.heads.sentence_encoder import SentenceEncoder
+from keras_bert_zh.heads.two_towers import TwoTowers
 from keras_bert_zh.preprocess import BertPreprocess
 
 POSITIONS = "mlm_positions"
+
+
+class NotOfIdsError(TypeError):
+    """A model that does not compute on ids, or on more than these."""
 
 
 class Named:
@@ -140,8 +145,10 @@ def of_ids(model: Any) -> OfIds:
             or with BertPreprocess, in Sequentials of its own too.
 
     Raises:
-        TypeError: if it is something else, or computes on more than ids.
+        NotOfIdsError: if it is something else, or computes on more than ids.
     """
+    if isinstance(first_of(model), TwoTowers):
+        raise NotOfIdsError("TwoTowers only trains its encoder: export its sentence_encoder.")
     preprocess, layers = _split(model)
     encoder = next((layer for layer in _inside(layers) if isinstance(layer, BertEncoder)), None)
     if encoder is None:
@@ -161,7 +168,12 @@ def of_ids(model: Any) -> OfIds:
     found = OfIds(tuple(layers), encoder, takes, length, preprocess, pairs)
     rows = (1, length or (preprocess.max_length if preprocess else 2))
     example = {name: ops.zeros(rows, "int32") for name in takes}
-    outputs = found(example | {"input_mask": ops.ones(rows, "int32")})
+    try:
+        outputs = found(example | {"input_mask": ops.ones(rows, "int32")})
+    except Exception as error:
+        if isinstance(first, (BertEncoder, MaskedLM, OnText)) or is_functional(first):
+            raise
+        raise _refusal(model) from error
     return dataclasses.replace(found, outputs=names_of(outputs, _own_name(found)))
 
 
@@ -280,19 +292,30 @@ def _own_name(found: OfIds) -> str:
 
 
 def names_of(outputs: Any, name: str) -> Any:
-    """Returns the structure of outputs with a name in the place of each."""
-    if isinstance(outputs, Mapping):
-        return {key: names_of(value, key) for key, value in outputs.items()}
-    if isinstance(outputs, (list, tuple)):
-        return [names_of(value, f"{name}_{index}") for index, value in enumerate(outputs)]
-    return name
+    """Returns the structure of outputs with a name in the place of each.
+
+    That is the innermost key; where two have the same, all the keys on the way to it.
+    """
+    names = _names(outputs, (name,))
+    if len(set(keras.tree.flatten(names))) == len(keras.tree.flatten(names)):
+        return names
+    return _names(outputs, () if isinstance(outputs, Mapping) else (name,), whole=True)
 
 
-def _refusal(model: Any) -> TypeError:
+def _names(value: Any, path: tuple[str, ...], *, whole: bool = False) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _names(part, (*path, key), whole=whole) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        parts = [(*path[:-1], f"{path[-1]}_{index}") for index in range(len(value))]
+        return [_names(*each, whole=whole) for each in zip(value, parts, strict=True)]
+    return "_".join(path) if whole else path[-1]
+
+
+def _refusal(model: Any) -> NotOfIdsError:
     first = first_of(model)
     given = type(first).__name__
     given = given if first is model else f"a Sequential that begins with {given}"
-    return TypeError(
+    return NotOfIdsError(
         "Ids are what a BertEncoder, a MaskedLM or a model of texts such as TextClassifier takes, "
         "a functional keras.Model of texts or of input_ids, input_mask and segment_ids alone, with "
         "a BertEncoder in it, or a keras.Sequential that begins with one of these or with "

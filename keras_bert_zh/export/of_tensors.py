@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_bert_zh.export.of_ids import Named, OfIds, first_of, names_of, of_ids
+from keras_bert_zh.export.of_ids import Named, NotOfIdsError, OfIds, first_of, names_of, of_ids
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +56,7 @@ def source_of(model: Any) -> OfIds | OfTensors:
     """
     try:
         return of_ids(model)
-    except TypeError:
+    except NotOfIdsError:
         takes = _own_inputs(first_of(model)) or _own_inputs(model)
         if takes is None:
             raise

@@ -11,6 +11,7 @@ from keras_bert_zh.export.of_ids import POSITIONS, OfIds, uncompiled
 from keras_bert_zh.export.of_tensors import OfTensors
 from keras_bert_zh.files.freed_memory import give_back
 from keras_bert_zh.heads.constants import Constants
+from keras_bert_zh.heads.on_text import texts_signature
 from keras_bert_zh.heads.saved_model import save, saved_module
 from keras_bert_zh.layers.encoder_inputs import complete
 
@@ -40,6 +41,7 @@ class _Plain:
 
     def __init__(self, source: OfIds):
         self._source = source
+        self.layers = source.layers
         self.labels = source.labels
         self.variables = source.variables
 
@@ -47,9 +49,7 @@ class _Plain:
         source = self._source
         if source.preprocess is None:
             return self.ids_signature()
-        names = ("text_a", "text_b") if source.takes_pairs else ("text",)
-        texts = tuple(keras.InputSpec("string", (None,), name=name) for name in names)
-        return texts if source.takes_pairs else texts[0]
+        return texts_signature("model", source.preprocess, takes_pairs=source.takes_pairs)
 
     def ids_signature(self):
         return {name: _ids(name, self._source.length) for name in self._source.takes}

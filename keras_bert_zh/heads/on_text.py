@@ -170,14 +170,7 @@ class OnText(Exported, TakesLists, OnEncoder):
         if self.preprocess is None:
             keys = self.encoder.config.input_sizes
             return {key: keras.InputSpec("int32", (None, None), name=key) for key in keys}
-        if self.preprocess.word_ids:
-            raise ValueError(
-                f"This {type(self).__name__} takes words, and what is exported takes texts: make "
-                "it with a preprocess without word_ids."
-            )
-        names = ("text_a", "text_b") if self.takes_pairs else ("text",)
-        texts = tuple(keras.InputSpec("string", (None,), name=name) for name in names)
-        return texts if self.takes_pairs else texts[0]
+        return texts_signature(type(self).__name__, self.preprocess, takes_pairs=self.takes_pairs)
 
     def ids_signature(self):
         return super().ids_signature() if self.preprocess is not None else self.signature()
@@ -211,6 +204,22 @@ class OnText(Exported, TakesLists, OnEncoder):
 def are_ids(inputs: Any) -> bool:
     """Tells a dict of ids from texts; a wrong dict too, of which the encoder says what is wrong."""
     return isinstance(inputs, Mapping) and "text_a" not in inputs
+
+
+def texts_signature(model: str, preprocess: BertPreprocess, *, takes_pairs: bool) -> Any:
+    """Returns the `keras.InputSpec` of a model's texts, or the tuple of two for pairs.
+
+    Raises:
+        ValueError: if the preprocess takes words.
+    """
+    if preprocess.word_ids:
+        raise ValueError(
+            f"This {model} takes words, and what is exported takes texts: make it "
+            "with a preprocess without word_ids."
+        )
+    names = ("text_a", "text_b") if takes_pairs else ("text",)
+    texts = tuple(keras.InputSpec("string", (None,), name=name) for name in names)
+    return texts if takes_pairs else texts[0]
 
 
 def only_ids(tokens: Mapping[str, Any]) -> dict[str, Any]:

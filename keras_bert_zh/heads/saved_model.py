@@ -1,9 +1,11 @@
 """A model of texts as a SavedModel: what can be called there, by Python and by servers."""
 
+import contextlib
+import logging
 import os
 import pathlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -63,12 +65,29 @@ def save(
         constants.fill(pathlib.Path(folder))
 
 
+@contextlib.contextmanager
+def without_gradients() -> Iterator[None]:
+    """Within it, nothing is said of the gradients that what is loaded does not have."""
+
+    def keeps(record: logging.LogRecord) -> bool:
+        return "unsaved custom gradients" not in record.getMessage()
+
+    logger = logging.getLogger("absl")
+    logger.addFilter(keeps)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keeps)
+
+
 class _Module(tf.Module):
     """What is saved; all its attributes are set in `saved_module`."""
 
     # In place of tf.Module's properties, which a SavedModel does not keep.
     variables: Sequence[tf.Variable] = ()
     trainable_variables: Sequence[tf.Variable] = ()
+    # Those that layers of Keras such as StringLookup look values up in.
+    tables: Sequence[Any] = ()
 
 
 def saved_module(model: Any, constants: Constants | None = None) -> tuple[_Module, dict[str, Any]]:
@@ -97,6 +116,7 @@ def saved_module(model: Any, constants: Constants | None = None) -> tuple[_Modul
     # Encoder and head are traced once, and called by all of the others.
     of_ids = function(model.of_ids, ids)
     module = _Module()
+    module.tables = _tables(model.layers)
     if constants is None:
         module.variables, module.trainable_variables = model.variables, model.trainable_variables
     module.serve = of_ids if ids == takes else function(model.served(of_ids), takes)
@@ -116,6 +136,12 @@ def saved_module(model: Any, constants: Constants | None = None) -> tuple[_Modul
         module.labels = tf.function(lambda: tf.constant(labels), input_signature=[])
         signatures["labels"] = tf.function(lambda: {"labels": module.labels()}, input_signature=[])
     return module, signatures
+
+
+def _tables(layers: Iterable[Any]) -> list[Any]:
+    inside = (layer for outer in layers for layer in outer._flatten_layers())
+    kind = tf.saved_model.experimental.TrackableResource
+    return [part for layer in inside for part in vars(layer).values() if isinstance(part, kind)]
 
 
 def _function(function: Callable, takes: Any) -> Callable:

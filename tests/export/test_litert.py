@@ -1,5 +1,6 @@
 """The format "litert": the layer's numbers, for all lengths and masks, without Flex."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -102,3 +103,9 @@ def test_dtypes(encoder, elsewhere, folder, dtype, bound):
     assert 0 < off < bound
     sizes = [(model.folder / "model.tflite").stat().st_size for model in (smaller, elsewhere)]
     assert sizes[0] < 0.8 * sizes[1]
+
+
+def test_layers_that_it_has_no_operators_for(folder):
+    layers = [encoder_of(output_key="sequence_output"), keras.layers.LSTM(2)]
+    with pytest.raises(ValueError, match=r"no operator for TensorListReserve.*'savedmodel'"):
+        exported(keras.Sequential(layers), folder, "litert")

@@ -4,8 +4,9 @@ import keras
 import pytest
 import tensorflow as tf
 
-from keras_bert_zh import BertPreprocess, MaskedLM, SentenceEncoder, SpanReader
-from keras_bert_zh.export.of_ids import of_ids
+from keras_bert_zh import BertPreprocess, MaskedLM, SentenceEncoder, SpanReader, TwoTowers
+from keras_bert_zh.export.of_ids import names_of, of_ids
+from keras_bert_zh.export.of_tensors import source_of
 from tests.conformance.cases import INPUTS, POSITIONS
 from tests.encoder.common import difference
 from tests.export.models import TEXTS, classifier, encoder_of
@@ -113,3 +114,36 @@ def test_more_than_ids():
     with pytest.raises(TypeError, match="got Functional"):
         of_ids(model)
     assert of_ids(fresh(SpanReader)).preprocess is None
+
+
+class Doubled(keras.Model):
+    """A model that takes no dict."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = encoder_of()
+
+    def call(self, inputs):
+        return self.encoder({"input_ids": inputs}) * 2
+
+
+class Faulty(keras.layers.Layer):
+    def call(self, inputs):
+        raise TypeError("mine")
+
+
+def test_errors_say_what_is_wrong(tiny_block):
+    towers = TwoTowers(SentenceEncoder(tiny_block, "mean", max_length=8))
+    with pytest.raises(TypeError, match="export its sentence_encoder"):
+        source_of(towers)
+    with pytest.raises(TypeError, match=r"Ids are what a BertEncoder.* got Doubled"):
+        source_of(Doubled())
+    with pytest.raises(TypeError, match="mine"):
+        source_of(keras.Sequential([encoder_of(), Faulty()]))
+
+
+def test_names_of_outputs():
+    assert names_of([0, {"x": 0}], "outputs") == ["outputs_0", {"x": "x"}]
+    twice = {"a": {"x": 0}, "b": {"x": 0}}
+    assert names_of(twice, "outputs") == {"a": {"x": "a_x"}, "b": {"x": "b_x"}}
+    assert names_of([{"x": 0}] * 2, "outputs") == [{"x": "outputs_0_x"}, {"x": "outputs_1_x"}]

@@ -1,5 +1,6 @@
 """The format "savedmodel": weights as constants, texts and ids in, TensorFlow alone."""
 
+import logging
 import pickle
 import shutil
 
@@ -115,6 +116,33 @@ def test_tensors_of_its_own(folder):
         message = "tensors of its own" if other == "litert" else "leave out preprocess"
         with pytest.raises(ValueError, match=message):
             export_model(model, folder, other, preprocess=BertPreprocess(None), overwrite=True)
+
+
+def test_layers_with_tables(folder):
+    text, kind = (keras.Input((), dtype="string", name=name) for name in ("text", "kind"))
+    hidden = text
+    for layer in classifier(text).layers[1:]:
+        hidden = layer(hidden)
+    found = keras.layers.StringLookup(vocabulary=["a", "b"], output_mode="one_hot")(kind)
+    model = keras.Model([text, kind], keras.layers.Concatenate()([hidden, found]))
+    given = [np.array(TEXTS, object), np.array(["a", "b", "c"], object)]
+    expected = model([tf.constant(TEXTS), tf.constant(["a", "b", "c"])])
+    assert difference(exported(model, folder)(given), expected) < 1e-5
+
+
+def test_words_are_refused(folder):
+    preprocess = BertPreprocess(None, max_length=9, word_ids=True)
+    model = keras.Sequential([preprocess, *classifier().layers[1:]])
+    with pytest.raises(ValueError, match="This model takes words, and"):
+        exported(model, folder)
+
+
+def test_nothing_is_said_of_gradients(folder, caplog):
+    for format in ("savedmodel", "litert"):
+        exported(encoder_of(), folder, format)
+    assert "gradients" not in caplog.text
+    logging.getLogger("absl").warning("ops with gradients")
+    assert "gradients" in caplog.text
 
 
 def test_without_this_package(tiny_block, tmp_path):
