@@ -137,6 +137,8 @@ class ExportedModel:
         """Returns arrays and tensors by name, checked, all with one entry a row."""
         if self._description.takes == "tensors":
             return named_tensors(x, self._description)
+        if self._texts is not None:
+            x = self._texts.without_names(x)
         if are_ids(x) or self._texts is None:
             return checked_ids(x, self._description)
         return self._texts.rows(x)

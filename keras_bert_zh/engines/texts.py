@@ -1,5 +1,6 @@
 """The texts that an exported model is called with, and the ids of them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,14 @@ class Texts:
             autograph=False,
             reduce_retracing=True,
         )
+
+    def without_names(self, inputs: Any) -> Any:
+        """Returns texts in a dict by the names that the model has for them as texts or a pair."""
+        names = self._description.text_names
+        if names is None or not isinstance(inputs, Mapping) or inputs.keys() != set(names):
+            return inputs
+        texts = tuple(inputs[name] for name in names)
+        return texts if len(texts) == 2 else texts[0]
 
     def rows(self, inputs: Any) -> dict[str, tf.Tensor | tf.RaggedTensor]:
         """Returns texts as `text`, or of pairs as `text_a` and `text_b`, as the model takes them.

@@ -45,6 +45,8 @@ class Description:
             windows.
         prompt: str, what is put before each text, if anything.
         lower_first: bool, whether texts are lower-cased before they are tokenised.
+        text_names: list of str, what texts are called in a dict of them, a pair's in its order;
+            `None` if they have no names of their own.
         labels: list of str, the names of the outputs, or `None`.
         problem_type: str, or `None`.
     """
@@ -63,6 +65,7 @@ class Description:
     scaled_after: bool = False
     prompt: str = ""
     lower_first: bool = False
+    text_names: list[str] | None = None
     labels: list[str] | None = None
     problem_type: str | None = None
 
@@ -87,7 +90,10 @@ class Description:
             },
             "preprocess": self.preprocess is None or set(self.preprocess) == set(_OF_PREPROCESS),
             "prompt": isinstance(self.prompt, str),
-            "labels": self.labels is None or all(isinstance(label, str) for label in self.labels),
+            **{
+                name: names is None or all(isinstance(each, str) for each in names)
+                for name, names in (("text_names", self.text_names), ("labels", self.labels))
+            },
         }
 
     @property

@@ -19,7 +19,7 @@ from keras_bert_zh.export.formats import LITERT, Format, Written
 from keras_bert_zh.export.of_ids import OfIds
 from keras_bert_zh.export.of_tensors import OfTensors, source_of
 from keras_bert_zh.export.onnx.names import GRAPH, WEIGHTS
-from keras_bert_zh.export.recast import recast
+from keras_bert_zh.export.recast import all_in, recast
 from keras_bert_zh.files.new_folder import check_place, new_folder
 from keras_bert_zh.files.replaceable import SAVED_MODEL_FILES, Replaceable, unknown_files
 from keras_bert_zh.heads.on_encoder import OnEncoder
@@ -59,14 +59,14 @@ FORMATS = {
     "onnx": Format(
         _write_onnx,
         {"": (GRAPH, WEIGHTS)},
-        ("float16", "bfloat16", "int8"),
+        ("float32", "float16", "bfloat16", "int8"),
         computes="float32",
         options=("calibration", "huggingface_names"),
     ),
     "savedmodel": Format(
-        _write_savedmodel, SAVED_MODEL_FILES, ("bfloat16", "float16"), of_texts=True
+        _write_savedmodel, SAVED_MODEL_FILES, ("float32", "bfloat16", "float16"), of_texts=True
     ),
-    "litert": Format(_write_litert, {"": (LITERT,)}, ("float16", "int8"), "float32"),
+    "litert": Format(_write_litert, {"": (LITERT,)}, ("float32", "float16", "int8"), "float32"),
 }
 
 # What is written beside the files of each format.
@@ -146,9 +146,11 @@ def export_model(
     overwrite = check_flag("overwrite", overwrite)
     folder = check_path_to_write("folder", folder)
     source = source_of(model)
-    computes = found.computes or dtype or source.dtype
-    if source.dtype != computes:
+    computes = found.computes or dtype
+    if computes is not None and not all_in(source.layers, computes):
         source = source_of(recast(model, computes))
+    if dtype == found.computes:
+        dtype = None
     source = _with_preprocess(source, preprocess)
     _check_length(source)
     if source.beyond_ids is not None and not found.of_texts:
@@ -200,6 +202,7 @@ def describe(source: OfIds | OfTensors, format: str, written: Written) -> Descri
         scaled_after=source.scaled_after,
         prompt=prompt,
         lower_first=lower_first,
+        text_names=source.text_names,
         labels=None if source.labels is None else list(source.labels),
         problem_type=getattr(head, "problem_type", None) if source.labels else None,
     )

@@ -53,6 +53,7 @@ class OfIds(Named):
         length: int, S where it is fixed; `None` where it is open.
         preprocess: BertPreprocess that came before, or `None`.
         takes_pairs: bool, whether its texts were pairs.
+        text_names: list of str, the names of its texts, or `None`.
         outputs: the structure of the outputs, a name in the place of each: str, dict or list.
     """
 
@@ -62,6 +63,7 @@ class OfIds(Named):
     length: int | None
     preprocess: BertPreprocess | None
     takes_pairs: bool
+    text_names: list[str] | None = None
     outputs: Any = None
 
     def __call__(self, ids: Mapping[str, Any]) -> Any:
@@ -165,7 +167,8 @@ def of_ids(model: Any) -> OfIds:
     if isinstance(first, OnText):
         preprocess = first.preprocess
     pairs = preprocess is not None and takes_pairs(model)
-    found = OfIds(tuple(layers), encoder, takes, length, preprocess, pairs)
+    names = text_names(model)
+    found = OfIds(tuple(layers), encoder, takes, length, preprocess, pairs, names)
     rows = (1, length or (preprocess.max_length if preprocess else 2))
     example = {name: ops.zeros(rows, "int32") for name in takes}
     try:
@@ -244,15 +247,38 @@ def _split(model: Any) -> tuple[BertPreprocess | None, list[Any]]:
     return None, [model]
 
 
-def _cut(model: keras.Model) -> tuple[Any, list[keras.Model]]:
-    """Returns the layer of a functional model that its texts reach, and what comes behind it."""
+def _node_of_texts(model: keras.Model) -> Any:
+    """Returns the call of a layer of a functional model that takes its texts."""
     # A layer may have been called elsewhere, too.
     texts = set(map(id, model.inputs))
     nodes = [node for layer in model.layers for node in layer._inbound_nodes]
     found = [node for node in nodes if {id(x) for x in node.input_tensors} == texts]
     if len(found) != 1:
         raise _refusal(model)
-    first, outputs = found[0].operation, found[0].output_tensors
+    return found[0]
+
+
+def text_names(model: Any) -> list[str] | None:
+    """Returns the names of a functional model's texts, as a pair is ordered, if it has any."""
+    first = first_of(model)
+    if not is_functional(first) or all(x.dtype != "string" for x in first.inputs):
+        return None
+    tensors = _node_of_texts(first).input_tensors
+    if not isinstance(first.input, dict):
+        return [x.name for x in tensors]
+    return [next(key for key, x in first.input.items() if x is each) for each in tensors]
+
+
+def _cut(model: keras.Model) -> tuple[Any, list[keras.Model]]:
+    """Returns the layer of a functional model that its texts reach, and what comes behind it."""
+    node = _node_of_texts(model)
+    first, outputs = node.operation, node.output_tensors
+    names = [x.name for x in node.input_tensors]
+    if not isinstance(model.input, dict) and names != [x.name for x in model.inputs]:
+        raise ValueError(
+            f"This model passes its texts on in the order {', '.join(names)}, which is not that of "
+            f"its inputs: make it with keras.Model([{', '.join(names)}], ...)."
+        )
     if isinstance(first, BertPreprocess):
         behind = {x.name: x for x in outputs}
     elif len(outputs) == 1:

@@ -1,6 +1,6 @@
 """A model again, in another dtype."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -29,6 +29,14 @@ def recast(model: Any, dtype: str) -> Any:
             f"with dtype={dtype!r} yourself, and export that one."
         ) from error
     return made
+
+
+def all_in(layers: Iterable[Any], dtype: str) -> bool:
+    """Tells whether `recast` would change none of the layers, and of those in them."""
+    # A model's own policy says nothing of its layers.
+    inside = [each for layer in layers for each in layer._flatten_layers()]
+    names = {each.dtype_policy.name for each in inside if not isinstance(each, keras.Model)}
+    return names.isdisjoint({*_FLOATS} - {dtype})
 
 
 def _recast(config: Any, dtype: str) -> Any:

@@ -170,6 +170,23 @@ def test_pairs(of_pairs, of_texts):
         of_texts([1, 2])
 
 
+def test_names_of_texts(tmp_path):
+    question, answer = (keras.Input((), dtype="string", name=f"{n}_in") for n in ("q", "a"))
+    outputs = classifier(question, answer)((question, answer))
+    named = keras.Model({"question": question, "answer": answer}, outputs)
+    given = {"question": TEXTS, "answer": TEXTS[::-1]}
+    expected = named({name: tf.constant(texts) for name, texts in given.items()})
+    elsewhere = exported(named, tmp_path / "model", "litert")
+    for inputs in (given, (TEXTS, TEXTS[::-1]), {"text_a": TEXTS, "text_b": TEXTS[::-1]}):
+        assert difference(elsewhere(inputs), expected) < 1e-5
+    review = keras.Input((), dtype="string", name="review")
+    elsewhere = exported(classifier(review), tmp_path / "model", "litert")
+    assert difference(elsewhere({"review": TEXTS}), elsewhere(TEXTS)) == 0
+    swapped = keras.Model([answer, question], outputs)
+    with pytest.raises(ValueError, match=r"in the order q_in, a_in, which is not that of its in"):
+        exported(swapped, tmp_path / "model")
+
+
 def test_cuts_are_told_of(tiny_block, tmp_path):
     for format in FORMATS:
         elsewhere = exported(text_model(tiny_block), tmp_path / "model", format)

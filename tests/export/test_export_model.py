@@ -1,15 +1,17 @@
 """export_model: what is in the folder, what it replaces, and what it refuses."""
 
+import dataclasses
 import json
 import shutil
 
 import keras
 import pytest
 
-from keras_bert_zh import BertPreprocess, TextClassifier, export_model, save_checkpoint
+from keras_bert_zh import BertEncoder, BertPreprocess, TextClassifier, export_model, save_checkpoint
 from keras_bert_zh.export import litert
 from keras_bert_zh.export.description import read_description
-from tests.conformance.cases import INPUTS
+from keras_bert_zh.export.recast import all_in
+from tests.conformance.cases import INPUTS, ONE_BLOCK
 from tests.encoder.common import difference
 from tests.export.models import TEXTS, encoder_of, exported
 from tests.folders import contents
@@ -111,8 +113,14 @@ def test_whole_or_not_at_all(encoder, folder, monkeypatch):
     ("arguments", "message"),
     [
         ({"format": "gguf"}, r"format must be .*'savedmodel' or 'litert'.*, got 'gguf'"),
-        ({"format": "litert", "dtype": "bfloat16"}, "dtype must be 'float16' or 'int8', got"),
-        ({"format": "savedmodel", "dtype": "int8"}, "dtype must be 'bfloat16' or 'float16', got"),
+        (
+            {"format": "litert", "dtype": "bfloat16"},
+            "dtype must be 'float32' or 'float16' or 'int8'",
+        ),
+        (
+            {"format": "savedmodel", "dtype": "int8"},
+            "dtype must be .* 'float16', got 'int8'",
+        ),
         ({"format": "litert", "preprocess": 1}, "preprocess must be a BertPreprocess, got 1"),
     ],
 )
@@ -132,3 +140,27 @@ def test_a_compiled_model_is_recast_without_its_loss(folder):
     model = keras.Sequential([encoder_of(dtype="mixed_bfloat16"), keras.layers.Dense(2)])
     model.compile(loss=lambda y_true, y_pred: 0.0)
     assert exported(model, folder, "litert")(INPUTS).dtype == "float32"
+
+
+def test_all_layers_are_recast(folder):
+    layers = [encoder_of(), keras.layers.Dense(2, dtype="mixed_bfloat16")]
+    model = keras.Sequential(layers)
+    expected = model(INPUTS)
+    for format in ("onnx", "litert"):
+        outputs = exported(model, folder, format, dtype="float32")(INPUTS)
+        assert outputs.dtype == "float32"
+        assert difference(outputs, expected) < 0.1
+    assert read_description(folder).dtype == "float32"
+    config = dataclasses.replace(ONE_BLOCK, vocab_size=9000)
+    mixed = BertEncoder(None, config=config, dtype="mixed_bfloat16")
+    assert exported(mixed, folder, dtype="float32")(INPUTS).dtype == "float32"
+    assert all_in([encoder_of()], "float32")
+    assert not all_in([mixed], "bfloat16")
+    before = size_of(folder)
+    outputs = exported(mixed, folder, dtype="bfloat16")(INPUTS)
+    assert outputs.dtype == "bfloat16"
+    assert size_of(folder) < before - 1.5 * mixed.count_params()
+
+
+def size_of(folder):
+    return (folder / "saved_model.pb").stat().st_size
