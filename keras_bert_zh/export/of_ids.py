@@ -9,6 +9,16 @@ import keras
 from keras import ops
 
 from keras_bert_zh.encoder import BertEncoder
+from keras_bert_zh.export.cut import (
+    NotOfIdsError,
+    first_of,
+    inputs_of,
+    is_functional,
+    refusal,
+    split,
+    takes_pairs,
+    text_names,
+)
 from keras_bert_zh.heads.masked_lm import MaskedLM
 from keras_bert_zh.heads.on_text import OnText
 from keras_bert_zh.heads.sentence_encoder import SentenceEncoder
@@ -16,10 +26,6 @@ from keras_bert_zh.heads.two_towers import TwoTowers
 from keras_bert_zh.preprocess import BertPreprocess
 
 POSITIONS = "mlm_positions"
-
-
-class NotOfIdsError(TypeError):
-    """A model that does not compute on ids, or on more than these."""
 
 
 class Named:
@@ -151,17 +157,17 @@ def of_ids(model: Any) -> OfIds:
     """
     if isinstance(first_of(model), TwoTowers):
         raise NotOfIdsError("TwoTowers only trains its encoder: export its sentence_encoder.")
-    preprocess, layers = _split(model)
+    preprocess, layers = split(model)
     encoder = next((layer for layer in _inside(layers) if isinstance(layer, BertEncoder)), None)
     if encoder is None:
-        raise _refusal(model)
+        raise refusal(model)
     first, takes, length = layers[0], tuple(encoder.config.input_sizes), None
     if isinstance(first, MaskedLM):
         takes = (*takes, POSITIONS)
     elif is_functional(first):
         given = inputs_of(first)
         if not given.keys() <= set(takes):
-            raise _refusal(model)
+            raise refusal(model)
         takes = tuple(name for name in takes if name in given)
         length = given[takes[0]].shape[1]
     if isinstance(first, OnText):
@@ -176,7 +182,7 @@ def of_ids(model: Any) -> OfIds:
     except Exception as error:
         if isinstance(first, (BertEncoder, MaskedLM, OnText)) or is_functional(first):
             raise
-        raise _refusal(model) from error
+        raise refusal(model) from error
     return dataclasses.replace(found, outputs=names_of(outputs, _own_name(found)))
 
 
@@ -192,105 +198,6 @@ def uncompiled(source: Any) -> Iterator[None]:
     finally:
         for encoder in compiled:
             encoder.jit_compile = True
-
-
-def is_functional(model: Any) -> bool:
-    """Tells whether it is a functional model, which knows its inputs."""
-    return (
-        isinstance(model, keras.Model)
-        and not isinstance(model, keras.Sequential)
-        and bool(getattr(model, "inputs", None))
-    )
-
-
-def inputs_of(model: keras.Model) -> dict[str, keras.KerasTensor]:
-    """Returns the inputs of a functional model by their names."""
-    given = model.input
-    return given if isinstance(given, dict) else {x.name: x for x in keras.tree.flatten(given)}
-
-
-def first_of(model: Any) -> Any:
-    """Returns what inputs reach first, inside of Sequentials in Sequentials."""
-    while isinstance(model, keras.Sequential) and model.layers:
-        model = model.layers[0]
-    return model
-
-
-def takes_pairs(model: Any) -> bool:
-    """Tells whether what takes texts takes pairs: a Sequential as it was called or built last."""
-    path = [model]
-    while isinstance(path[-1], keras.Sequential) and path[-1].layers:
-        path.append(path[-1].layers[0])
-    if isinstance(path[-1], OnText):
-        return path[-1].takes_pairs
-    if is_functional(path[-1]):
-        return len(path[-1].inputs) == 2
-    built = [layer.get_build_config() for layer in path[:-1]]
-    shapes = [config["input_shape"] for config in built if config and "input_shape" in config]
-    if not shapes or isinstance(shapes[-1], Mapping):
-        return bool(shapes) and len(shapes[-1]) == 2
-    return len(shapes[-1]) == 2 and all(isinstance(part, (list, tuple)) for part in shapes[-1])
-
-
-def _split(model: Any) -> tuple[BertPreprocess | None, list[Any]]:
-    """Returns the preprocess that texts reach first, and what is called in turn on its ids."""
-    if isinstance(model, BertPreprocess):
-        return model, []
-    if isinstance(model, keras.Sequential) and model.layers:
-        first, *others = model.layers
-        preprocess, layers = _split(first)
-        return preprocess, [*layers, *others]
-    if is_functional(model) and any(x.dtype == "string" for x in model.inputs):
-        first, behind = _cut(model)
-        preprocess, layers = _split(first)
-        return preprocess, [*layers, *behind]
-    return None, [model]
-
-
-def _node_of_texts(model: keras.Model) -> Any:
-    """Returns the call of a layer of a functional model that takes its texts."""
-    # A layer may have been called elsewhere, too.
-    texts = set(map(id, model.inputs))
-    nodes = [node for layer in model.layers for node in layer._inbound_nodes]
-    found = [node for node in nodes if {id(x) for x in node.input_tensors} == texts]
-    if len(found) != 1:
-        raise _refusal(model)
-    return found[0]
-
-
-def text_names(model: Any) -> list[str] | None:
-    """Returns the names of a functional model's texts, as a pair is ordered, if it has any."""
-    first = first_of(model)
-    if not is_functional(first) or all(x.dtype != "string" for x in first.inputs):
-        return None
-    tensors = _node_of_texts(first).input_tensors
-    if not isinstance(first.input, dict):
-        return [x.name for x in tensors]
-    return [next(key for key, x in first.input.items() if x is each) for each in tensors]
-
-
-def _cut(model: keras.Model) -> tuple[Any, list[keras.Model]]:
-    """Returns the layer of a functional model that its texts reach, and what comes behind it."""
-    node = _node_of_texts(model)
-    first, outputs = node.operation, node.output_tensors
-    names = [x.name for x in node.input_tensors]
-    if not isinstance(model.input, dict) and names != [x.name for x in model.inputs]:
-        raise ValueError(
-            f"This model passes its texts on in the order {', '.join(names)}, which is not that of "
-            f"its inputs: make it with keras.Model([{', '.join(names)}], ...)."
-        )
-    if isinstance(first, BertPreprocess):
-        behind = {x.name: x for x in outputs}
-    elif len(outputs) == 1:
-        behind = outputs[0]
-    else:
-        raise _refusal(model)
-    if model.output is behind:
-        return first, []
-    try:
-        return first, [keras.Model(behind, model.output)]
-    except ValueError as error:  # There is another way from the inputs to the outputs.
-        raise _refusal(model) from error
 
 
 def _inside(layers: Iterable[Any]) -> Iterator[Any]:
@@ -335,15 +242,3 @@ def _names(value: Any, path: tuple[str, ...], *, whole: bool = False) -> Any:
         parts = [(*path[:-1], f"{path[-1]}_{index}") for index in range(len(value))]
         return [_names(*each, whole=whole) for each in zip(value, parts, strict=True)]
     return "_".join(path) if whole else path[-1]
-
-
-def _refusal(model: Any) -> NotOfIdsError:
-    first = first_of(model)
-    given = type(first).__name__
-    given = given if first is model else f"a Sequential that begins with {given}"
-    return NotOfIdsError(
-        "Ids are what a BertEncoder, a MaskedLM or a model of texts such as TextClassifier takes, "
-        "a functional keras.Model of texts or of input_ids, input_mask and segment_ids alone, with "
-        "a BertEncoder in it, or a keras.Sequential that begins with one of these or with "
-        f"BertPreprocess; got {given}."
-    )

@@ -5,7 +5,8 @@ from typing import Any
 
 import keras
 
-from keras_bert_zh.export.of_ids import Named, NotOfIdsError, OfIds, first_of, names_of, of_ids
+from keras_bert_zh.export.cut import NotOfIdsError, first_of
+from keras_bert_zh.export.of_ids import Named, OfIds, names_of, of_ids
 
 
 @dataclasses.dataclass(frozen=True)
