@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--dtype",
-        choices=("float16", "bfloat16", "int8"),
+        choices=("float32", "float16", "bfloat16", "int8"),
         help="what weights are stored in, or products computed in (default: float32; of a "
         "SavedModel, the dtype of the model)",
     )

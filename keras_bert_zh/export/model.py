@@ -101,7 +101,7 @@ def export_model(
         format: `"onnx"`, for ONNX Runtime, OpenVINO and others, without padding, which needs the
             extra `onnx`; `"savedmodel"`, for TensorFlow and TensorFlow Serving; or `"litert"`, for
             LiteRT on phones and elsewhere.
-        dtype: `None`: float32; of a SavedModel, the dtype of the model. `"float16"` and
+        dtype: `None`: `"float32"`; of a SavedModel, the dtype of the model. `"float16"` and
             `"bfloat16"`: a SavedModel computes in it, and all other formats store their weights in
             it; engines choose what they compute in. `"int8"`, of ONNX and LiteRT: the products with
             weights are in int8, with a quarter of the size.

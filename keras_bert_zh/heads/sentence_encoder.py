@@ -190,7 +190,10 @@ class SentenceEncoder(OnText, keras.Model):
         if self.left_out or (self.stride is not None and self.pooling.normalize):
             # Ids do not tell what of them is a prompt, and what they give is scaled already.
             return lambda texts: self(texts, training=False)
-        return lambda texts: self.by_text(self._with_prompt_text(texts), of_ids)
+        # Two towers without a preprocess call it with ids.
+        return lambda texts: self.by_text(
+            texts if are_ids(texts) else self._with_prompt_text(texts), of_ids
+        )
 
     def compute_output_spec(self, inputs, training=None):
         hidden = self.encoded_spec(inputs)
