@@ -21,17 +21,8 @@ def dropout(x: tf.Tensor, rate: float, seed: tf.Tensor, algorithm: str | None) -
     """
     dropped = min(max(round(rate * _STEPS), 1), _STEPS - 1)
     kept = _random_int16(x, seed, algorithm) >= dropped - _STEPS // 2
-    scale, zero = tf.cast(_STEPS / (_STEPS - dropped), x.dtype), tf.zeros([], x.dtype)
-
-    def scaled(x):
-        return tf.where(kept, x * scale, zero)
-
-    # TensorFlow's gradient of `tf.where` looks for dimensions that it might have broadcast.
-    @tf.custom_gradient
-    def drop(x):
-        return scaled(x), scaled
-
-    return drop(x)
+    # No gradient of its own: attention drops out in one, and TensorFlow saves none inside another.
+    return tf.where(kept, x * (_STEPS / (_STEPS - dropped)), tf.zeros([], x.dtype))
 
 
 def _random_int16(x: tf.Tensor, seed: tf.Tensor, algorithm: str | None) -> tf.Tensor:
