@@ -18,13 +18,16 @@ WEIGHTS = np.array([[1, 1], [1, 0]], np.float32)
 
 @pytest.fixture(scope="module")
 def own(pupil):
-    """A lesson on what the student says already, and its logits."""
-    outputs = pupil.encoder(INPUTS, all_layers=True)
+    """A lesson on what the student says already, and its logits.
+
+    In training, as it is judged: bfloat16 is rounded elsewhere there.
+    """
+    outputs = pupil.encoder(INPUTS, all_layers=True, training=True)
     pooled = tf.cast(outputs["pooled_output"], tf.float32)
     vectors = pooled / 0.4 * SCALES.vector_deviation + SCALES.vector_mean
     hidden = tf.cast(outputs["encoder_outputs"][3], tf.float32)
     weights = np.array([[0, 1, 1, 1, 0], [0, 1, 1, 0, 0]], np.float32)
-    logits = np.array(pupil(INPUTS | {"mlm_positions": POSITIONS}))
+    logits = np.array(pupil(INPUTS | {"mlm_positions": POSITIONS}, training=True))
     return Lesson(vectors, hidden, weights), logits
 
 
