@@ -1,6 +1,7 @@
-"""What a folder holds."""
+"""What a folder holds, and where it is."""
 
 import pathlib
+import shutil
 
 
 def contents(folder):
@@ -9,3 +10,10 @@ def contents(folder):
         path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
         for path in sorted(pathlib.Path(folder).rglob("*"))
     }
+
+
+def move_and_lock(folder, place):
+    """Moves a folder to another place, where nobody can write to it."""
+    shutil.move(folder, place)
+    for path in pathlib.Path(place).rglob("*"):
+        path.chmod(0o555 if path.is_dir() else 0o444)

@@ -27,7 +27,7 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     def __init__(self, folder: pathlib.Path, description: Description, threads: int | None):
-        raise NotImplementedError
+        """Loads the model."""
 
     @abc.abstractmethod
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:

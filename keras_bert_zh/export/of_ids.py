@@ -158,7 +158,7 @@ def of_ids(model: Any) -> OfIds:
     if isinstance(first_of(model), TwoTowers):
         raise NotOfIdsError("TwoTowers only trains its encoder: export its sentence_encoder.")
     preprocess, layers = split(model)
-    encoder = next((layer for layer in _inside(layers) if isinstance(layer, BertEncoder)), None)
+    encoder = next(iter(encoders_in(layers)), None)
     if encoder is None:
         raise refusal(model)
     first, takes, length = layers[0], tuple(encoder.config.input_sizes), None
@@ -189,8 +189,7 @@ def of_ids(model: Any) -> OfIds:
 @contextlib.contextmanager
 def uncompiled(source: Any) -> Iterator[None]:
     """Within it, no encoder in its layers is compiled by XLA: its functions hold variables."""
-    encoders = [layer for layer in _inside(source.layers) if isinstance(layer, BertEncoder)]
-    compiled = [encoder for encoder in encoders if encoder.jit_compile]
+    compiled = [encoder for encoder in encoders_in(source.layers) if encoder.jit_compile]
     try:
         for encoder in compiled:
             encoder.jit_compile = False
@@ -200,11 +199,11 @@ def uncompiled(source: Any) -> Iterator[None]:
             encoder.jit_compile = True
 
 
-def _inside(layers: Iterable[Any]) -> Iterator[Any]:
-    """Yields the layers, and those in them."""
-    for layer in layers:
-        if isinstance(layer, keras.layers.Layer):
-            yield from layer._flatten_layers()
+def encoders_in(layers: Iterable[Any]) -> list[BertEncoder]:
+    """Returns the encoders among layers and inside of them, each once."""
+    keras_layers = (layer for layer in layers if isinstance(layer, keras.layers.Layer))
+    inside = (inner for layer in keras_layers for inner in layer._flatten_layers())
+    return list(dict.fromkeys(layer for layer in inside if isinstance(layer, BertEncoder)))
 
 
 def _arranged(model: Any, ids: dict[str, Any]) -> Any:

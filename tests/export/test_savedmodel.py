@@ -2,7 +2,6 @@
 
 import logging
 import pickle
-import shutil
 
 import keras
 import numpy as np
@@ -14,6 +13,7 @@ from keras_bert_zh.checkpoints.pooling import Pooling
 from tests.conformance.cases import INPUTS, POSITIONS
 from tests.encoder.common import difference, randomized
 from tests.export.models import TEXTS, classifier, encoder_of, exported
+from tests.folders import move_and_lock
 from tests.heads.text_models import text_model
 from tests.process import run_python
 
@@ -159,9 +159,7 @@ def test_without_this_package(tiny_block, tmp_path):
     entities = tagger.entities(TEXTS)["text"].to_list()
     expected = TEXTS, ids, found, np.asarray(tagger(TEXTS)), entities
     (tmp_path / "expected.pickle").write_bytes(pickle.dumps(expected))
-    shutil.move(tmp_path / "written", tmp_path / "moved 模型")
-    for path in (tmp_path / "moved 模型").rglob("*"):
-        path.chmod(0o555 if path.is_dir() else 0o444)
+    move_and_lock(tmp_path / "written", tmp_path / "moved 模型")
     run_python(
         """
 import pickle, sys

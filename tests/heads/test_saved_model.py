@@ -1,7 +1,6 @@
 """Models of texts as SavedModels, which TensorFlow and tensorflow-text run without this package."""
 
 import pickle
-import shutil
 
 import keras
 import numpy as np
@@ -13,6 +12,7 @@ from keras_bert_zh.heads import saved_model
 from keras_bert_zh.layers import kernels
 from tests.conformance.cases import INPUTS
 from tests.encoder.common import difference
+from tests.folders import move_and_lock
 from tests.heads.rigged_tagger import rigged_tagger
 from tests.heads.text_models import fresh, text_model
 from tests.process import run_python
@@ -45,9 +45,7 @@ def test_without_this_package(tiny_block, tmp_path):
         outputs = lists(model(inputs)), lists(found)
         expected[name] = (inputs, ids, *outputs, endpoint, variables)
     (tmp_path / "expected.pickle").write_bytes(pickle.dumps(expected))
-    shutil.move(tmp_path / "written", tmp_path / "moved 模型")
-    for path in (tmp_path / "moved 模型").rglob("*"):
-        path.chmod(0o555 if path.is_dir() else 0o444)
+    move_and_lock(tmp_path / "written", tmp_path / "moved 模型")
     run_python(
         """
 import pickle, sys

@@ -8,9 +8,8 @@ import keras
 import numpy as np
 import onnx_ir as ir
 
-from keras_bert_zh.encoder import BertEncoder
 from keras_bert_zh.export.formats import Written
-from keras_bert_zh.export.of_ids import OfIds
+from keras_bert_zh.export.of_ids import OfIds, encoders_in
 from keras_bert_zh.export.onnx.graph import model_graph
 from keras_bert_zh.export.onnx.names import GRAPH, WEIGHTS
 from keras_bert_zh.export.onnx.precision import HALVES, store_in_half
@@ -55,15 +54,9 @@ def write(
 
 
 def _model(source: OfIds, products: Products, *, huggingface_names: bool) -> ir.Model:
-    encoders = [
-        layer
-        for outer in source.layers
-        for layer in outer._flatten_layers()
-        if isinstance(layer, BertEncoder)
-    ]
     return model_graph(
         lambda ids: source.named(source(ids)),
-        list(dict.fromkeys(encoders)),
+        encoders_in(source.layers),
         source.specs(),
         list(keras.tree.flatten(source.outputs)),
         huggingface_names=huggingface_names,
