@@ -121,9 +121,9 @@ class BertPreprocess(keras.layers.Layer):
         known = (value for value in (lowercase, found) if value is not None)
         self.lowercase = bool(next(known, is_lowercase(tokens)))
         # Imported here: the package can be used without TensorFlow where no string is.
-        from keras_bert_zh.text.pipeline import TextPipeline
+        from keras_bert_zh.text.pipeline import text_pipeline
 
-        self._pipeline = TextPipeline(tokens, self.lowercase, self.special_tokens_in_text)
+        self._pipeline = text_pipeline(tokens, self.lowercase, self.special_tokens_in_text)
 
     # Sequential makes its Input of the first layer's dtype.
     compute_dtype = property(lambda self: "string")

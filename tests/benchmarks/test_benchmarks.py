@@ -29,8 +29,8 @@ encoder._TURN, ours.Ceiling.SHAPES = 0, ((256, 256, 256),)
 """
 
 
-def run(module, *arguments, before=QUICK):
-    code = f"{before}import sys; from benchmarks.{module} import main; main(sys.argv[1:])"
+def run(module, *arguments):
+    code = f"{QUICK}import sys; from benchmarks.{module} import main; main(sys.argv[1:])"
     return run_python(code, "--small", *arguments)
 
 
@@ -198,10 +198,9 @@ def test_first_step_reports_tracing_and_the_version_before():
 
 
 def test_growth_draws_three_plots(tmp_path):
-    """With contestants in processes as new as its users'."""
     picture = tmp_path / "speed.png"
     options = ["--rounds", "2", "--only", "ours-float32", "--most", "1", "--picture", picture]
-    report = run("growth", *options, before="")
+    report = run("growth", *options)
     assert number(row(report, "1")[2]) > 0
     assert image.imread(picture).shape == (540, 1440, 4)
 
