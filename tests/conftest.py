@@ -9,7 +9,6 @@ import shutil
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 # XLA compiles in a third of the time; `XLA_FLAGS= make test` runs what it makes of everything.
-QUICK = "XLA_FLAGS" not in os.environ
 os.environ.setdefault(
     "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 )
@@ -25,7 +24,7 @@ from keras_bert_zh.export import hub_module
 from tests.process import DATA
 
 # Nor are graphs optimised here, but for the processes that tests start, and with `XLA_FLAGS=`.
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": QUICK})
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": bool(os.environ["XLA_FLAGS"])})
 
 # One file for all that Transformers wrote of these weights.
 VOCABULARY = DATA / "tiny_huggingface" / "vocab.txt"
