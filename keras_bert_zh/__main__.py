@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras_bert_zh
-from keras_bert_zh.commands import convert, export, inspect, verify
+from keras_bert_zh.commands import convert, embed, export, inspect, search, verify
 
 _COMMANDS = {
     "inspect": (inspect, "show what a checkpoint holds, and what it lacks"),
     "convert": (convert, "write a checkpoint in another format"),
     "export": (export, "write a model for prediction alone, as ONNX for instance"),
+    "embed": (embed, "make vectors of whole corpora, as Parquet"),
+    "search": (search, "find rows of what embed has written"),
     "verify": (verify, "compare what two checkpoints compute on random inputs"),
 }
 
@@ -26,19 +28,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0 if all is well, 1 if `verify` finds a difference, 2 after an error, which is reported in
-        one line on standard error.
+        one line on standard error, 3 if a file that `embed` reads breaks off, 130 if it is stopped
+        by Ctrl-C.
     """
     parsed = _parser().parse_args(arguments)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             return parsed.run(parsed)
-    except (ValueError, TypeError, OSError, ImportError) as error:
+    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         if parsed.debug:
             traceback.print_exc()
             return 2
         print(f"keras-bert-zh: error: {_one_line(error)}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("keras-bert-zh: stopped", file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:

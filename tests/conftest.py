@@ -19,6 +19,7 @@ import pytest
 import tensorflow as tf
 
 from keras_bert_zh import load_checkpoint
+from keras_bert_zh.__main__ import main
 from keras_bert_zh.checkpoints.sources import default
 from keras_bert_zh.export import hub_module
 from tests.process import DATA
@@ -105,6 +106,18 @@ def fresh_state():
     yield
     keras.config.set_dtype_policy("float32")
     default._taken.clear()
+
+
+@pytest.fixture
+def run(capsys):
+    """A function that runs a command and returns its status, output and errors."""
+
+    def run(*arguments):
+        status = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
 
 
 @pytest.fixture

@@ -81,6 +81,7 @@ ALLOWED = {
         "version",
         "vocabulary",
     },
+    "corpus": {"checkpoints", "engines", "export", "files", "heads"},
     "training": {"arguments", "encoder", "files", "heads", "layers"},
     "quiet": set(),
     "__init__": {
@@ -101,6 +102,7 @@ ALLOWED = {
     "commands": {
         "arguments",
         "checkpoints",
+        "corpus",
         "encoder",
         "export",
         "files",

@@ -133,6 +133,22 @@ class ExportedModel:
         outputs = [np.concatenate(parts) for parts in zip(*found, strict=True)]
         return self._description.packed(outputs)
 
+    def count_tokens(self, texts: Any) -> np.ndarray:
+        """Returns how many tokens each text has before it is cut, with `[CLS]` and `[SEP]`.
+
+        Args:
+            texts: single texts, as for calling it. A prompt that is put before them counts.
+
+        Returns:
+            `<int64>[B]`.
+
+        Raises:
+            ValueError: if the model takes no single texts.
+        """
+        if self._texts is None:
+            raise ValueError("This model takes ids, and has no tokens of texts to count.")
+        return self._texts.count(texts)
+
     def _rows(self, x: Any) -> dict[str, Any]:
         """Returns arrays and tensors by name, checked, all with one entry a row."""
         if self._description.takes == "tensors":

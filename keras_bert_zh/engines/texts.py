@@ -83,6 +83,11 @@ class Texts:
         found = self._ids(texts if len(texts) == 2 else self._prompted(texts[0]))
         return {name: np.asarray(value) for name, value in found.items()}
 
+    def count(self, texts: Any) -> np.ndarray:
+        """Returns how many tokens each text has before it is cut, `<int64>[B]`."""
+        (single,) = self.rows(texts).values()
+        return self._preprocess.tokenize(self._prompted(single)).row_lengths().numpy() + 2
+
     def joined(self, outputs: list[np.ndarray], ids: dict[str, np.ndarray]) -> list[np.ndarray]:
         """Returns the outputs of texts, of those of their windows."""
         if self._description.stride is None:

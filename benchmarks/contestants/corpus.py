@@ -1,0 +1,102 @@
+"""What makes vectors of a whole file of texts; each in a process of its own."""
+
+import os
+import pathlib
+import tempfile
+
+import numpy as np
+
+# Under the names of the folders that `Writer` writes.
+MODEL, KERAS = "sentence_transformers", "model.keras"
+MAX_LENGTH = 128
+POOLING = "mean"
+
+
+class Writer:
+    """Writes one model for all contestants: the small checkpoint, with a mean over its tokens."""
+
+    def __init__(self, place: str):
+        from keras_bert_zh import SentenceEncoder, save_checkpoint
+
+        model = SentenceEncoder("small", POOLING, normalize=True, max_length=MAX_LENGTH)
+        save_checkpoint(model, pathlib.Path(place, MODEL), "huggingface")
+
+
+class Command:
+    """`embed`, as the command line runs it, from reading the file to the last Parquet file."""
+
+    def __init__(self, place: str, engine: str, dtype: str | None, workers: int | None = None):
+        from keras_bert_zh.corpus.job import embed_corpus
+        from keras_bert_zh.corpus.options import Options
+
+        self._embed = embed_corpus
+        self._workers = workers
+        self._options = Options(f"{place}/{MODEL}", engine=engine, dtype=dtype)
+
+    def embed(self, file: str) -> int:
+        with tempfile.TemporaryDirectory(dir=os.path.dirname(file)) as folder:
+            place = pathlib.Path(folder, "vectors")
+            return self._embed([file], place, self._options, workers=self._workers).vectors
+
+
+class Engine:
+    """The engine of `Command` alone: it is given batches of ids that are sorted by length."""
+
+    def __init__(self, place: str, engine: str, dtype: str | None):
+        from keras_bert_zh import ExportedModel, SentenceEncoder, export_model
+        from keras_bert_zh.corpus.model import FORMATS
+
+        model = SentenceEncoder(f"{place}/{MODEL}")
+        with tempfile.TemporaryDirectory() as folder:
+            written = export_model(model, f"{folder}/model", FORMATS[engine], dtype)
+            self._model = ExportedModel(written, engine)
+        self._batches: list[dict[str, np.ndarray]] = []
+
+    def prepare(self, file: str) -> None:
+        from keras_bert_zh.corpus.embedder import batches_by_tokens
+        from keras_bert_zh.corpus.options import Options
+
+        ids = {name: np.asarray(value) for name, value in _ids(self._model, file).items()}
+        lengths = ids["input_mask"].sum(1)
+        for places in batches_by_tokens(lengths, Options().batch_tokens):
+            longest = lengths[places].max()
+            batch = {name: value[places, :longest] for name, value in ids.items()}
+            self._batches.append(batch)
+
+    def embed(self, file: str) -> int:
+        return sum(len(self._model(batch)) for batch in self._batches)
+
+
+class Predict:
+    """`SentenceEncoder.predict`, in the order of the file."""
+
+    def __init__(self, place: str):
+        from keras_bert_zh import SentenceEncoder
+
+        self._model = SentenceEncoder(f"{place}/{MODEL}")
+
+    def embed(self, file: str) -> int:
+        return len(self._model.predict(_lines(file), batch_size=32, verbose=0))
+
+
+class SentenceTransformers:
+    """`encode` of sentence-transformers, which sorts by length."""
+
+    def __init__(self, place: str, dtype: str):
+        import torch
+        from sentence_transformers import SentenceTransformer
+
+        self._model = SentenceTransformer(
+            f"{place}/{MODEL}", device="cpu", model_kwargs={"dtype": getattr(torch, dtype)}
+        )
+
+    def embed(self, file: str) -> int:
+        return len(self._model.encode(_lines(file), batch_size=32, show_progress_bar=False))
+
+
+def _lines(file: str) -> list[str]:
+    return pathlib.Path(file).read_text(encoding="utf-8").splitlines()
+
+
+def _ids(model, file):
+    return model.preprocess(_lines(file))

@@ -1,0 +1,109 @@
+"""Texts to vectors: sorted by length, in batches of about as many tokens."""
+
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_bert_zh.engines.exported_model import ExportedModel
+from keras_bert_zh.export.description import read_description
+
+# The tokeniser is fastest on so many texts.
+_TOKENIZED_AT_ONCE = 1024
+
+
+class Embedded(NamedTuple):
+    """What became of texts.
+
+    Attributes:
+        vectors: `<float32>[N, D]`, in the order of the texts.
+        lengths: `<int32>[N]`, how many tokens each text has before it is cut, with `[CLS]`,
+            `[SEP]` and its prompt.
+        tokens: int, how many tokens were computed.
+    """
+
+    vectors: np.ndarray
+    lengths: np.ndarray
+    tokens: int
+
+
+class Embedder:
+    """Makes vectors of many texts.
+
+    Args:
+        folder: an exported model of texts that makes one vector of each.
+        engine: the engine that runs it.
+        batch_tokens: int, how many tokens a batch has at most; one text may have more.
+        threads: int, how many threads compute; `None` for as many as the engine takes by itself.
+            Those of TensorFlow are the process's, and must be set before it computes anything.
+
+    Attributes:
+        size: int, D.
+    """
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        engine: str | None,
+        batch_tokens: int,
+        threads: int | None = None,
+    ):
+        if threads is not None and read_description(folder).format == "savedmodel":
+            import tensorflow as tf
+
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            threads = None
+        self._model = ExportedModel(folder, engine, threads=threads)
+        self._batch_tokens = batch_tokens
+        self._longest = longest_of(folder)
+        found = self._model([""]) if self._model.preprocess is not None else None
+        if not isinstance(found, np.ndarray) or found.ndim != 2:
+            raise ValueError(
+                f"{folder} holds no model that makes one vector of each text: export a "
+                "SentenceEncoder."
+            )
+        self.size = found.shape[1]
+
+    def __call__(self, texts: Sequence[str]) -> Embedded:
+        starts = range(0, len(texts), _TOKENIZED_AT_ONCE)
+        counts = [self._model.count_tokens(texts[i : i + _TOKENIZED_AT_ONCE]) for i in starts]
+        lengths = np.concatenate([np.zeros(0, np.int32), *counts])
+        cut = lengths if self._longest is None else np.minimum(lengths, self._longest)
+        vectors = np.empty((len(texts), self.size), np.float32)
+        for places in batches_by_tokens(cut, self._batch_tokens):
+            vectors[places] = self._model([texts[place] for place in places])
+        return Embedded(vectors, lengths, int(cut.sum()))
+
+
+def longest_of(folder: pathlib.Path) -> int | None:
+    """Returns at how many tokens an exported model cuts texts; `None` for windows."""
+    described = read_description(folder)
+    if described.preprocess is None or described.stride is not None:
+        return None
+    return described.preprocess["max_length"]
+
+
+def batches_by_tokens(lengths: np.ndarray, most: int) -> Iterator[np.ndarray]:
+    """Yields the places of texts for each batch, those of about the same length together.
+
+    Args:
+        lengths: `<int>[N]`, how many tokens each text has.
+        most: int, how many tokens a batch has at most; one text may have more.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_bert_zh.corpus.embedder import batches_by_tokens
+    >>> [places.tolist() for places in batches_by_tokens(np.array([9, 2, 20, 3]), 10)]
+    [[1, 3], [0], [2]]
+    """
+    order = np.argsort(lengths, kind="stable")
+    begin = total = 0
+    for place, length in enumerate(lengths[order]):
+        if place > begin and total + length > most:
+            yield order[begin:place]
+            begin, total = place, 0
+        total += length
+    if len(order):
+        yield order[begin:]

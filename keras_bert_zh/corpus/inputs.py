@@ -1,0 +1,104 @@
+"""The files of a corpus: which ones there are, what they are called, how they are opened."""
+
+import contextlib
+import gzip
+import hashlib
+import io
+import os
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Any
+
+from keras_bert_zh.corpus.arrow import arrow
+
+FORMATS = (".txt", ".jsonl", ".csv", ".parquet")
+COMPRESSIONS = (".xz", ".gz", ".zst")
+ENDINGS = ", ".join(FORMATS) + "; all but the last also with " + ", ".join(COMPRESSIONS)
+
+
+def corpus_files(given: Sequence[str | os.PathLike]) -> dict[str, pathlib.Path]:
+    """Returns the files of a corpus by the names that they have in it.
+
+    Args:
+        given: paths of files, and of folders, whose files of a known format are taken, in all
+            folders inside of them. A file's name is its own, or its path inside of the folder.
+
+    Raises:
+        FileNotFoundError: if there is no such file, or no known file in a folder.
+        ValueError: if a file is of no known format, or two have one name.
+    """
+    found: dict[str, pathlib.Path] = {}
+    for path in map(pathlib.Path, given):
+        for name, file in _files_of(path):
+            if name in found:
+                raise ValueError(
+                    f"{found[name]} and {file} have both the name {name}, by which their rows are "
+                    "told apart: name a folder that holds both."
+                )
+            found[name] = file
+    return found
+
+
+def _files_of(path: pathlib.Path) -> Iterator[tuple[str, pathlib.Path]]:
+    if path.is_dir():
+        inside = [file for file in sorted(path.rglob("*")) if file.is_file() and _is_known(file)]
+        if not inside:
+            raise FileNotFoundError(f"{path} holds no file that ends in {ENDINGS}.")
+        yield from ((file.relative_to(path).as_posix(), file) for file in inside)
+        return
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {path}.")
+    if not _is_known(path):
+        raise ValueError(f"{path}: expected the name of a file that ends in {ENDINGS}.")
+    yield path.name, path
+
+
+def format_of(file: pathlib.Path) -> tuple[str, str | None]:
+    """Returns the format of a file and its compression, from the end of its name."""
+    ending = file.suffix.lower()
+    if ending in COMPRESSIONS:
+        return pathlib.Path(file.stem).suffix.lower(), ending
+    return ending, None
+
+
+def _is_known(file: pathlib.Path) -> bool:
+    format, compression = format_of(file)
+    is_hidden = file.name.startswith(".")
+    return format in FORMATS and not is_hidden and not (format == ".parquet" and compression)
+
+
+def digest_of(file: pathlib.Path) -> str:
+    """Returns the SHA-256 of what is stored."""
+    with open(file, "rb") as stored:
+        return hashlib.file_digest(stored, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def opened(file: pathlib.Path) -> Iterator[IO[bytes]]:
+    """Yields the bytes of a file, without its compression."""
+    import lzma  # Some builds of Python have none, and the rest of the package does without.
+
+    openers: dict[str | None, Callable[[Any], Any]] = {
+        None: lambda stored: stored,
+        ".gz": gzip.open,
+        ".xz": lzma.open,
+        ".zst": lambda stored: arrow().CompressedInputStream(stored, "zstd"),
+    }
+    with open(file, "rb") as stored, openers[format_of(file)[1]](stored) as content:
+        yield io.BufferedReader(_Pieces(content), 1 << 20)
+
+
+class _Pieces(io.RawIOBase):
+    """Reads piece by piece: where a file breaks off, what comes before is not lost."""
+
+    def __init__(self, content: Any):
+        self._content = content
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        # Of a piece that Arrow can't read whole, it gives nothing.
+        piece = self._content.read1(min(len(buffer), 1 << 14))
+        buffer[: len(piece)] = piece
+        return len(piece)

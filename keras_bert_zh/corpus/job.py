@@ -1,0 +1,131 @@
+"""A whole corpus: plan, model and workers, in a folder that one run at a time has."""
+
+import contextlib
+import itertools
+import os
+import pathlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from keras_bert_zh.corpus.embedder import Embedder
+from keras_bert_zh.corpus.inputs import corpus_files
+from keras_bert_zh.corpus.model import CALIBRATED_ON, make_model
+from keras_bert_zh.corpus.names import LOCK, MODEL, PLAN
+from keras_bert_zh.corpus.options import Options
+from keras_bert_zh.corpus.plan import Plan, check_same, make_plan, read_plan
+from keras_bert_zh.corpus.rows import BreaksOffError, rows_of
+from keras_bert_zh.corpus.run import Compute, Done, write_vectors
+
+# Called with how many rows there are, how many of them are done now, how many tokens were computed
+# for these, and how many of them were rejected.
+Progress = Callable[[int, int, int, int], Any]
+
+
+def embed_corpus(
+    inputs: Sequence[str | os.PathLike],
+    folder: pathlib.Path,
+    options: Options,
+    *,
+    workers: int | None = None,
+    address: str | None = None,
+    progress: Progress = lambda *counts: None,
+) -> Done:
+    """Writes the vectors of all rows of some files to a folder, as Parquet.
+
+    Rows are read in chunks, and the vectors of each are written whole or not at all. A run that
+    was stopped, however it was, goes on where it was when it is called again: each row has one
+    vector, or a reason in `rejects.jsonl` why it has none.
+
+    Args:
+        inputs: paths of files, or of folders of them.
+        folder: where to.
+        options: what the vectors depend on. A second run in a folder must have the same ones.
+        workers: int, on how many workers of Ray to compute. `None`: in this process, or with
+            `address` on as many as there is room for.
+        address: str, the Ray cluster to join. `None` starts Ray on this machine, for `workers`.
+        progress: called when reading has ended and after each chunk.
+
+    Raises:
+        ValueError: if the folder holds the vectors of other files or options, or another run is at
+            work in it.
+        FileExistsError: if it holds something else.
+        OSError: if something can't be read or written.
+        ImportError: if an extra is needed that is not installed.
+        RuntimeError: if a worker dies again and again.
+    """
+    files = corpus_files(inputs)
+    _check_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone_in(folder):
+        plan = make_plan(files, options)
+        before = read_plan(folder)
+        if before is None:
+            _begin(plan, files, folder, options)
+        else:
+            check_same(folder, before, plan)
+        with _computing(folder, options, workers, address) as compute:
+            return write_vectors(plan, files, folder, compute, progress)
+
+
+def _begin(
+    plan: Plan, files: Mapping[str, pathlib.Path], folder: pathlib.Path, options: Options
+) -> None:
+    """Writes the model and then the plan, before which there is no run to go on with."""
+    shutil.rmtree(folder / MODEL, ignore_errors=True)
+    texts = itertools.islice(_texts(files, options), CALIBRATED_ON)
+    make_model(folder / MODEL, options, texts)
+    plan.write(folder)
+
+
+def _texts(files: Mapping[str, pathlib.Path], options: Options) -> Iterator[str]:
+    for file in files.values():
+        with contextlib.suppress(BreaksOffError):
+            for row in rows_of(file, options.column, options.keep):
+                if row.text:
+                    yield row.text
+
+
+@contextlib.contextmanager
+def _computing(
+    folder: pathlib.Path, options: Options, workers: int | None, address: str | None
+) -> Iterator[Compute]:
+    """Yields what makes vectors of chunks: this process, or workers of Ray."""
+    arguments = (folder / MODEL, options.engine, options.batch_tokens)
+    if workers is None and address is None:
+        embedder = Embedder(*arguments)
+        yield lambda works: ((work, embedder(work.texts)) for work in works)
+        return
+    from keras_bert_zh.corpus.on_ray import on_workers  # Which few need.
+
+    with on_workers(*arguments, workers, address) as compute:
+        yield compute
+
+
+def _check_folder(folder: pathlib.Path) -> None:
+    """Raises an error if a folder holds something else than a corpus."""
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file, and a folder is written. Name another.")
+    if folder.is_dir() and not (folder / PLAN).exists():
+        # What is hidden is what a killed run has begun.
+        names = (entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+        strange = sorted(name for name in names if name not in (LOCK, MODEL))
+        if strange:
+            raise FileExistsError(
+                f"{folder} is not empty, and holds {strange[0]} and no {PLAN}: name another folder."
+            )
+
+
+@contextlib.contextmanager
+def _alone_in(folder: pathlib.Path) -> Iterator[None]:
+    """Lets no other run into a folder; the lock ends with this process, even if it is killed."""
+    import fcntl  # Windows has none, and neither has it tensorflow-text.
+
+    with open(folder / LOCK, "w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"Another run is at work in {folder}: wait for its end, or name another folder."
+            ) from error
+        yield

@@ -1,0 +1,56 @@
+"""What the vectors of a corpus depend on, beside its files."""
+
+import dataclasses
+import os
+from typing import Any
+
+from keras_bert_zh.corpus.names import COLUMNS
+from keras_bert_zh.corpus.rows import Column
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What the vectors of a corpus depend on. All of it is written into the plan.
+
+    Args:
+        checkpoint: str, what `SentenceEncoder` takes, or a folder that `export_model` wrote.
+        column: the column that holds the texts; an int for CSV without a header.
+        keep: tuple of str, columns that are written beside the vectors, as strings.
+        pooling, normalize, prompt, max_length: as in SentenceEncoder.
+        truncate: bool, whether longer texts are cut; without it they are rejected.
+        engine: str, what computes. `None`: `"tensorflow"`, or the first one of an exported model.
+        dtype: str, as in `export_model`.
+        half: bool, whether vectors are written in float16.
+        chunk_rows: int, how many rows go into one file.
+        batch_tokens: int, how many tokens are computed at once.
+
+    Raises:
+        ValueError: if `keep` names a column twice, or one that is written anyway.
+    """
+
+    checkpoint: str = "small"
+    column: Column = "text"
+    keep: tuple[str, ...] = ()
+    pooling: str | None = None
+    normalize: bool | None = None
+    prompt: str | None = None
+    max_length: int | None = None
+    truncate: bool = True
+    engine: str | None = None
+    dtype: str | None = None
+    half: bool = False
+    chunk_rows: int = 4096
+    batch_tokens: int = 4096
+
+    def __post_init__(self) -> None:
+        if {*self.keep} & {*COLUMNS} or len({*self.keep}) < len(self.keep):
+            raise ValueError(
+                f"Columns to keep are {', '.join(self.keep)}: name each once, and none of "
+                f"{', '.join(COLUMNS)}, which are written anyway."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the options as JSON has them, a path of a checkpoint as a whole path."""
+        source = self.checkpoint
+        whole = os.path.realpath(source) if os.path.exists(source) else source
+        return dataclasses.asdict(self) | {"keep": [*self.keep], "checkpoint": whole}

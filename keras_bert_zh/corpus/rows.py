@@ -1,0 +1,228 @@
+"""The rows of a file of a corpus, one after the other, and what is wrong with bad ones."""
+
+import csv
+import gzip
+import io
+import json
+import pathlib
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import IO, Any, NamedTuple
+
+from keras_bert_zh.corpus.arrow import arrow, parquet
+from keras_bert_zh.corpus.inputs import format_of, opened
+
+# Longer rows are rejected: memory must not grow with what a file happens to hold.
+MOST_BYTES = 1 << 24
+
+# A column: its name, or its number in a CSV file without a header.
+Column = str | int
+
+
+class Row(NamedTuple):
+    """A row of a file.
+
+    Attributes:
+        number: int, counted from 0; in a file of lines, that of the line.
+        text: str, or `None` for a row that is rejected.
+        kept: the other columns asked for, as str or `None`.
+        reason: str, why it is rejected, or `None`.
+    """
+
+    number: int
+    text: str | None
+    kept: tuple[str | None, ...] = ()
+    reason: str | None = None
+
+
+class BreaksOffError(Exception):
+    """A file can't be read any further.
+
+    Args:
+        number: int, that of the first row that is lost.
+        reason: str.
+    """
+
+    def __init__(self, number: int, reason: str):
+        super().__init__(reason)
+        self.number, self.reason = number, reason
+
+
+def rows_of(file: pathlib.Path, column: Column, keep: Sequence[str]) -> Iterator[Row]:
+    """Yields the rows of a file.
+
+    Args:
+        file: the file, whose format is told from the end of its name.
+        column: where the texts are. A .txt file has texts alone, one a line, as `"text"`.
+        keep: the names of other columns.
+
+    Raises:
+        BreaksOffError: where the file is damaged, or ends too early.
+        ValueError: if the file has no such column.
+    """
+    format, _ = format_of(file)
+    if format == ".parquet":
+        yield from _parquet_rows(file, column, keep)
+        return
+    read = {".txt": _text_rows, ".jsonl": _json_rows, ".csv": _csv_rows}[format]
+    import lzma
+
+    after = 0
+    try:
+        with opened(file) as content:
+            for row in read(file, content, column, keep):
+                after = row.number + 1
+                yield row
+    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error, csv.Error) as error:
+        raise BreaksOffError(after, f"{error}") from error
+    except OSError as error:
+        if error.errno is not None:  # The system's: a disk that fails, and so on.
+            raise
+        raise BreaksOffError(after, f"{error}") from error  # Arrow's, of a compressed file.
+
+
+def _lines(content: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
+    """Yields the number of each line, and the line, or `None` for one that is too long."""
+    number = 0
+    while line := content.readline(MOST_BYTES + 2):
+        is_whole = line.endswith(b"\n")
+        text = line.removesuffix(b"\n").removesuffix(b"\r")
+        if number == 0:
+            text = text.removeprefix(b"\xef\xbb\xbf")
+        yield number, text if len(text) <= MOST_BYTES else None
+        while line and not is_whole:
+            line = content.readline(MOST_BYTES)
+            is_whole = line.endswith(b"\n")
+        number += 1
+
+
+def _text_rows(file, content, column, keep):
+    if column != "text" or any(name != "text" for name in keep):
+        names = ", ".join(repr(name) for name in (column, *keep) if name != "text")
+        raise ValueError(
+            f"{file} has one column, 'text', and {names} was asked for. Leave that out, or name a "
+            "file that has it."
+        )
+    for number, line in _lines(content):
+        if line is None:
+            yield _too_long(number)
+            continue
+        yield _row(number, line, [line] * len(keep))
+
+
+def _json_rows(file, content, column, keep):
+    for number, line in _lines(content):
+        if line is None:
+            yield _too_long(number)
+            continue
+        if not line.strip():
+            continue
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else "not JSON"
+            yield Row(number, None, reason=f"{reason}: {error}")
+            continue
+        if not isinstance(found, dict):
+            yield Row(number, None, reason="no JSON object")
+        elif column not in found:
+            yield Row(number, None, reason=f"has no {column!r}")
+        else:
+            yield _row(number, found[column], [found.get(name) for name in keep])
+
+
+def _csv_rows(file, content, column, keep):
+    # What is not UTF-8 becomes half surrogates, by which its row is found.
+    text = io.TextIOWrapper(content, "utf-8-sig", errors="surrogateescape", newline="")
+    limit = csv.field_size_limit(MOST_BYTES)
+    try:
+        reader = csv.reader(text, strict=True)
+        header: Sequence[Any] = ()
+        number = 0
+        for cells in reader:
+            if not cells:
+                continue
+            if not header:
+                has_names = isinstance(column, str)
+                header = cells if has_names else range(len(cells))
+                places = [_place(file, name, header) for name in (column, *keep)]
+                if has_names:
+                    continue
+            if len(cells) != len(header):
+                reason = f"has {len(cells)} columns, expected {len(header)}"
+                yield Row(number, None, reason=reason)
+            else:
+                value, *kept = (cells[place] for place in places)
+                yield _row(number, value, kept)
+            number += 1
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _parquet_rows(file, column, keep):
+    arrow_errors = (arrow().ArrowInvalid, OSError)
+    try:
+        stored = parquet().ParquetFile(file, memory_map=True)
+    except arrow_errors as error:
+        if getattr(error, "errno", None) is not None:
+            raise
+        raise BreaksOffError(0, f"{error}") from error
+    with stored:
+        schema = stored.schema_arrow
+        for name in (column, *keep):
+            _place(file, name, schema.names)
+        number = 0
+        try:
+            for batch in stored.iter_batches(256, columns=[column, *keep]):
+                columns = [_values(batch.column(name)) for name in (column, *keep)]
+                for value, *kept in zip(*columns, strict=True):
+                    yield _row(number, value, kept)
+                    number += 1
+        except arrow_errors as error:
+            raise BreaksOffError(number, f"{error}") from error
+
+
+def _values(array):
+    """Returns Python values; strings as bytes, since Parquet does not say that they are UTF-8."""
+    types = arrow().types
+    if types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if types.is_string(array.type) or types.is_large_string(array.type):
+        array = array.cast(arrow().large_binary())
+    return array.to_pylist()
+
+
+def _place(file: pathlib.Path, column: Column, header: Sequence[Any]) -> int:
+    if column not in header:
+        there = ", ".join(map(repr, header)) or "none"
+        raise ValueError(f"{file} has no column {column!r}; there are {there}. Name one of these.")
+    return list(header).index(column)
+
+
+def _too_long(number: int) -> Row:
+    return Row(number, None, reason=f"longer than {MOST_BYTES:,} bytes")
+
+
+def _row(number: int, value: Any, kept: Sequence[Any]) -> Row:
+    """Returns a row, rejected where its text is no string of whole characters."""
+    if value is None:
+        return Row(number, None, reason="no text: null")
+    if not isinstance(value, str | bytes):
+        return Row(number, None, reason=f"no text: {type(value).__name__}")
+    try:
+        text = value.decode() if isinstance(value, bytes) else value
+        size = len(text.encode())
+    except UnicodeError as error:
+        return Row(number, None, reason=f"not UTF-8: {error}")
+    if size > MOST_BYTES:
+        return _too_long(number)
+    return Row(number, text, tuple(map(_kept, kept)))
+
+
+def _kept(value: Any) -> str | None:
+    """Returns a kept value as a string: others than strings as JSON."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    return None if value is None else json.dumps(value, ensure_ascii=False, default=str)

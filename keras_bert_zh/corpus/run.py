@@ -1,0 +1,160 @@
+"""The run over a corpus: reads rows, has vectors made of them, and writes chunk after chunk."""
+
+import json
+import pathlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from keras_bert_zh.corpus.chunk_files import read_chunk, write_chunk
+from keras_bert_zh.corpus.embedder import Embedded, longest_of
+from keras_bert_zh.corpus.names import MODEL, REJECTS
+from keras_bert_zh.corpus.plan import Chunk, Input, Plan
+from keras_bert_zh.corpus.rows import BreaksOffError, Row, rows_of
+from keras_bert_zh.files.new_file import new_file
+
+
+class Work(NamedTuple):
+    """A chunk with its rows."""
+
+    chunk: Chunk
+    rows: list[Row]
+
+    @property
+    def texts(self) -> list[str]:
+        return [row.text for row in self.rows if row.text is not None]
+
+
+# What makes vectors: takes chunks with their rows, and returns each of them with what became of its
+# texts, in any order.
+Compute = Callable[[Iterable[Work]], Iterable[tuple[Work, Embedded]]]
+
+
+class Done(NamedTuple):
+    """What a run came to.
+
+    Attributes:
+        vectors: int, how many rows have a vector, with those of runs before.
+        rejected: int, how many rows have none.
+        broken: the files that break off.
+    """
+
+    vectors: int
+    rejected: int
+    broken: list[str]
+
+
+def write_vectors(
+    plan: Plan,
+    files: Mapping[str, pathlib.Path],
+    folder: pathlib.Path,
+    compute: Compute,
+    progress: Callable[[int, int, int, int], Any],
+) -> Done:
+    """Writes the vectors of all chunks that are not there yet, and the list of rejected rows.
+
+    Args:
+        plan: what is to be done.
+        files: the files by their names.
+        folder: where to.
+        compute: what makes vectors.
+        progress: called after each chunk with how many rows there are in all, how many of them it
+            has, how many tokens were computed for these, and how many of them were rejected; at
+            first for all chunks that are there.
+
+    Raises:
+        ValueError: if a file has changed, or a chunk is not one of this plan.
+        OSError: if something can't be read or written.
+    """
+    options, digest = plan.options, plan.digest
+    most = None if options["truncate"] else longest_of(folder / MODEL)
+    missing, there, rejected = set(), 0, 0
+    for chunk in plan.all_chunks():
+        written = read_chunk(folder, chunk, digest)
+        if written is None:
+            missing.add(chunk.name)
+        else:
+            there, rejected = there + chunk.end - chunk.first, rejected + len(written.rejects)
+    progress(plan.rows, there, 0, rejected)
+    for work, found in compute(_works(plan, files, missing)):
+        kept = np.array([most is None or length <= most for length in found.lengths], bool)
+        rows = _without_long(work.rows, found.lengths, most)
+        vectors = found.vectors[kept].astype(np.float16 if options["half"] else np.float32)
+        write_chunk(folder, work.chunk, digest, rows, vectors, keep=options["keep"])
+        rejected = sum(row.reason is not None for row in rows)
+        progress(plan.rows, work.chunk.end - work.chunk.first, found.tokens, rejected)
+    return _finish(plan, folder, digest)
+
+
+def _works(plan: Plan, files: Mapping[str, pathlib.Path], missing: set[str]) -> Iterator[Work]:
+    """Yields the chunks that are missing with their rows, file after file."""
+    options = plan.options
+    for number, file in enumerate(plan.inputs):
+        chunks = plan.chunks(number)
+        if missing.isdisjoint(chunk.name for chunk in chunks):
+            continue
+        rows = _known_rows(rows_of(files[file.name], options["column"], options["keep"]), file)
+        row = next(rows, None)
+        for chunk in chunks:
+            wanted = chunk.name in missing
+            found = []
+            while row is not None and row.number < chunk.end:
+                if wanted:
+                    found.append(row)
+                row = next(rows, None)
+            if wanted:
+                yield Work(chunk, found)
+
+
+def _known_rows(rows: Iterator[Row], file: Input) -> Iterator[Row]:
+    """Yields the rows of a file, which must end as the plan says that it ends."""
+    count, broken = 0, False
+    try:
+        for row in rows:
+            count = row.number + 1
+            yield row
+    except BreaksOffError:
+        broken = True
+    if (count, broken) != (file.rows, file.broken is not None):
+        raise ValueError(
+            f"{file.name} has changed while it was read: it had {file.rows} rows and has {count}. "
+            "Run again when it stays as it is."
+        )
+
+
+def _without_long(rows: Sequence[Row], lengths: np.ndarray, most: int | None) -> list[Row]:
+    """Returns rows of which those are rejected that have more tokens than are read."""
+    left = iter(lengths)
+    checked = []
+    for row in rows:
+        length = next(left) if row.reason is None else 0
+        if most is not None and length > most:
+            reason = f"{length} tokens, and {most} are read"
+            checked.append(row._replace(text=None, reason=reason))
+        else:
+            checked.append(row)
+    return checked
+
+
+def _finish(plan: Plan, folder: pathlib.Path, digest: str) -> Done:
+    """Writes the list of rejected rows, from what the chunks say."""
+    vectors = rejected = 0
+    with new_file(folder / REJECTS) as new, open(new, "w", encoding="utf-8") as output:
+
+        def reject(source: str, row: int, reason: str) -> None:
+            line = {"source": source, "row": row, "reason": reason}
+            output.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+        for number, file in enumerate(plan.inputs):
+            for chunk in plan.chunks(number):
+                written = read_chunk(folder, chunk, digest)
+                if written is None:
+                    raise FileNotFoundError(f"{folder / chunk.name} is gone: run again.")
+                vectors, rejected = vectors + written.vectors, rejected + len(written.rejects)
+                for row, reason in written.rejects:
+                    reject(file.name, row, reason)
+            if file.broken is not None:
+                reject(file.name, file.rows, f"the file breaks off here: {file.broken}")
+    broken = [file.name for file in plan.inputs if file.broken is not None]
+    return Done(vectors, rejected, broken)

@@ -1,0 +1,68 @@
+"""Search in the vectors of a corpus: all of them are compared, from memory that maps the files."""
+
+import heapq
+import pathlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_bert_zh.corpus.chunk_files import batches_in
+from keras_bert_zh.corpus.names import COLUMNS
+
+
+class Found(NamedTuple):
+    """A row that is close to a query.
+
+    Attributes:
+        score: float, the cosine of both vectors.
+        source: str, the name of the file that has the row.
+        row: int, its number, counted from 0.
+        kept: dict of str, the columns that were kept.
+    """
+
+    score: float
+    source: str
+    row: int
+    kept: dict[str, str | None]
+
+
+def search(folder: pathlib.Path, query: np.ndarray, top: int, keep: Sequence[str]) -> list[Found]:
+    """Returns the rows whose vectors have the largest cosine with that of a query.
+
+    Args:
+        folder: that of the corpus.
+        query: `<float32>[D]`.
+        top: int, how many rows.
+        keep: the names of the columns that were kept.
+    """
+    query = query / max(np.linalg.norm(query), np.finfo(np.float32).tiny)
+    best: list[tuple[float, int, Found]] = []
+    number = 0
+    for file in sorted(folder.glob("*.parquet")):
+        for batch in batches_in(file, (*COLUMNS, *keep)):
+            vectors = batch.column("vector").flatten().to_numpy().reshape(len(batch), -1)
+            scores = _cosines(vectors, query)
+            for place in np.argsort(-scores, kind="stable")[:top]:
+                score = float(scores[place])
+                number += 1
+                if len(best) == top and score <= best[0][0]:
+                    break
+                cells = {name: batch.column(name)[place].as_py() for name in keep}
+                found = Found(
+                    score,
+                    batch.column("source")[place].as_py(),
+                    batch.column("row")[place].as_py(),
+                    cells,
+                )
+                # The number tells equal scores apart: the first row comes first.
+                heapq.heappush(best, (score, -number, found))
+                if len(best) > top:
+                    heapq.heappop(best)
+    return [found for *_, found in sorted(best, key=lambda one: one[:2], reverse=True)]
+
+
+def _cosines(vectors: np.ndarray, query: np.ndarray) -> np.ndarray:
+    vectors = vectors.astype(np.float32, copy=False)
+    sizes = np.linalg.norm(vectors, axis=1)
+    return vectors @ query / np.maximum(sizes, np.finfo(np.float32).tiny)
