@@ -13,7 +13,7 @@ from keras_bert_zh.corpus.inputs import corpus_files
 from keras_bert_zh.corpus.model import CALIBRATED_ON, make_model
 from keras_bert_zh.corpus.names import LOCK, MODEL, PLAN
 from keras_bert_zh.corpus.options import Options
-from keras_bert_zh.corpus.plan import Plan, check_same, make_plan, read_plan
+from keras_bert_zh.corpus.plan import check_same, make_plan, read_plan
 from keras_bert_zh.corpus.rows import BreaksOffError, rows_of
 from keras_bert_zh.corpus.run import Compute, Done, write_vectors
 
@@ -60,22 +60,17 @@ def embed_corpus(
     with _alone_in(folder):
         plan = make_plan(files, options)
         before = read_plan(folder)
-        if before is None:
-            _begin(plan, files, folder, options)
-        else:
+        if before is not None:
             check_same(folder, before, plan)
+        else:
+            shutil.rmtree(folder / MODEL, ignore_errors=True)
+            texts = itertools.islice(_texts(files, options), CALIBRATED_ON)
+            make_model(folder / MODEL, options, texts)
         with _computing(folder, options, workers, address) as compute:
+            if before is None:
+                # Not before it is known that the model runs: options can be corrected until then.
+                plan.write(folder)
             return write_vectors(plan, files, folder, compute, progress)
-
-
-def _begin(
-    plan: Plan, files: Mapping[str, pathlib.Path], folder: pathlib.Path, options: Options
-) -> None:
-    """Writes the model and then the plan, before which there is no run to go on with."""
-    shutil.rmtree(folder / MODEL, ignore_errors=True)
-    texts = itertools.islice(_texts(files, options), CALIBRATED_ON)
-    make_model(folder / MODEL, options, texts)
-    plan.write(folder)
 
 
 def _texts(files: Mapping[str, pathlib.Path], options: Options) -> Iterator[str]:

@@ -39,7 +39,8 @@ def on_workers(
 
     Raises:
         ImportError: if Ray is not installed.
-        RuntimeError: if a chunk ends its worker again and again.
+        RuntimeError: if the workers can't run the model, or a chunk ends its worker again and
+            again.
     """
     ray = _ray()
     # Ray tells its makers of each start, unless it is told not to.
@@ -54,9 +55,20 @@ def on_workers(
         files = [ray.put({file.relative_to(model): file.read_bytes() for file in _files(model)})]
         actor = ray.remote(num_cpus=threads, max_restarts=-1, max_task_retries=_RETRIES)(_Worker)
         pool = [actor.remote(files, engine, batch_tokens, threads) for _ in range(count)]
+        _wait_for_one(ray, pool)
         yield lambda works: _computed(ray, pool, works)
     finally:
         ray.shutdown()
+
+
+def _wait_for_one(ray: Any, pool: list[Any]) -> None:
+    """Waits for the first worker, so that what is wrong with the model is known at once."""
+    (ready,), _ = ray.wait([actor.size.remote() for actor in pool], num_returns=1)
+    try:
+        ray.get(ready)
+    except ray.exceptions.ActorDiedError as error:
+        reason = f"{error}".strip().splitlines()[-1]
+        raise RuntimeError(f"The workers can't run the model: {reason}") from error
 
 
 def _computed(ray: Any, pool: list[Any], works: Iterable[Work]) -> Iterator[tuple[Work, Embedded]]:
@@ -94,6 +106,9 @@ class _Worker:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content)
             self._embedder = Embedder(pathlib.Path(place), engine, batch_tokens, threads)
+
+    def size(self):
+        return self._embedder.size
 
     def embed(self, texts):
         return self._embedder(texts)

@@ -63,7 +63,7 @@ def test_from_the_command_line(run, corpus, exported, model, tmp_path):
 
 def test_errors_of_the_command_line(run, corpus, exported, tmp_path):
     folder = tmp_path / "vectors"
-    arguments = ("embed", corpus, "--output", folder, "--checkpoint", exported)
+    arguments = ("--output", folder, "--checkpoint", exported)
     for more, message in {
         ("--chunk-rows", "0"): "--chunk-rows must be an int of at least 1",
         ("--keep", "row"): "none of source, row, vector",
@@ -71,7 +71,7 @@ def test_errors_of_the_command_line(run, corpus, exported, tmp_path):
         ("--engine", "openvino"): "engine must be 'tensorflow'",
         ("--column", "title"): "has one column, 'text'",
     }.items():
-        status, _, errors = run(*arguments, *more)
+        status, _, errors = run("embed", corpus, *arguments, *more)
         assert (status, errors.count("\n")) == (2, 1), errors
         assert message in errors
     status, _, errors = run("search", tmp_path, "好")
@@ -79,7 +79,7 @@ def test_errors_of_the_command_line(run, corpus, exported, tmp_path):
     assert "which embed writes beside vectors" in errors
     corpus.write_bytes(b"")
     (tmp_path / "cut.jsonl.xz").write_bytes(b"\xfd7zXZ\x00")
-    status, output, _ = run(*arguments, tmp_path / "cut.jsonl.xz")
+    status, output, _ = run("embed", corpus, tmp_path / "cut.jsonl.xz", *arguments)
     assert status == 3
     assert output.endswith("cut.jsonl.xz breaks off: what it lacks has no vectors.\n")
 
