@@ -48,6 +48,7 @@ bench: .venv/dev bench-peers
 	$(PEERS)/python -m benchmarks.engines
 	$(PEERS)/python -m benchmarks.finetune
 	$(PEERS)/python -m benchmarks.growth
+	$(PEERS)/python -m benchmarks.corpus
 
 # Several gigabytes, in an environment of their own: they must not move what the tests run with.
 bench-peers: .venv-peers/installed

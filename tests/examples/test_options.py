@@ -21,6 +21,7 @@ PROGRAMS = [
     "fill_mask",
     "match_pairs",
     "pretrain_masked_lm",
+    "search_corpus",
     "tag_entities",
 ]
 RECIPES = ["__main__", "curve", "review_text", "scores"]
