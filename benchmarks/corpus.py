@@ -162,7 +162,7 @@ def show(seconds: dict[str, list[float]], rows: int, rounds: int) -> str:
 
 
 def kill(file: pathlib.Path, rows: int, kills: int) -> str:
-    """Returns what 20 runs that were killed, and one that was not, have left."""
+    """Returns what runs that were killed, and one that was not, have left."""
     import pyarrow.parquet as pq
 
     folder = file.with_name("vectors")

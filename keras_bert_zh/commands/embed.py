@@ -100,12 +100,12 @@ def run(arguments: argparse.Namespace) -> int:
     for name, least in {"chunk_rows": 1, "batch_tokens": 1, "workers": 1, "max_length": 2}.items():
         if getattr(arguments, name) is not None:
             check_int(f"--{name.replace('_', '-')}", getattr(arguments, name), least)
-    folder = check_path_to_write("--output", arguments.output)
+    folder = check_path_to_write("folder", arguments.output)
     arrow()
     column = arguments.column
     options = Options(
         checkpoint=arguments.checkpoint,
-        column=int(column) if column.isdigit() else column,
+        column=int(column) if column.isdecimal() and column.isascii() else column,
         keep=tuple(arguments.keep),
         pooling=_POOLINGS.get(arguments.pooling),
         normalize=arguments.normalize,

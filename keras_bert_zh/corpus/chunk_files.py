@@ -49,9 +49,13 @@ def write_chunk(
     said = {"plan": plan, "rejects": rejects}
     table = pa.table(columns).replace_schema_metadata({_KEY: json.dumps(said)})
     with new_file(folder / chunk.name) as file:
-        # Numbers of vectors do not compress, and so are read as they are stored.
+        # Vectors hardly compress, and so are read as they are stored.
+        others = dict.fromkeys(("source", "row", *keep), "zstd")
         parquet().write_table(
-            table, file, use_dictionary=["source"], compression={"vector.list.element": "none"}
+            table,
+            file,
+            use_dictionary=["source"],
+            compression=others | {"vector.list.element": "none"},
         )
 
 
@@ -79,7 +83,7 @@ def read_chunk(folder: pathlib.Path, chunk: Chunk, plan: str) -> Written | None:
     try:
         metadata = parquet().read_metadata(file)
         said = json.loads(metadata.metadata[_KEY])
-    except (arrow().ArrowInvalid, KeyError, TypeError, ValueError) as error:
+    except (arrow().ArrowInvalid, OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{file} is damaged, or no file of this corpus: delete it, and run again."
         ) from error

@@ -12,13 +12,16 @@ from keras_bert_zh.export.description import read_description
 # The tokeniser is fastest on so many texts.
 _TOKENIZED_AT_ONCE = 1024
 
+# A batch has as many rows as there would be of so many tokens, if its rows are shorter.
+_LEAST = 16
+
 
 class Embedded(NamedTuple):
     """What became of texts.
 
     Attributes:
         vectors: `<float32>[N, D]`, in the order of the texts.
-        lengths: `<int32>[N]`, how many tokens each text has before it is cut, with `[CLS]`,
+        lengths: `<int64>[N]`, how many tokens each text has before it is cut, with `[CLS]`,
             `[SEP]` and its prompt.
         tokens: int, how many tokens were computed.
     """
@@ -67,8 +70,10 @@ class Embedder:
 
     def __call__(self, texts: Sequence[str]) -> Embedded:
         starts = range(0, len(texts), _TOKENIZED_AT_ONCE)
-        counts = [self._model.count_tokens(texts[i : i + _TOKENIZED_AT_ONCE]) for i in starts]
-        lengths = np.concatenate([np.zeros(0, np.int32), *counts])
+        counts: list[np.ndarray] = [
+            self._model.count_tokens(texts[i : i + _TOKENIZED_AT_ONCE]) for i in starts
+        ]
+        lengths = np.concatenate([np.zeros(0, np.int64), *counts])
         cut = lengths if self._longest is None else np.minimum(lengths, self._longest)
         vectors = np.empty((len(texts), self.size), np.float32)
         for places in batches_by_tokens(cut, self._batch_tokens):
@@ -89,19 +94,21 @@ def batches_by_tokens(lengths: np.ndarray, most: int) -> Iterator[np.ndarray]:
 
     Args:
         lengths: `<int>[N]`, how many tokens each text has.
-        most: int, how many tokens a batch has at most; one text may have more.
+        most: int, how many tokens a batch has at most, each text counted as 16 or more; one text
+            may have more.
 
     Example:
 
     >>> import numpy as np
     >>> from keras_bert_zh.corpus.embedder import batches_by_tokens
-    >>> [places.tolist() for places in batches_by_tokens(np.array([9, 2, 20, 3]), 10)]
+    >>> [places.tolist() for places in batches_by_tokens(np.array([19, 2, 40, 3]), 32)]
     [[1, 3], [0], [2]]
     """
     order = np.argsort(lengths, kind="stable")
     begin = total = 0
     for place, length in enumerate(lengths[order]):
-        if place > begin and total + length > most:
+        is_full = total + length > most or (place - begin) * _LEAST >= most
+        if place > begin and is_full:
             yield order[begin:place]
             begin, total = place, 0
         total += length

@@ -16,20 +16,29 @@ COMPRESSIONS = (".xz", ".gz", ".zst")
 ENDINGS = ", ".join(FORMATS) + "; all but the last also with " + ", ".join(COMPRESSIONS)
 
 
-def corpus_files(given: Sequence[str | os.PathLike]) -> dict[str, pathlib.Path]:
+def corpus_files(
+    given: Sequence[str | os.PathLike], output: pathlib.Path | None = None
+) -> dict[str, pathlib.Path]:
     """Returns the files of a corpus by the names that they have in it.
 
     Args:
         given: paths of files, and of folders, whose files of a known format are taken, in all
-            folders inside of them. A file's name is its own, or its path inside of the folder.
+            folders inside of them that are not hidden. A file's name is its own, or its path
+            inside of the folder.
+        output: a folder that is left out, wherever it is.
 
     Raises:
         FileNotFoundError: if there is no such file, or no known file in a folder.
-        ValueError: if a file is of no known format, or two have one name.
+        ValueError: if a file is of no known format or its name is not UTF-8, or two have one name.
     """
     found: dict[str, pathlib.Path] = {}
     for path in map(pathlib.Path, given):
-        for name, file in _files_of(path):
+        for name, file in _files_of(path, output):
+            if not name.isprintable():
+                raise ValueError(
+                    f"The name {name!r} is not UTF-8, or has characters that can't be printed: "
+                    "rename the file."
+                )
             if name in found:
                 raise ValueError(
                     f"{found[name]} and {file} have both the name {name}, by which their rows are "
@@ -39,9 +48,19 @@ def corpus_files(given: Sequence[str | os.PathLike]) -> dict[str, pathlib.Path]:
     return found
 
 
-def _files_of(path: pathlib.Path) -> Iterator[tuple[str, pathlib.Path]]:
+def _files_of(
+    path: pathlib.Path, output: pathlib.Path | None
+) -> Iterator[tuple[str, pathlib.Path]]:
     if path.is_dir():
-        inside = [file for file in sorted(path.rglob("*")) if file.is_file() and _is_known(file)]
+        left_out = None if output is None else output.resolve()
+        inside = [
+            file
+            for file in sorted(path.rglob("*"))
+            if file.is_file()
+            and _is_known(file)
+            and not any(part.startswith(".") for part in file.relative_to(path).parts)
+            and (left_out is None or not file.resolve().is_relative_to(left_out))
+        ]
         if not inside:
             raise FileNotFoundError(f"{path} holds no file that ends in {ENDINGS}.")
         yield from ((file.relative_to(path).as_posix(), file) for file in inside)
@@ -63,8 +82,7 @@ def format_of(file: pathlib.Path) -> tuple[str, str | None]:
 
 def _is_known(file: pathlib.Path) -> bool:
     format, compression = format_of(file)
-    is_hidden = file.name.startswith(".")
-    return format in FORMATS and not is_hidden and not (format == ".parquet" and compression)
+    return format in FORMATS and not (format == ".parquet" and compression)
 
 
 def digest_of(file: pathlib.Path) -> str:

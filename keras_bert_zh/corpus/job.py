@@ -13,7 +13,7 @@ from keras_bert_zh.corpus.inputs import corpus_files
 from keras_bert_zh.corpus.model import CALIBRATED_ON, make_model
 from keras_bert_zh.corpus.names import LOCK, MODEL, PLAN
 from keras_bert_zh.corpus.options import Options
-from keras_bert_zh.corpus.plan import check_same, make_plan, read_plan
+from keras_bert_zh.corpus.plan import check_same, make_plan, read_plan, renewed_plan
 from keras_bert_zh.corpus.rows import BreaksOffError, rows_of
 from keras_bert_zh.corpus.run import Compute, Done, write_vectors
 
@@ -54,15 +54,21 @@ def embed_corpus(
         ImportError: if an extra is needed that is not installed.
         RuntimeError: if a worker dies again and again.
     """
-    files = corpus_files(inputs)
+    files = corpus_files(inputs, folder)
     _check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with _alone_in(folder):
-        plan = make_plan(files, options)
         before = read_plan(folder)
         if before is not None:
+            plan = renewed_plan(before, files, options)
             check_same(folder, before, plan)
+            if not (folder / MODEL).is_dir():
+                raise FileNotFoundError(
+                    f"{folder / MODEL}, the model of the vectors in {folder}, is gone: restore it, "
+                    "or name another folder."
+                )
         else:
+            plan = make_plan(files, options)
             shutil.rmtree(folder / MODEL, ignore_errors=True)
             texts = itertools.islice(_texts(files, options), CALIBRATED_ON)
             make_model(folder / MODEL, options, texts)

@@ -5,14 +5,16 @@ import itertools
 import os
 import pathlib
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from keras_bert_zh.corpus.embedder import Embedded, Embedder
 from keras_bert_zh.corpus.run import Compute, Work
 
-# How often Ray computes a chunk again whose worker died, before the run ends with an error.
+# How often Ray starts a worker again that died, and computes a chunk again, before the run ends.
 _RETRIES = 3
+# How long the first worker may take to start and to load its model.
+_SECONDS = 600
 
 
 @contextlib.contextmanager
@@ -32,28 +34,33 @@ def on_workers(
         model: the folder of the exported model, whose files are sent along.
         engine: the engine that runs it.
         batch_tokens: int, how many tokens a batch has at most.
-        count: int, how many workers. `None` for as many as fit: one for each 4 CPUs of a cluster;
-            at least one.
+        count: int, how many workers, which share the CPUs of each machine. `None` for one on
+            each.
         address: str, the cluster to join, such as `"auto"` or `"ray://host:10001"`. `None` starts
             Ray on this machine.
 
     Raises:
         ImportError: if Ray is not installed.
-        RuntimeError: if the workers can't run the model, or a chunk ends its worker again and
-            again.
+        ValueError: if there are fewer CPUs than workers.
+        RuntimeError: if no worker starts, one can't run the model, or a chunk ends its worker
+            again and again.
     """
     ray = _ray()
     # Ray tells its makers of each start, unless it is told not to.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    options: dict[str, Any] = {"address": address} if address else {"include_dashboard": False}
+    # Without an address Ray would join what else runs on this machine.
+    options: dict[str, Any] = {"address": address or "local"}
+    options |= {} if address else {"include_dashboard": False}
     ray.init(logging_level="ERROR", log_to_driver=False, **options)
     try:
-        cpus = int(ray.cluster_resources().get("CPU", 1))
-        count = max(1, cpus // 4) if count is None else count
-        threads = max(1, cpus // count)
+        machines = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+        count = sum(cpus > 0 for cpus in machines) if count is None else count
+        threads = threads_of(machines, count)
         # In a list, and so no argument of an actor by itself, which would not outlive a restart.
         files = [ray.put({file.relative_to(model): file.read_bytes() for file in _files(model)})]
-        actor = ray.remote(num_cpus=threads, max_restarts=-1, max_task_retries=_RETRIES)(_Worker)
+        actor = ray.remote(num_cpus=threads, max_restarts=_RETRIES, max_task_retries=_RETRIES)(
+            _Worker
+        )
         pool = [actor.remote(files, engine, batch_tokens, threads) for _ in range(count)]
         _wait_for_one(ray, pool)
         yield lambda works: _computed(ray, pool, works)
@@ -61,14 +68,44 @@ def on_workers(
         ray.shutdown()
 
 
+def threads_of(machines: Sequence[int], count: int) -> int:
+    """Returns how many CPUs each worker may have, so that all of them fit on the machines.
+
+    Args:
+        machines: how many CPUs each machine has.
+        count: how many workers there are to be.
+
+    Raises:
+        ValueError: if there are fewer CPUs than workers.
+
+    Example:
+
+    >>> from keras_bert_zh.corpus.on_ray import threads_of
+    >>> threads_of([6, 2], 2), threads_of([2, 2, 2], 3)
+    (3, 2)
+    """
+    if not 1 <= count <= sum(machines):
+        raise ValueError(
+            f"{count} workers were asked for, and Ray has {sum(machines)} CPUs: pass --workers of "
+            "at most that many, or join a larger cluster."
+        )
+    most = range(max(machines), 0, -1)
+    return next(cpus for cpus in most if sum(own // cpus for own in machines) >= count)
+
+
 def _wait_for_one(ray: Any, pool: list[Any]) -> None:
     """Waits for the first worker, so that what is wrong with the model is known at once."""
-    (ready,), _ = ray.wait([actor.size.remote() for actor in pool], num_returns=1)
+    sizes = [actor.size.remote() for actor in pool]
+    ready, _ = ray.wait(sizes, num_returns=1, timeout=_SECONDS)
+    if not ready:
+        raise RuntimeError(
+            f"No worker of Ray has started in {_SECONDS} s: see whether others hold the CPUs of "
+            "the cluster, with `ray status`."
+        )
     try:
-        ray.get(ready)
-    except ray.exceptions.ActorDiedError as error:
-        reason = f"{error}".strip().splitlines()[-1]
-        raise RuntimeError(f"The workers can't run the model: {reason}") from error
+        ray.get(ready[0])
+    except ray.exceptions.RayError as error:
+        raise RuntimeError(f"A worker can't run the model: {_reason(error)}") from error
 
 
 def _computed(ray: Any, pool: list[Any], works: Iterable[Work]) -> Iterator[tuple[Work, Embedded]]:
@@ -86,14 +123,20 @@ def _computed(ray: Any, pool: list[Any], works: Iterable[Work]) -> Iterator[tupl
         actor, work = busy.pop(done)
         try:
             found = ray.get(done)
-        except ray.exceptions.ActorError as error:
+        except ray.exceptions.RayError as error:
+            chunk = work.chunk
             raise RuntimeError(
-                f"A worker died {_RETRIES + 1} times at rows {work.chunk.first} to "
-                f"{work.chunk.end} of {work.chunk.source}: {error}"
+                f"Rows {chunk.first} to {chunk.end - 1} of {chunk.source} can't be computed, tried "
+                f"{_RETRIES + 1} times: {_reason(error)} Run again; what is written stays."
             ) from error
         idle.append(actor)
         submit()
         yield work, found
+
+
+def _reason(error: Exception) -> str:
+    """Returns the last line of an error of Ray's, which says what happened over there."""
+    return f"{error}".strip().splitlines()[-1]
 
 
 class _Worker:

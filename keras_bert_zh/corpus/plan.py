@@ -100,6 +100,23 @@ class Plan:
         return json.dumps(dataclasses.asdict(self), ensure_ascii=False, indent=1)
 
 
+def renewed_plan(before: Plan, files: Mapping[str, pathlib.Path], options: Options) -> Plan:
+    """Returns the plan of a corpus that has one; files that are as they were are not read again."""
+    known = {file.name: file for file in before.inputs}
+    if options.to_dict() != before.options:
+        return Plan(options.to_dict(), before.inputs)
+    inputs = []
+    for name, file in files.items():
+        same = name in known and known[name].bytes == file.stat().st_size
+        same = same and known[name].sha256 == digest_of(file)
+        inputs.append(known[name] if same else _unread(name, file))
+    return Plan(before.options, tuple(inputs))
+
+
+def _unread(name: str, file: pathlib.Path) -> Input:
+    return Input(name, file.stat().st_size, "", 0, ())
+
+
 def make_plan(files: Mapping[str, pathlib.Path], options: Options) -> Plan:
     """Returns the plan of a corpus, whose files are read for it once.
 
@@ -118,6 +135,7 @@ def make_plan(files: Mapping[str, pathlib.Path], options: Options) -> Plan:
 def _input(name: str, file: pathlib.Path, options: Options) -> Input:
     rows, size, begun, broken = 0, 0, 0, None
     ends: list[int] = []
+    state = state_of(file)
     try:
         for row in rows_of(file, options.column, options.keep):
             rows = row.number + 1
@@ -129,7 +147,24 @@ def _input(name: str, file: pathlib.Path, options: Options) -> Input:
         broken = error.reason
     if rows > begun:
         ends.append(rows)
-    return Input(name, file.stat().st_size, digest_of(file), rows, tuple(ends), broken)
+    found = Input(name, file.stat().st_size, digest_of(file), rows, tuple(ends), broken)
+    check_state(name, file, state)
+    return found
+
+
+def state_of(file: pathlib.Path) -> tuple[int, ...]:
+    """Returns what tells whether a file is written to meanwhile."""
+    found = file.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def check_state(name: str, file: pathlib.Path, before: tuple[int, ...]) -> None:
+    """Raises ValueError if a file is not what it was."""
+    if state_of(file) != before:
+        raise ValueError(
+            f"{name} has changed while it was read. Restore it as it was, or embed again to "
+            "another folder when it stays as it is."
+        )
 
 
 def _size(row: Row) -> int:

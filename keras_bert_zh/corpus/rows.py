@@ -87,9 +87,10 @@ def _lines(content: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
     while line := content.readline(MOST_BYTES + 2):
         is_whole = line.endswith(b"\n")
         text = line.removesuffix(b"\n").removesuffix(b"\r")
+        fits = len(text) <= MOST_BYTES
         if number == 0:
             text = text.removeprefix(b"\xef\xbb\xbf")
-        yield number, text if len(text) <= MOST_BYTES else None
+        yield number, text if fits else None
         while line and not is_whole:
             line = content.readline(MOST_BYTES)
             is_whole = line.endswith(b"\n")
@@ -136,19 +137,22 @@ def _csv_rows(file, content, column, keep):
     text = io.TextIOWrapper(content, "utf-8-sig", errors="surrogateescape", newline="")
     limit = csv.field_size_limit(MOST_BYTES)
     try:
-        reader = csv.reader(text, strict=True)
+        reader = csv.reader(_pieces(text), strict=True)
         header: Sequence[Any] = ()
+        places: list[int] = []
         number = 0
-        for cells in reader:
-            if not cells:
-                continue
+        for cells, error in _records(reader):
             if not header:
+                if error is not None:
+                    raise csv.Error(error)
                 has_names = isinstance(column, str)
                 header = cells if has_names else range(len(cells))
                 places = [_place(file, name, header) for name in (column, *keep)]
                 if has_names:
                     continue
-            if len(cells) != len(header):
+            if error is not None:
+                yield Row(number, None, reason=f"not CSV: {error}")
+            elif len(cells) != len(header):
                 reason = f"has {len(cells)} columns, expected {len(header)}"
                 yield Row(number, None, reason=reason)
             else:
@@ -157,6 +161,32 @@ def _csv_rows(file, content, column, keep):
             number += 1
     finally:
         csv.field_size_limit(limit)
+
+
+def _records(reader: Iterator[list[str]]) -> Iterator[tuple[list[str], str | None]]:
+    """Yields records that are not blank, and of bad ones what is wrong; goes on behind these.
+
+    Raises:
+        csv.Error: where the file ends inside of quotes.
+    """
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if "unexpected end of data" in f"{error}":
+                raise
+            yield [], f"{error}"
+            continue
+        if cells:
+            yield cells, None
+
+
+def _pieces(text: io.TextIOBase) -> Iterator[str]:
+    """Yields lines, and of a very long one what `csv` refuses, without having read it whole."""
+    while line := text.readline(MOST_BYTES + 2):
+        yield line
 
 
 def _parquet_rows(file, column, keep):
@@ -173,12 +203,12 @@ def _parquet_rows(file, column, keep):
             _place(file, name, schema.names)
         number = 0
         try:
-            for batch in stored.iter_batches(256, columns=[column, *keep]):
+            for batch in stored.iter_batches(_at_once(stored), columns=[column, *keep]):
                 columns = [_values(batch.column(name)) for name in (column, *keep)]
                 for value, *kept in zip(*columns, strict=True):
                     yield _row(number, value, kept)
                     number += 1
-        except arrow_errors as error:
+        except (*arrow_errors, UnicodeDecodeError, OverflowError) as error:
             raise BreaksOffError(number, f"{error}") from error
 
 
@@ -189,7 +219,16 @@ def _values(array):
         array = array.dictionary_decode()
     if types.is_string(array.type) or types.is_large_string(array.type):
         array = array.cast(arrow().large_binary())
+    elif types.is_temporal(array.type):  # Not all of them have a counterpart in Python.
+        array = array.cast(arrow().string())
     return array.to_pylist()
+
+
+def _at_once(stored: Any) -> int:
+    """Returns how many rows of a Parquet file to read at once: not much more than one may have."""
+    sizes = [stored.metadata.row_group(i) for i in range(stored.metadata.num_row_groups)]
+    widest = max((group.total_byte_size / max(group.num_rows, 1) for group in sizes), default=1)
+    return int(min(max(MOST_BYTES / max(widest, 1), 1), 1024))
 
 
 def _place(file: pathlib.Path, column: Column, header: Sequence[Any]) -> int:
@@ -220,9 +259,14 @@ def _row(number: int, value: Any, kept: Sequence[Any]) -> Row:
 
 
 def _kept(value: Any) -> str | None:
-    """Returns a kept value as a string: others than strings as JSON."""
+    """Returns a kept value as a string: dicts, lists and numbers as JSON, dates as ISO has them."""
+    if value is None:
+        return None
     if isinstance(value, bytes):
         return value.decode(errors="replace")
-    if isinstance(value, str):
-        return value.encode(errors="replace").decode()
-    return None if value is None else json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, dict | list | bool | int | float):
+        try:
+            value = json.dumps(value, ensure_ascii=False, default=str)
+        except RecursionError:
+            return None
+    return f"{value}".encode(errors="replace").decode()

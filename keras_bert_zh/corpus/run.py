@@ -9,8 +9,8 @@ import numpy as np
 
 from keras_bert_zh.corpus.chunk_files import read_chunk, write_chunk
 from keras_bert_zh.corpus.embedder import Embedded, longest_of
-from keras_bert_zh.corpus.names import MODEL, REJECTS
-from keras_bert_zh.corpus.plan import Chunk, Input, Plan
+from keras_bert_zh.corpus.names import MODEL, PLAN, REJECTS
+from keras_bert_zh.corpus.plan import Chunk, Input, Plan, check_state, state_of
 from keras_bert_zh.corpus.rows import BreaksOffError, Row, rows_of
 from keras_bert_zh.files.new_file import new_file
 
@@ -77,7 +77,12 @@ def write_vectors(
         else:
             there, rejected = there + chunk.end - chunk.first, rejected + len(written.rejects)
     progress(plan.rows, there, 0, rejected)
+    states = {name: state_of(file) for name, file in files.items()}
     for work, found in compute(_works(plan, files, missing)):
+        source = work.chunk.source
+        check_state(source, files[source], states[source])
+        if not (folder / PLAN).is_file():
+            raise FileNotFoundError(f"{folder / PLAN} is gone while vectors were made: run again.")
         kept = np.array([most is None or length <= most for length in found.lengths], bool)
         rows = _without_long(work.rows, found.lengths, most)
         vectors = found.vectors[kept].astype(np.float16 if options["half"] else np.float32)
@@ -105,6 +110,8 @@ def _works(plan: Plan, files: Mapping[str, pathlib.Path], missing: set[str]) -> 
                 row = next(rows, None)
             if wanted:
                 yield Work(chunk, found)
+        for row in rows:  # None is left, or the file has changed.
+            raise ValueError(_changed(file, row.number + 1))
 
 
 def _known_rows(rows: Iterator[Row], file: Input) -> Iterator[Row]:
@@ -117,10 +124,14 @@ def _known_rows(rows: Iterator[Row], file: Input) -> Iterator[Row]:
     except BreaksOffError:
         broken = True
     if (count, broken) != (file.rows, file.broken is not None):
-        raise ValueError(
-            f"{file.name} has changed while it was read: it had {file.rows} rows and has {count}. "
-            "Run again when it stays as it is."
-        )
+        raise ValueError(_changed(file, count))
+
+
+def _changed(file: Input, count: int) -> str:
+    return (
+        f"{file.name} has changed while it was read: it had {file.rows} rows and has {count}. "
+        "Restore it as it was, or embed again to another folder."
+    )
 
 
 def _without_long(rows: Sequence[Row], lengths: np.ndarray, most: int | None) -> list[Row]:

@@ -5,6 +5,7 @@ import errno
 import itertools
 import json
 import lzma
+import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -176,6 +177,19 @@ def test_a_file_that_changes_while_it_is_read(corpus, output, options, monkeypat
 
     monkeypatch.setattr(job, "make_plan", changed)
     with pytest.raises(ValueError, match=r"a\.txt has changed while it was read: it had 6 rows"):
+        embed_corpus([corpus], output, options)
+    assert not [*output.glob("*.parquet")]
+
+
+def test_a_folder_inside_of_the_input(corpus, options):
+    assert embed_corpus([corpus], corpus / "vectors", options).vectors == 8
+    assert embed_corpus([corpus], corpus / "vectors", options).vectors == 8
+
+
+def test_what_is_gone_is_named(corpus, output, options):
+    embed_corpus([corpus], output, options)
+    shutil.rmtree(output / "_model")
+    with pytest.raises(FileNotFoundError, match=r"the model of the vectors in .* is gone"):
         embed_corpus([corpus], output, options)
 
 

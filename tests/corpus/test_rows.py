@@ -89,12 +89,12 @@ def test_json_lines(tmp_path):
         "{",
         '{"text": "\\ud800"}',
         "[" * 100_000,
-        '{"text": "很好"}',
+        '{"text": "很好", "more": {"a": "\\ud800"}}',
     ]
     file.write_text("\n".join(lines), encoding="utf-8")
     found = {row.number: row for row in rows_of(file, "text", ["id", "more"])}
     assert found[0].kept == ("7", '{"a": "是"}')
-    assert found[9].kept == (None, None)
+    assert found[9].kept == (None, '{"a": "?"}')
     assert {number: row.reason and row.reason[:14] for number, row in found.items()} == {
         0: None,
         2: "no text: null",
@@ -110,10 +110,12 @@ def test_json_lines(tmp_path):
 
 def test_csv(tmp_path):
     file = tmp_path / "a.csv"
-    file.write_bytes('id,text\n1,"好\n很好"\n2\n3,'.encode() + b"\xff\n4,end\n")
+    file.write_bytes('id,text\n1,"好\n很好"\n2\n3,'.encode() + b'\xff\n4,"a" b\n\n5,end\n')
     found = [*rows_of(file, "text", ["id"])]
-    assert [row.text for row in found] == ["好\n很好", None, None, "end"]
-    assert [row.kept for row in found if row.text] == [("1",), ("4",)]
+    assert [row.text for row in found] == ["好\n很好", None, None, None, "end"]
+    assert [row.number for row in found] == [0, 1, 2, 3, 4]
+    assert [row.kept for row in found if row.text] == [("1",), ("5",)]
+    assert reasons(file)[3].startswith("not CSV: ")
     assert reasons(file)[1] == "has 1 columns, expected 2"
     assert reasons(file)[2].startswith("not UTF-8")
     (tmp_path / "b.csv").write_text("1,好\n2,很好\n", encoding="utf-8")
@@ -127,11 +129,14 @@ def test_parquet(tmp_path):
     file = tmp_path / "a.parquet"
     broken = pa.array([b"\xff"]).view(pa.string()) if hasattr(pa.Array, "view") else None
     column = pa.concat_arrays([pa.array(["好", None, "很好"]), broken])
-    table = pa.table({"text": column, "id": [1, 2, None, 4], "number": [1.5, 2, 3, 4]})
-    pq.write_table(table, file)
+    times = pa.array([1, 86_400_000_000_001, 2, 3], pa.timestamp("ns"))
+    columns = {"text": column, "id": [1, 2, None, 4], "number": [1.5, 2, 3, 4], "time": times}
+    pq.write_table(pa.table(columns), file)
     found = [*rows_of(file, "text", ["id", "number"])]
     assert [row.text for row in found] == ["好", None, "很好", None]
     assert [row.kept for row in found if row.text] == [("1", "1.5"), (None, "3.0")]
+    kept = next(rows_of(file, "text", ["time"])).kept
+    assert kept == ("1970-01-01 00:00:00.000000001",)
     assert reasons(file)[1] == "no text: null"
     assert reasons(file)[3].startswith("not UTF-8")
     assert reasons(file, "number")[0] == "no text: float"
@@ -155,11 +160,14 @@ def test_columns_that_are_not_there(tmp_path, name):
 def test_files_and_folders(tmp_path):
     folder = tmp_path / "texts"
     (folder / "b").mkdir(parents=True)
-    for name in ("z.txt", "b/a.jsonl.gz", "b/.hidden.txt", "notes.md", "a.parquet.gz"):
+    (folder / ".git").mkdir()
+    (folder / "vectors").mkdir()
+    names = ("z.txt", "b/a.jsonl.gz", "b/.hidden.txt", "notes.md", "a.parquet.gz", ".git/x.txt")
+    for name in (*names, "vectors/0.parquet"):
         (folder / name).write_bytes(b"")
     single = tmp_path / "single.csv"
     single.write_text(json.dumps(""))
-    found = corpus_files([folder, single])
+    found = corpus_files([folder, single], folder / "vectors")
     assert [*found] == ["b/a.jsonl.gz", "z.txt", "single.csv"]
     assert found["z.txt"] == folder / "z.txt"
     with pytest.raises(ValueError, match=r"have both the name z\.txt"):

@@ -31,8 +31,9 @@ def test_batches_by_tokens(most):
     assert sorted(np.concatenate(batches)) == list(range(200))
     assert (np.diff(lengths[np.concatenate(batches)]) >= 0).all()
     assert all(len(batch) == 1 or lengths[batch].sum() <= most for batch in batches)
-    both = itertools.pairwise(batches)
-    assert all(lengths[one].sum() + lengths[next_[0]] > most for one, next_ in both)
+    assert all(16 * (len(batch) - 1) < max(most, 1) for batch in batches)
+    for one, following in itertools.pairwise(batches):
+        assert lengths[one].sum() + lengths[following[0]] > most or 16 * len(one) >= most
     assert list(batches_by_tokens(np.array([], int), most)) == []
 
 
@@ -126,7 +127,10 @@ def test_ray_writes_the_same_files(run, corpus, exported, tmp_path, monkeypatch)
     assert len(names) == 9
     for name in names:
         one, two = (pq.read_table(tmp_path / folder / name) for folder in ("one", "two"))
-        assert one.equals(two)
+        assert one.drop("vector").equals(two.drop("vector"))
+        # Engines add up in another order on another number of threads.
+        vectors = [np.array(table["vector"].to_pylist()) for table in (one, two)]
+        np.testing.assert_allclose(*vectors, atol=1e-6)
     shutil.rmtree(tmp_path / "two")
 
 
