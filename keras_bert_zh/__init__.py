@@ -29,6 +29,7 @@ __all__ = [
     "adamw",
     "align_labels",
     "batch_by_length",
+    "batch_packed",
     "batch_windows",
     "export_model",
     "join_first",
@@ -54,6 +55,7 @@ if not quiet.is_command_line():
     from keras_bert_zh.data.epochs import shuffled_batches
     from keras_bert_zh.data.labels import align_labels, labels_per_word
     from keras_bert_zh.data.masking import MaskTokens
+    from keras_bert_zh.data.packed_batches import batch_packed
     from keras_bert_zh.data.packed_text import PackedText
     from keras_bert_zh.data.spans import span_labels
     from keras_bert_zh.data.table import read_table

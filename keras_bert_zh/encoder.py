@@ -12,12 +12,13 @@ from keras_bert_zh.arguments import check_flag, check_flag_or_none
 from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, assign_parts, open_architecture
 from keras_bert_zh.checkpoints.variables import named_variables
 from keras_bert_zh.config import BertConfig
+from keras_bert_zh.input_keys import TEXT_STARTS
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.composite import Composite, with_frozen
 from keras_bert_zh.layers.computing import check_blocks, check_computing
 from keras_bert_zh.layers.embeddings import BertEmbeddings
 from keras_bert_zh.layers.encoder_inputs import check_signature, check_values, complete
-from keras_bert_zh.layers.encoder_outputs import asked_for, check_key, of_tokens, output_specs
+from keras_bert_zh.layers.encoder_outputs import asked_for, check_key, output_specs, with_masks
 from keras_bert_zh.layers.pooler import Pooler
 from keras_bert_zh.layers.transformer_block import TransformerBlock
 from keras_bert_zh.layers.with_mask import WithMask
@@ -40,13 +41,12 @@ class BertEncoder(Composite, keras.layers.Layer):
             for the dict of both.
         dropout: float in [0, 1), instead of both dropout rates of the checkpoint or config.
         jit_compile: bool, whether XLA compiles this layer alone, so that it can stand behind a
-            layer of strings. Each new shape is compiled once. TensorFlow backend only; under
-            JAX, Keras compiles the whole model.
+            layer of strings. Each new shape is compiled once. TensorFlow only.
         padding_free: bool, whether only real tokens are computed, wherever they stand in a row.
-            `None` chooses when it is called or traced: padding-free on the TensorFlow backend on a
-            CPU; with padding where XLA compiles, which needs shapes that don't depend on the mask,
-            on accelerators, and on other backends. `True` is for the TensorFlow backend only, and
-            an error inside XLA. `False` computes padding and leaves it in the outputs.
+            `None` chooses when it is called or traced: padding-free on TensorFlow on a CPU; with
+            padding in XLA, whose shapes can't depend on the mask, on accelerators and on other
+            backends. `True` is for TensorFlow only, and an error inside XLA. `False` computes
+            padding and leaves it in the outputs.
         remat: bool, whether training keeps each block's input alone and computes the rest again
             for the gradients, under dropout with the same numbers dropped: less memory, a quarter
             to a half more time. Gradients of gradients need `remat=False`.
@@ -58,7 +58,8 @@ class BertEncoder(Composite, keras.layers.Layer):
     Call arguments:
         inputs: dict of `input_ids` `<int32>[B, S]`, token ids; `input_mask` `<int32>[B, S]`, 1 for
             tokens and 0 for padding, all ones if missing; `segment_ids` `<int32>[B, S]` and, for an
-            ERNIE with task types, `task_type_ids` `<int32>[B, S]`, all zeros if missing.
+            ERNIE with task types, `task_type_ids` `<int32>[B, S]`, all zeros if missing. For rows
+            of several texts, `text_starts` `<int32>[B, T]`: where each begins, or S for none.
         as_dict: bool, whether to return the dict whatever `output_key` says.
         all_layers: bool, whether the dict holds `encoder_outputs` too.
         output_key: str, the output to return in place of the encoder's own.
@@ -67,7 +68,8 @@ class BertEncoder(Composite, keras.layers.Layer):
 
     Returns:
         The output that `output_key` names, or a dict of them, in the compute dtype:
-        `pooled_output` `<float>[B, D]`, tanh of a dense layer on the first token;
+        `pooled_output` `<float>[B, D]`, tanh of a dense layer on the first token; of several texts
+        `[B, T, D]`, with a Keras mask;
         `sequence_output` `<float>[B, S, D]`, the last hidden states, with `input_mask` as Keras
         mask; `encoder_outputs`, a list with the `<float>[B, S, D]` of each block; `attention`, a
         list with the `<float>[B, N, S, S]` of each block: how much each token, by row, looks at
@@ -193,14 +195,14 @@ class BertEncoder(Composite, keras.layers.Layer):
         inputs = self.complete_inputs(inputs)
         encode = self._compiled if self.jit_compile else self._encode
         outputs = (self._stand_in or encode)(inputs, asked, bool(training))
-        mask = inputs["input_mask"]
-        return asked.of(of_tokens(outputs, lambda rows: self.with_mask((rows, mask))))
+        return asked.of(with_masks(outputs, inputs, self.with_mask))
 
     def _asked_for(
         self, inputs, as_dict=False, all_layers=False, output_key=None, attention=False, *, trains
     ):
         asked = asked_for(self.output_key, as_dict, all_layers, output_key, attention)
-        check_signature(inputs, self.config.input_sizes, self.config.max_position_embeddings)
+        keys = (*self.config.input_sizes, TEXT_STARTS)
+        check_signature(inputs, keys, self.config.max_position_embeddings)
         if trains and asked.key != "sequence_output":
             self.train_pooler()
         return asked
@@ -211,8 +213,7 @@ class BertEncoder(Composite, keras.layers.Layer):
         return check_values(complete(inputs, sizes), sizes, self.config.max_position_embeddings)
 
     def _encode(self, inputs, asked, training):
-        mask, num_heads = inputs["input_mask"], self.config.num_attention_heads
-        layout = kernels.layout_of(mask, num_heads, self.padding_free)
+        layout = kernels.layout_of(inputs, self.config.num_attention_heads, self.padding_free)
         first = layout.first_tokens()
         keys = [key for key in self.config.input_sizes if key != "input_mask"]
         ids, segments, *tasks = (layout.gather(inputs[key]) for key in keys)
@@ -241,8 +242,7 @@ class BertEncoder(Composite, keras.layers.Layer):
     def compute_output_spec(self, inputs, *args, training=None, **kwargs):
         asked = self._asked_for(inputs, *args, **kwargs, trains=True)
         size, heads = self.config.hidden_size, self.config.num_attention_heads
-        shape = (*inputs["input_ids"].shape, size)
-        return output_specs(asked, shape, self.compute_dtype, len(self.blocks), heads)
+        return output_specs(asked, inputs, size, heads, len(self.blocks), dtype=self.compute_dtype)
 
     @contextlib.contextmanager
     def computed_by(self, function: Callable) -> Iterator[None]:

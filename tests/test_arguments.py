@@ -24,6 +24,7 @@ from keras_bert_zh import (
     TrainingState,
     adamw,
     batch_by_length,
+    batch_packed,
     batch_windows,
     export_model,
     labels_per_word,
@@ -283,6 +284,13 @@ def takers(preprocess, packed, write, encoder, tiny_block, exported):  # noqa: P
                 1,
             )
             for name in ("batch_size", "seed", "start")
+        },
+        **{
+            f"batch_packed {name}": (
+                lambda v, name=name: batch_packed(TEXTS, preprocess, **{"rows": 1} | {name: v}),
+                2,
+            )
+            for name in ("rows", "texts_per_row")
         },
         "batch_by_length batch_size": (lambda v: batch_by_length(TEXTS, preprocess, v), 1),
         "batch_by_length lengths": (

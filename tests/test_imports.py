@@ -42,7 +42,7 @@ ALLOWED = {
         "text",
         "vocabulary",
     },
-    "encoder": {"arguments", "config", "layers", "checkpoints"},
+    "encoder": {"arguments", "config", "input_keys", "layers", "checkpoints"},
     "heads": {
         "input_keys",
         "arguments",

@@ -63,7 +63,7 @@ class TextClassifier(FineTuned, keras.Model):
 
     Returns:
         `<float32>[B, K]`, logits, also where the encoder computes in half precision; `<float64>`
-        of a float64 encoder.
+        of a float64 encoder. `[R, T, K]` of rows of several texts, as `batch_packed` makes them.
 
     Attributes:
         labels: tuple of K str.
@@ -208,8 +208,8 @@ class TextClassifier(FineTuned, keras.Model):
         )
 
     def compute_output_spec(self, inputs, training=None):
-        batch, _ = self.encoded_spec(inputs).shape
-        return keras.KerasTensor((batch, self.head.outputs), self.compute_dtype)
+        *batch, _ = self.encoded_spec(inputs).shape
+        return keras.KerasTensor((*batch, self.head.outputs), self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         own = {"problem_type": self.head.problem_type, "stride": self.stride}

@@ -75,7 +75,8 @@ class SelfAttention(Composite, keras.layers.Layer):
         drop = self.dropout.draw(training) if drop is None else drop
         query = self._scaled_query(hidden, queries)
         key, value = layout.split(self.key(hidden)), layout.split(self.value(hidden))
-        groups = zip(query, key, value, layout.penalties(self.compute_dtype), strict=True)
+        penalties = layout.penalties(self.compute_dtype, queries)
+        groups = zip(query, key, value, penalties, strict=True)
         contexts = [
             kernels.attention(*group, drop.of_group(index), training=bool(training))
             for index, group in enumerate(groups)
@@ -99,7 +100,8 @@ class SelfAttention(Composite, keras.layers.Layer):
         """
         layout = as_layout(layout, self.num_heads)
         query, key = self._scaled_query(hidden, layout), layout.split(self.key(hidden))
-        groups = zip(query, key, layout.penalties(self.compute_dtype), strict=True)
+        penalties = layout.penalties(self.compute_dtype, layout)
+        groups = zip(query, key, penalties, strict=True)
         return layout.scatter_pairs([kernels.probabilities(*group) for group in groups])
 
     def compute_output_spec(self, hidden, layout, queries=None, drop=None, training=None):

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_bert_zh.input_keys import BESIDE_KEYS, TASK_KEY
+from keras_bert_zh.input_keys import BESIDE_KEYS, TASK_KEY, TEXT_STARTS
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.messages import says_it_all
 
@@ -39,18 +39,15 @@ def check_signature(inputs: Any, keys: Collection[str], max_length: int) -> None
             + f" {TASK_KEY} are for an ERNIE with task types." * (TASK_KEY in unknown)
         )
     for name, tensor in inputs.items():
+        axes = "[batch, texts]" if name == TEXT_STARTS else "[batch, sequence]"
         if len(getattr(tensor, "shape", ())) != 2 or hasattr(tensor, "row_splits"):
             raise ValueError(
-                f"{name} must have shape [batch, sequence], got {_describe(tensor)}. Add a batch "
+                f"{name} must have shape {axes}, got {_describe(tensor)}. Add a batch "
                 "axis to a single text; call BertPreprocess, not its tokenize, for padded rows."
             )
         if not (name == "input_mask" and _dtype(tensor) == "bool"):
-            check_integers(name, tensor, "[batch, sequence]")
-        if not _compatible(tensor.shape, inputs["input_ids"].shape):
-            raise ValueError(
-                f"{name} must have the shape of input_ids, {_shape(inputs['input_ids'].shape)}; "
-                f"got {_shape(tensor.shape)}."
-            )
+            check_integers(name, tensor, axes)
+        _check_shape(name, tensor.shape, inputs["input_ids"].shape)
     length = inputs["input_ids"].shape[1]
     if length == 0:
         raise ValueError("input_ids must hold at least one position, got shape [batch, 0].")
@@ -72,9 +69,15 @@ def check_integers(name: str, tensor: Any, axes: str) -> None:
 
 
 def complete(inputs: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
-    """Returns all inputs of these keys: a missing mask is ones, all else that is missing zeros."""
+    """Returns all inputs of these keys: a missing mask is ones, all else that is missing zeros.
+
+    `text_starts` are returned, too, if they are there.
+    """
     given = {**inputs, "input_mask": mask_of(inputs)}
-    return {key: given[key] if key in given else ops.zeros_like(given["input_ids"]) for key in keys}
+    found = {
+        key: given[key] if key in given else ops.zeros_like(given["input_ids"]) for key in keys
+    }
+    return found | ({TEXT_STARTS: given[TEXT_STARTS]} if TEXT_STARTS in given else {})
 
 
 def mask_of(inputs: Mapping[str, Any]) -> Any:
@@ -93,13 +96,22 @@ def check_values(inputs: dict[str, Any], sizes: dict[str, int], max_length: int)
     Raises:
         ValueError: eagerly; `tf.errors.InvalidArgumentError` with the same message in a graph.
     """
-    inputs = kernels.assert_values(inputs, sizes, max_length)
+    checked = kernels.assert_values({name: inputs[name] for name in sizes}, sizes, max_length)
     # Not before: a wide integer would wrap around into the range.
-    return {name: ops.cast(tensor, "int32") for name, tensor in inputs.items()}
+    return {name: ops.cast(tensor, "int32") for name, tensor in (inputs | checked).items()}
 
 
 def _dtype(tensor: Any) -> str:
     return keras.backend.standardize_dtype(tensor.dtype)
+
+
+def _check_shape(name: str, shape, ids_shape) -> None:
+    axes = 1 if name == TEXT_STARTS else 2
+    if not _compatible(shape[:axes], ids_shape[:axes]):
+        what = "as many rows as" if name == TEXT_STARTS else "the shape of"
+        raise ValueError(
+            f"{name} must have {what} input_ids, {_shape(ids_shape)}; got {_shape(shape)}."
+        )
 
 
 def _compatible(shape, other) -> bool:

@@ -1,11 +1,13 @@
 """Which outputs an encoder is asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import keras
+from keras import ops
 
 from keras_bert_zh.arguments import check_choice
+from keras_bert_zh.input_keys import TEXT_STARTS
 from keras_bert_zh.messages import says_it_all
 
 OUTPUT_KEYS = ("pooled_output", "sequence_output")
@@ -62,29 +64,56 @@ def asked_for(
     return Asked(key, bool(all_layers), bool(attention))
 
 
-def of_tokens(outputs: dict[str, Any], function: Callable[[Any], Any]) -> dict[str, Any]:
-    """Returns the dict of outputs with a function of each that has a row for each token."""
+def with_masks(
+    outputs: dict[str, Any], inputs: dict[str, Any], attach: Callable[[tuple[Any, Any]], Any]
+) -> dict[str, Any]:
+    """Returns the dict of outputs with Keras masks on those that have one.
+
+    Args:
+        outputs: what the layers computed.
+        inputs: all inputs of the encoder.
+        attach: a function of an output and its mask.
+    """
     names = {"sequence_output", "encoder_outputs"} & outputs.keys()
-    changed = {name: outputs[name] for name in sorted(names)}
-    return outputs | keras.tree.map_structure(function, changed)
+    masked = keras.tree.map_structure(
+        lambda rows: attach((rows, inputs["input_mask"])),
+        {name: outputs[name] for name in sorted(names)},
+    )
+    if TEXT_STARTS in inputs and "pooled_output" in outputs:
+        starts, pooled = inputs[TEXT_STARTS], outputs["pooled_output"]
+        real = (starts >= 0) & (starts < ops.shape(inputs["input_ids"])[1])
+        pooled = ops.where(ops.expand_dims(real, -1), pooled, ops.zeros((), pooled.dtype))
+        masked["pooled_output"] = attach((pooled, real))
+    return outputs | masked
 
 
-def output_specs(asked: Asked, shape: tuple, dtype: str, num_blocks: int, num_heads: int) -> Any:
+def output_specs(
+    asked: Asked,
+    inputs: Mapping[str, Any],
+    size: int,
+    num_heads: int,
+    num_blocks: int,
+    *,
+    dtype: str,
+) -> Any:
     """Returns the shapes of what a call returns.
 
     Args:
         asked: what `asked_for` returned.
-        shape: `[B, S, D]`.
-        dtype: str.
-        num_blocks: int.
+        inputs: what the encoder is called with.
+        size: int, D.
         num_heads: int, N.
+        num_blocks: int.
+        dtype: str.
     """
-    batch, length, size = shape
+    batch, length = inputs["input_ids"].shape
+    shape = (batch, length, size)
+    texts = inputs[TEXT_STARTS].shape if TEXT_STARTS in inputs else (batch,)
     outputs: dict[str, Any] = {
-        "pooled_output": keras.KerasTensor((batch, size), dtype),
+        "pooled_output": keras.KerasTensor((*texts, size), dtype),
         "sequence_output": keras.KerasTensor(shape, dtype),
     }
-    more = {"encoder_outputs": shape} if asked.all_layers else {}
+    more: dict[str, tuple] = {"encoder_outputs": shape} if asked.all_layers else {}
     if asked.attention:
         more["attention"] = (batch, num_heads, length, length)
     for name, each in more.items():

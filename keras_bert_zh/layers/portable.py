@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_bert_zh.input_keys import TEXT_STARTS
+from keras_bert_zh.layers.packed_layout import PackedLayout
 from keras_bert_zh.layers.ranges import raise_outside
 from keras_bert_zh.layers.token_layout import PaddedLayout, TokenLayout
 
@@ -19,7 +21,7 @@ def attention(
     Args:
         query: `<float>[B, N, Q, H]`, scaled.
         key, value: `<float>[B, N, S, H]`.
-        penalty: `<float>[B, 1, 1, S]`, what is added to the scores, in the softmax's dtype.
+        penalty: `<float>[B, 1, 1 or Q, S]`, what is added to the scores, in the softmax's dtype.
         drop: dropout of the probabilities.
         training: bool.
 
@@ -124,9 +126,12 @@ def unwritten() -> keras.initializers.Initializer:
     return keras.initializers.Zeros()
 
 
-def layout_of(mask: Any, num_heads: int, padding_free: bool | None) -> TokenLayout:
-    """Returns the layout of rows with that mask, `<int32>[B, S]`."""
-    return PaddedLayout(mask, num_heads, keep_padding=padding_free is False)
+def layout_of(inputs: dict[str, Any], num_heads: int, padding_free: bool | None) -> TokenLayout:
+    """Returns the layout of rows with these inputs, of which it reads mask and `text_starts`."""
+    mask, keep = inputs["input_mask"], padding_free is False
+    if TEXT_STARTS in inputs:
+        return PackedLayout(mask, inputs[TEXT_STARTS], num_heads, keep_padding=keep)
+    return PaddedLayout(mask, num_heads, keep_padding=keep)
 
 
 def compiled(function: Callable[..., Any], layer: keras.layers.Layer) -> Callable[..., Any]:

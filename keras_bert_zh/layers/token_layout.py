@@ -64,8 +64,12 @@ class TokenLayout(Tokens):
         """Returns the first token of each row, whose hidden states are `[B, D]`."""
 
     @abc.abstractmethod
-    def penalties(self, dtype: str) -> list[Any]:
-        """Returns what each group adds to its scores, `[Bg, 1, 1, Sg]`, in the softmax's dtype."""
+    def penalties(self, dtype: str, queries: Tokens) -> list[Any]:
+        """Returns what each group adds to the scores of the tokens that look at others.
+
+        It is `[Bg, 1, 1, Sg]`, or `[Bg, 1, Qg, Sg]` where not all of them look at the same ones,
+        in the softmax's dtype.
+        """
 
 
 class PaddedLayout(TokenLayout):
@@ -111,7 +115,7 @@ class PaddedLayout(TokenLayout):
     def first_tokens(self):
         return _FirstTokens(self._num_heads)
 
-    def penalties(self, dtype):
+    def penalties(self, dtype, queries):
         dtype = keras.backend.result_type(dtype, "float32")
         penalty = (1 - ops.cast(self._mask, dtype)) * MASKED_SCORE
         return [ops.expand_dims(penalty, (1, 2))]

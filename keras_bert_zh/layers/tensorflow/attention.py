@@ -42,8 +42,8 @@ def recomputed(
     Args:
         query: `<float>[B, N, Q, H]`, scaled.
         key, value: `<float>[B, N, S, H]`.
-        penalty: `<float>[B, 1, 1, S]`, what is added to the scores, in the softmax's dtype. It has
-            no gradient.
+        penalty: `<float>[B, 1, 1 or Q, S]`, what is added to the scores, in the softmax's dtype. It
+            has no gradient.
         drop: dropout that drops the same numbers whenever it is called; `None` drops nothing.
 
     Returns:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from keras_bert_zh.input_keys import TEXT_STARTS
 from keras_bert_zh.layers import portable
 from keras_bert_zh.layers.tensorflow.padding_free_layout import PaddingFreeLayout
 from keras_bert_zh.layers.tensorflow.placement import in_xla, on_cpu
@@ -26,12 +27,20 @@ def with_padding() -> Iterator[None]:
 
 
 @says_it_all
-def layout_of(mask: tf.Tensor, num_heads: int, padding_free: bool | None) -> TokenLayout:
-    """Returns the layout of rows with that mask, `<int32>[B, S]`, where this is computed or traced.
+def layout_of(
+    inputs: dict[str, tf.Tensor], num_heads: int, padding_free: bool | None
+) -> TokenLayout:
+    """Returns the layout of rows with these inputs, where this is computed or traced.
 
     Raises:
-        ValueError: if `padding_free` is set and XLA compiles.
+        ValueError: if `padding_free` is set and XLA compiles, or rows hold several texts.
     """
+    is_packed = TEXT_STARTS in inputs
+    if padding_free and is_packed:
+        raise ValueError(
+            f"BertEncoder(padding_free=True) takes rows of one text each, and {TEXT_STARTS} are "
+            "for rows of several. Pass padding_free=None."
+        )
     if padding_free and in_xla():
         raise ValueError(
             "BertEncoder(padding_free=True) can't be compiled by XLA, which needs shapes that "
@@ -39,6 +48,6 @@ def layout_of(mask: tf.Tensor, num_heads: int, padding_free: bool | None) -> Tok
             "jit_compile=False."
         )
     padding_free_here = padding_free or (padding_free is None and on_cpu())
-    if padding_free_here and not _WITH_PADDING.get():
-        return PaddingFreeLayout(mask, num_heads)
-    return portable.layout_of(mask, num_heads, padding_free)
+    if padding_free_here and not is_packed and not _WITH_PADDING.get():
+        return PaddingFreeLayout(inputs["input_mask"], num_heads)
+    return portable.layout_of(inputs, num_heads, padding_free)

@@ -79,7 +79,7 @@ class PaddingFreeLayout(TokenLayout):
     def first_tokens(self):
         return _FirstTokens(self._first, self._order, self._rank, self._bounds, self._num_heads)
 
-    def penalties(self, dtype):
+    def penalties(self, dtype, queries):
         if dtype == "float16" or (dtype == "bfloat16" and not _softmax_sums_in_float32()):
             dtype = "float32"
         return [tf.cast(group.penalty, dtype) for group in self._groups]
