@@ -9,6 +9,7 @@ from keras_bert_zh.checkpoints import Checkpoint, assign_parts, open_checkpoint
 from keras_bert_zh.checkpoints.names import part_of
 from keras_bert_zh.checkpoints.variables import named_variables
 from keras_bert_zh.encoder import BertEncoder
+from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.composite import Composite, with_frozen
 
 # What the weights of a head depend on, beside the encoder that they were trained with.
@@ -45,6 +46,16 @@ class OnEncoder(Composite):
     def compute_dtype(self) -> str:
         """The dtype of the logits: of what is left to compute behind encoder and heads."""
         return keras.backend.result_type(self.dtype_policy.compute_dtype, "float32")
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compiles the model as `keras.Model.compile` does.
+
+        Raises:
+            ValueError: with a LossScaleOptimizer under `tf.distribute`, which may end in NaN.
+        """
+        super().compile(*args, **kwargs)
+        if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
+            kernels.refuse_loss_scaling()
 
     def heads(self) -> dict[str, keras.layers.Layer]:
         """Returns the heads by name, in forward order."""

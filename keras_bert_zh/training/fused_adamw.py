@@ -29,6 +29,13 @@ class FusedAdamW(keras.optimizers.AdamW):
         self._scalars: _Scalars | None = None
 
     def build(self, var_list):
+        if self.gradient_accumulation_steps and tf.distribute.has_strategy():
+            raise ValueError(
+                f"gradient_accumulation_steps={self.gradient_accumulation_steps} can't be used "
+                "under tf.distribute, where Keras does not accumulate. Take larger batches, with "
+                "BertEncoder(remat=True) if memory is short; or Keras on JAX, with "
+                "keras.distribution.DataParallel."
+            )
         if tf.executing_eagerly():
             super().build(var_list)
             return
@@ -41,6 +48,17 @@ class FusedAdamW(keras.optimizers.AdamW):
         if self.clipnorm and all(map(_is_dense, grads)):
             return clip_each(grads, self.clipnorm)
         return super()._clip_gradients(grads)
+
+    def _backend_apply_gradients(self, grads, trainable_variables):
+        if tf.distribute.has_strategy():
+            # Before they are clipped: Keras would clip what each device has, and then add that up.
+            pairs = super()._all_reduce_sum_gradients(zip(grads, trainable_variables, strict=True))
+            grads = [gradient for gradient, _ in pairs]
+        super()._backend_apply_gradients(grads, trainable_variables)
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        """Does nothing: that was done before."""
+        return grads_and_vars
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         self._scalars = self._make_scalars()
