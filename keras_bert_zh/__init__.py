@@ -36,6 +36,7 @@ __all__ = [
     "join_mean",
     "join_tokens",
     "labels_per_word",
+    "layout_map",
     "load_checkpoint",
     "read_table",
     "save_checkpoint",
@@ -74,6 +75,7 @@ if not quiet.is_command_line():
     from keras_bert_zh.preprocess import BertPreprocess
     from keras_bert_zh.training.contrastive import CoSENT, InBatchNegatives
     from keras_bert_zh.training.fgm import FGM
+    from keras_bert_zh.training.layout_map import layout_map
     from keras_bert_zh.training.optimizer import adamw
     from keras_bert_zh.training.r_drop import RDrop
     from keras_bert_zh.training.state import TrainingState

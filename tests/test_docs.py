@@ -22,7 +22,7 @@ from tests.tensors import read_tensors, write_tensors
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-PAGES = ["fine_tuning", "models", "pretraining", "serving", "text"]
+PAGES = ["devices", "fine_tuning", "models", "pretraining", "serving", "text"]
 TRACED_ELSEWHERE = ("docs/models.md", "docs/pretraining.md")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_bert_zh.arguments import check_number, check_path_to_write
 from keras_bert_zh.files.new_file import new_file
+from keras_bert_zh.training.hosts import check_same, check_whole, is_first, wait_for_all
 
 # What stands in the file beside the variables: how many batches they were trained on.
 _BATCHES = "batches"
@@ -35,6 +36,9 @@ class TrainingState(keras.callbacks.Callback):
     0 if it was not called, through all calls of `fit`. A loop without `fit` calls `set_model` and
     `on_train_begin`, then `on_train_batch_end` once a batch, and `on_train_end`.
 
+    Of several hosts that train together, as `keras.distribution` lets them on JAX, the first one
+    writes the file and all read it, on a disk that they share; they end together.
+
     On several threads sums are rounded as the threads come: the resumed run is equal bit for bit
     where two uninterrupted ones are, as after `tf.config.experimental.enable_op_determinism()`.
 
@@ -46,7 +50,8 @@ class TrainingState(keras.callbacks.Callback):
 
     Raises:
         ValueError: if `minutes` is no number, or negative, or `file` a URL; by `fit`, if the file
-            is something else than a state of this model, or `steps_per_execution` is N and an
+            is something else than a state of this model, or a weight is split over several hosts,
+            or `steps_per_execution` is N and an
             epoch is not known to have a multiple of N batches: Keras does not tell how many come
             last; and if weights are no longer finite when they are to be saved.
         IsADirectoryError: by `fit`, if `file` is a folder.
@@ -88,28 +93,31 @@ class TrainingState(keras.callbacks.Callback):
             The number of batches that it was trained on: 0 without a file.
 
         Raises:
-            ValueError: if the model is not compiled or built, or the file is damaged or of
-                another model or optimiser. Nothing was changed then.
+            ValueError: if the model is not compiled or built, the file is damaged or of another
+                model or optimiser, or hosts have read different ones. Nothing was changed then.
         """
         variables = _variables(model)
-        if not self.file.exists():
-            self._batches = 0
-            return 0
-        _check_fits(self.file, variables)
-        arrays = _read(self.file)
-        for name, variable in variables.items():
-            variable.assign(arrays[name])
-        self._batches = int(arrays[_BATCHES])
-        return self._batches
+        arrays: dict[str, np.ndarray] = {}
+        if self.file.exists():
+            _check_fits(self.file, variables)
+            arrays = _read(self.file)
+        batches = int(arrays.pop(_BATCHES, 0))
+        check_same(batches, self.file)
+        for name, array in arrays.items():
+            variables[name].assign(array)
+        self._batches = batches
+        return batches
 
     def save(self) -> None:
-        """Saves the state of the model that is being trained.
+        """Saves the state of the model that is being trained; does nothing but on the first host.
 
         Raises:
             ValueError: if a weight that is trained, or what the optimiser keeps of it, is not
                 finite: the training diverged; or if the file is not the state of this model.
             OSError: if the file can't be written. Either way the one before stays as it is.
         """
+        if not is_first():
+            return
         model = self.model  # Under JAX, asking for it fetches what was trained.
         variables = _variables(model)
         if self.file.exists():
@@ -142,6 +150,7 @@ class TrainingState(keras.callbacks.Callback):
             )
         self._batches_a_call = together
         # Now, and not when the first minutes of training would be lost with it.
+        check_whole(self.model.variables)
         if self.file.exists():
             _check_fits(self.file, _variables(self.model) if self.model.built else None)
         self._saved_at = time.monotonic()
@@ -154,6 +163,7 @@ class TrainingState(keras.callbacks.Callback):
     def on_train_end(self, logs: Any = None) -> None:
         # Also what was saved after the last batch: with `use_ema`, Keras has changed the weights.
         self.save()
+        wait_for_all("TrainingState has saved")
 
 
 def _variables(model: keras.Model) -> dict[str, keras.Variable]:
