@@ -23,6 +23,7 @@ PROGRAMS = [
     "pretrain_masked_lm",
     "search_corpus",
     "tag_entities",
+    "train_distributed",
 ]
 RECIPES = ["__main__", "curve", "review_text", "scores"]
 
