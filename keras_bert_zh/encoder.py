@@ -12,7 +12,6 @@ from keras_bert_zh.arguments import check_flag, check_flag_or_none
 from keras_bert_zh.checkpoints import DEFAULT, Checkpoint, assign_parts, open_architecture
 from keras_bert_zh.checkpoints.variables import named_variables
 from keras_bert_zh.config import BertConfig
-from keras_bert_zh.input_keys import TEXT_STARTS
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.composite import Composite, with_frozen
 from keras_bert_zh.layers.computing import check_blocks, check_computing
@@ -201,8 +200,7 @@ class BertEncoder(Composite, keras.layers.Layer):
         self, inputs, as_dict=False, all_layers=False, output_key=None, attention=False, *, trains
     ):
         asked = asked_for(self.output_key, as_dict, all_layers, output_key, attention)
-        keys = (*self.config.input_sizes, TEXT_STARTS)
-        check_signature(inputs, keys, self.config.max_position_embeddings)
+        check_signature(inputs, self.config.input_sizes, self.config.max_position_embeddings)
         if trains and asked.key != "sequence_output":
             self.train_pooler()
         return asked

@@ -24,10 +24,6 @@ from keras_bert_zh.checkpoints.sources import default
 from keras_bert_zh.export import hub_module
 from tests.process import DATA
 
-# Nor are graphs optimised here, but for the processes that tests start, and with `XLA_FLAGS=`.
-IS_QUICK = bool(os.environ["XLA_FLAGS"])
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": IS_QUICK})
-
 # One file for all that Transformers wrote of these weights.
 VOCABULARY = DATA / "tiny_huggingface" / "vocab.txt"
 

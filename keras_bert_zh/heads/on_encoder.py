@@ -47,15 +47,15 @@ class OnEncoder(Composite):
         """The dtype of the logits: of what is left to compute behind encoder and heads."""
         return keras.backend.result_type(self.dtype_policy.compute_dtype, "float32")
 
-    def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Compiles the model as `keras.Model.compile` does.
+    def make_train_function(self, force: bool = False) -> Any:
+        """Makes what trains on a batch, as `keras.Model` does. Keras calls it.
 
         Raises:
             ValueError: with a LossScaleOptimizer under `tf.distribute`, which may end in NaN.
         """
-        super().compile(*args, **kwargs)
         if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
-            kernels.refuse_loss_scaling()
+            kernels.refuse_loss_scaling(self)
+        return super().make_train_function(force)
 
     def heads(self) -> dict[str, keras.layers.Layer]:
         """Returns the heads by name, in forward order."""

@@ -19,7 +19,7 @@ def check_signature(inputs: Any, keys: Collection[str], max_length: int) -> None
 
     Args:
         inputs: what the encoder is called with.
-        keys: the inputs that it takes.
+        keys: the inputs that it takes, beside `text_starts`.
         max_length: int, how many positions it has.
 
     Raises:
@@ -32,7 +32,7 @@ def check_signature(inputs: Any, keys: Collection[str], max_length: int) -> None
             f"int32 [batch, sequence]; got {given}."
         )
     inputs = {name: value for name, value in inputs.items() if name not in BESIDE_KEYS}
-    unknown = sorted(set(inputs) - set(keys))
+    unknown = sorted(set(inputs) - {*keys, TEXT_STARTS})
     if unknown:
         raise ValueError(
             f"The encoder takes the inputs {', '.join(keys)}; got {unknown}."

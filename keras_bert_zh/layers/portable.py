@@ -139,7 +139,7 @@ def compiled(function: Callable[..., Any], layer: keras.layers.Layer) -> Callabl
     return function
 
 
-def refuse_loss_scaling() -> None:
+def refuse_loss_scaling(model: keras.Model) -> None:
     """Raises ValueError where Keras scales losses wrongly: under `tf.distribute`."""
 
 

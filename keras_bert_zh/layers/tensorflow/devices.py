@@ -1,15 +1,15 @@
 """What TensorFlow can't do on several devices."""
 
-import tensorflow as tf
+import keras
 
 
-def refuse_loss_scaling() -> None:
+def refuse_loss_scaling(model: keras.Model) -> None:
     """See `portable.refuse_loss_scaling`.
 
     Keras looks for overflow on the first device alone. Where another one overflows, all weights
     become NaN.
     """
-    if tf.distribute.has_strategy():
+    if model.distribute_strategy.num_replicas_in_sync > 1:
         raise ValueError(
             "A LossScaleOptimizer, which Keras puts around the optimiser of mixed_float16 models, "
             "can't be used under tf.distribute: Keras looks for overflow on the first device "
