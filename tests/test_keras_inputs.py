@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_bert_zh import BertEncoder, BertPreprocess
-from tests.data.test_batching import CONFIG, VOCABULARY
+from tests.data.few_tokens import CONFIG, VOCABULARY
 
 TEXTS = ["今天天气", "好", "我们去公园吧"]
 LABELS = np.array([0, 1, 0])

@@ -2,7 +2,6 @@
 
 import contextlib
 import gzip
-import hashlib
 import io
 import os
 import pathlib
@@ -83,12 +82,6 @@ def format_of(file: pathlib.Path) -> tuple[str, str | None]:
 def _is_known(file: pathlib.Path) -> bool:
     format, compression = format_of(file)
     return format in FORMATS and not (format == ".parquet" and compression)
-
-
-def digest_of(file: pathlib.Path) -> str:
-    """Returns the SHA-256 of what is stored."""
-    with open(file, "rb") as stored:
-        return hashlib.file_digest(stored, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

@@ -5,8 +5,7 @@ import itertools
 import os
 import pathlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 from keras_bert_zh.corpus.embedder import Embedder
 from keras_bert_zh.corpus.inputs import corpus_files
@@ -15,11 +14,7 @@ from keras_bert_zh.corpus.names import LOCK, MODEL, PLAN
 from keras_bert_zh.corpus.options import Options
 from keras_bert_zh.corpus.plan import check_same, make_plan, read_plan, renewed_plan
 from keras_bert_zh.corpus.rows import BreaksOffError, rows_of
-from keras_bert_zh.corpus.run import Compute, Done, write_vectors
-
-# Called with how many rows there are, how many of them are done now, how many tokens were computed
-# for these, and how many of them were rejected.
-Progress = Callable[[int, int, int, int], Any]
+from keras_bert_zh.corpus.run import Compute, Done, Progress, write_vectors
 
 
 def embed_corpus(

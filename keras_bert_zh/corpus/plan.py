@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from keras_bert_zh.corpus.inputs import digest_of
+from keras_bert_zh.checkpoints.sources.digests import sha256_of
 from keras_bert_zh.corpus.names import PLAN
 from keras_bert_zh.corpus.options import Options
 from keras_bert_zh.corpus.rows import BreaksOffError, Row, rows_of
@@ -108,7 +108,7 @@ def renewed_plan(before: Plan, files: Mapping[str, pathlib.Path], options: Optio
     inputs = []
     for name, file in files.items():
         same = name in known and known[name].bytes == file.stat().st_size
-        same = same and known[name].sha256 == digest_of(file)
+        same = same and known[name].sha256 == sha256_of(file)
         inputs.append(known[name] if same else _unread(name, file))
     return Plan(before.options, tuple(inputs))
 
@@ -147,7 +147,7 @@ def _input(name: str, file: pathlib.Path, options: Options) -> Input:
         broken = error.reason
     if rows > begun:
         ends.append(rows)
-    found = Input(name, file.stat().st_size, digest_of(file), rows, tuple(ends), broken)
+    found = Input(name, file.stat().st_size, sha256_of(file), rows, tuple(ends), broken)
     check_state(name, file, state)
     return found
 

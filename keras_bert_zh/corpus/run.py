@@ -31,6 +31,11 @@ class Work(NamedTuple):
 Compute = Callable[[Iterable[Work]], Iterable[tuple[Work, Embedded]]]
 
 
+# Called with how many rows there are, how many of them are done now, how many tokens were computed
+# for these, and how many of them were rejected.
+Progress = Callable[[int, int, int, int], Any]
+
+
 class Done(NamedTuple):
     """What a run came to.
 
@@ -50,7 +55,7 @@ def write_vectors(
     files: Mapping[str, pathlib.Path],
     folder: pathlib.Path,
     compute: Compute,
-    progress: Callable[[int, int, int, int], Any],
+    progress: Progress,
 ) -> Done:
     """Writes the vectors of all chunks that are not there yet, and the list of rejected rows.
 
@@ -59,9 +64,7 @@ def write_vectors(
         files: the files by their names.
         folder: where to.
         compute: what makes vectors.
-        progress: called after each chunk with how many rows there are in all, how many of them it
-            has, how many tokens were computed for these, and how many of them were rejected; at
-            first for all chunks that are there.
+        progress: called at first for all chunks that are there, and after each other one.
 
     Raises:
         ValueError: if a file has changed, or a chunk is not one of this plan.
@@ -83,9 +86,9 @@ def write_vectors(
         check_state(source, files[source], states[source])
         if not (folder / PLAN).is_file():
             raise FileNotFoundError(f"{folder / PLAN} is gone while vectors were made: run again.")
-        kept = np.array([most is None or length <= most for length in found.lengths], bool)
-        rows = _without_long(work.rows, found.lengths, most)
-        vectors = found.vectors[kept].astype(np.float16 if options["half"] else np.float32)
+        rows = work.rows if most is None else _without_long(work.rows, found.lengths, most)
+        fits = slice(None) if most is None else found.lengths <= most
+        vectors = found.vectors[fits].astype(np.float16 if options["half"] else np.float32)
         write_chunk(folder, work.chunk, digest, rows, vectors, keep=options["keep"])
         rejected = sum(row.reason is not None for row in rows)
         progress(plan.rows, work.chunk.end - work.chunk.first, found.tokens, rejected)
@@ -134,13 +137,13 @@ def _changed(file: Input, count: int) -> str:
     )
 
 
-def _without_long(rows: Sequence[Row], lengths: np.ndarray, most: int | None) -> list[Row]:
+def _without_long(rows: Sequence[Row], lengths: np.ndarray, most: int) -> list[Row]:
     """Returns rows of which those are rejected that have more tokens than are read."""
     left = iter(lengths)
     checked = []
     for row in rows:
         length = next(left) if row.reason is None else 0
-        if most is not None and length > most:
+        if length > most:
             reason = f"{length} tokens, and {most} are read"
             checked.append(row._replace(text=None, reason=reason))
         else:

@@ -6,34 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert_zh import BertConfig, BertEncoder, BertPreprocess, batch_by_length
+from keras_bert_zh import BertEncoder, BertPreprocess, batch_by_length
+from tests.data.few_tokens import CONFIG, VOCABULARY
 from tests.process import run_python
 
-CHARACTERS = list("今天气很好我们去公园吧几点开门早上九")
-# Few tokens, so that XLA compiles within seconds.
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *CHARACTERS]
-CONFIG = BertConfig(
-    vocab_size=len(VOCABULARY),
-    hidden_size=12,
-    num_hidden_layers=1,
-    num_attention_heads=3,
-    intermediate_size=17,
-    max_position_embeddings=64,
-)
 SLICES = tf.data.Dataset.from_tensor_slices
-
-
-@pytest.fixture(scope="module")
-def preprocess():
-    return BertPreprocess(vocabulary=VOCABULARY, max_length=64)
-
-
-@pytest.fixture(scope="module")
-def texts():
-    """Texts of 0 to 90 characters, most of them short, each its own."""
-    rng = np.random.default_rng(0)
-    lengths = np.minimum(rng.lognormal(2.5, 1, 300).astype(int), 90)
-    return ["".join(rng.choice(CHARACTERS, length)) for length in lengths]
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,10 @@ import pytest
 import tensorflow as tf
 
 from keras_bert_zh import BertEncoder, BertPreprocess, batch_by_length
-from tests.data.test_batching import CONFIG, SLICES, VOCABULARY, shapes_of
+from tests.data.few_tokens import CONFIG
+from tests.data.test_batching import SLICES, shapes_of
 
 TEXTS = ["好" * count for count in (3, 40, 10, 20)]
-
-
-@pytest.fixture(scope="module")
-def preprocess():
-    return BertPreprocess(vocabulary=VOCABULARY, max_length=64)
 
 
 @pytest.fixture(scope="module")

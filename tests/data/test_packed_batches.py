@@ -3,22 +3,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert_zh import BertEncoder, BertPreprocess, TextClassifier, batch_packed
+from keras_bert_zh import BertEncoder, TextClassifier, batch_packed
 from keras_bert_zh.data.packed_batches import fill_rows
-from tests.data.test_batching import CHARACTERS, CONFIG, SLICES, VOCABULARY
-
-
-@pytest.fixture(scope="module")
-def preprocess():
-    return BertPreprocess(vocabulary=VOCABULARY, max_length=64)
-
-
-@pytest.fixture(scope="module")
-def texts():
-    """Texts of 0 to 90 characters, most of them short, each its own."""
-    rng = np.random.default_rng(0)
-    lengths = np.minimum(rng.lognormal(2.5, 1, 300).astype(int), 90)
-    return ["".join(rng.choice(CHARACTERS, length)) for length in lengths]
+from tests.data.few_tokens import CONFIG
+from tests.data.test_batching import SLICES
 
 
 def texts_of(inputs):
