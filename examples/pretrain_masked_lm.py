@@ -5,11 +5,11 @@
 
 The script needs the folder `parts` beside it.
 
-Text files are plain, .xz or .gz, of any size. Each line is a paragraph, and a blank line ends a
-document. They are packed once into rows of 128 tokens, every hundredth of them held out. The masked
-language model is trained for 10,000 steps and evaluated before the first and every 500, on at most
-100 of the batches held out, so that evaluation does not grow with the text. On new text val_loss
-falls.
+Text files are plain, .xz, .gz or .zst, of any size. Each line is a paragraph, and a blank line ends
+a document. They are packed once into rows of 128 tokens, every hundredth of them held out. The
+masked language model is trained for 10,000 steps and evaluated before the first and every 500, on
+at most 100 of the batches held out, so that evaluation does not grow with the text. On new text
+val_loss falls.
 Expected, in a log:
 
     ROWS rows to learn from, ROWS held out.
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("files", nargs="+", type=pathlib.Path, help="text: plain, .xz or .gz")
+    parser.add_argument("files", nargs="+", type=pathlib.Path, help="text: plain, .xz, .gz or .zst")
     parser.add_argument("--checkpoint", default="small", help=f"weights to start from {DEFAULT}")
     parser.add_argument(
         "--scratch",

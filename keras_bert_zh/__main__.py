@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0 if all is well, 1 if `verify` finds a difference, 2 after an error, which is reported in
-        one line on standard error, 3 if a file that `embed` reads breaks off, 130 if it is stopped
+        one line on standard error, 3 if a file that `embed` reads is damaged, 130 if it is stopped
         by Ctrl-C.
     """
     parsed = _parser().parse_args(arguments)

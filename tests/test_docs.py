@@ -5,7 +5,6 @@ import hashlib
 import importlib
 import inspect
 import json
-import pathlib
 import pkgutil
 import re
 import shutil
@@ -18,16 +17,12 @@ from safetensors.numpy import load_file, save_file
 import keras_bert_zh
 from keras_bert_zh.checkpoints.sources import local_path
 from keras_bert_zh.checkpoints.sources.tfhub_url import MODULE
+from tests.pages import ROOT, python_blocks
 from tests.tensors import read_tensors, write_tensors
 
-ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PAGES = ["devices", "fine_tuning", "models", "pretraining", "serving", "text"]
 TRACED_ELSEWHERE = ("docs/models.md", "docs/pretraining.md")
-
-
-def python_blocks(page):
-    return re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
 
 
 MODULES = [
@@ -85,7 +80,7 @@ def _lengthen(prefix, positions):
 def test_blocks_run_one_after_the_other(page, request):
     if page in TRACED_ELSEWHERE:
         request.getfixturevalue("eagerly")
-    blocks = python_blocks((ROOT / page).read_text())
+    blocks = python_blocks(page)
     assert blocks
     namespace = {}
     for block in blocks:
@@ -94,7 +89,7 @@ def test_blocks_run_one_after_the_other(page, request):
 
 def test_adam_of_keras_is_as_the_page_says(capsys):
     """If Keras comes to add up the rows, the page can go."""
-    blocks = python_blocks((ROOT / "docs" / "adam_and_embeddings.md").read_text())
+    blocks = python_blocks("docs/adam_and_embeddings.md")
     namespace = {}
     for block in blocks:
         exec(block, namespace)

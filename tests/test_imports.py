@@ -14,6 +14,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ALLOWED = {
     "arguments": set(),
     "version": set(),
+    "extras": set(),
     "input_keys": set(),
     "messages": set(),
     "label_schemes": set(),
@@ -22,8 +23,8 @@ ALLOWED = {
     "truncation": set(),
     "text": {"label_schemes", "messages", "vocabulary"},
     "layers": {"input_keys", "arguments", "label_schemes", "messages"},
-    "files": set(),
-    "checkpoints": {"arguments", "config", "files", "messages", "vocabulary"},
+    "files": {"extras"},
+    "checkpoints": {"arguments", "config", "extras", "files", "messages", "vocabulary"},
     "preprocess": {
         "input_keys",
         "arguments",
@@ -35,6 +36,7 @@ ALLOWED = {
     "data": {
         "input_keys",
         "arguments",
+        "extras",
         "files",
         "label_schemes",
         "messages",
@@ -61,6 +63,7 @@ ALLOWED = {
         "arguments",
         "data",
         "export",
+        "extras",
         "heads",
         "input_keys",
         "layers",
@@ -72,6 +75,7 @@ ALLOWED = {
         "arguments",
         "checkpoints",
         "encoder",
+        "extras",
         "files",
         "heads",
         "layers",
@@ -81,7 +85,7 @@ ALLOWED = {
         "version",
         "vocabulary",
     },
-    "corpus": {"checkpoints", "engines", "export", "files", "heads"},
+    "corpus": {"checkpoints", "engines", "export", "extras", "files", "heads"},
     "training": {"arguments", "encoder", "files", "heads", "layers"},
     "quiet": set(),
     "__init__": {

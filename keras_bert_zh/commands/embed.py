@@ -15,8 +15,8 @@ from keras_bert_zh.corpus.options import Options
 
 _POOLINGS = {("pooled" if mode == "pooled_output" else mode): mode for mode in MODES}
 
-# The exit status where a file breaks off.
-_BROKEN = 3
+# The exit status where a file is cut short or damaged.
+_DAMAGED = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -131,11 +131,11 @@ def run(arguments: argparse.Namespace) -> int:
         )
     print(f"Wrote {folder}: {done.vectors:,} vectors, {done.rejected:,} rows without one.")
     print(f"In this run: {bar.said()}.")
-    if done.rejected or done.broken:
+    if done.rejected or done.damaged:
         print(f"{folder / REJECTS} says which rows have no vector, and why.")
-    for name in done.broken:
-        print(f"{name} breaks off: what it lacks has no vectors.")
-    return _BROKEN if done.broken else 0
+    for name in done.damaged:
+        print(f"{name} is cut short or damaged: the rows that can't be read have no vectors.")
+    return _DAMAGED if done.damaged else 0
 
 
 class _Bar:
@@ -143,21 +143,26 @@ class _Bar:
 
     def __init__(self):
         columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-        self._bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
+        console = Console(stderr=True)
+        self._reading = console.status("Reads the files and loads the model")
+        self._bar = Progress(*columns, TimeRemainingColumn(), console=console)
         self._task = None
         self._begun = 0.0
         self._rows = self._tokens = self._rejected = 0
 
     def __enter__(self):
+        self._reading.start()
         return self
 
     def __exit__(self, *raised):
+        self._reading.stop()
         if self._task is not None:
             self._bar.stop()
 
     def __call__(self, total, rows, tokens, rejected):
         self._rejected += rejected
         if self._task is None:  # What was there before. An error draws no bar.
+            self._reading.stop()
             self._bar.start()
             self._begun = time.perf_counter()
             self._task = self._bar.add_task("", total=total, completed=rows)

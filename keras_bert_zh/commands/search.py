@@ -3,10 +3,11 @@
 import argparse
 import json
 import pathlib
+import sys
 
 from keras_bert_zh.arguments import check_int
 from keras_bert_zh.corpus.arrow import arrow
-from keras_bert_zh.corpus.names import MODEL, PLAN
+from keras_bert_zh.corpus.names import MODEL, PLAN, REJECTS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
     options = plan.options
     embedder = Embedder(folder / MODEL, options["engine"], options["batch_tokens"])
     query = embedder([arguments.query]).vectors[0]
-    for found in search(folder, query, top, options["keep"]):
+    if not (folder / REJECTS).is_file():  # The last that is written.
+        print(f"The run in {folder} has not ended: only a part is searched.", file=sys.stderr)
+    for found in search(folder, plan, query, top):
         if arguments.json:
             row = {"score": found.score, "source": found.source, "row": found.row, **found.kept}
             print(json.dumps(row, ensure_ascii=False))

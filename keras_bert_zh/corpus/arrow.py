@@ -1,32 +1,25 @@
 """Arrow, which reads and writes Parquet, and is an extra."""
 
-import importlib
 from types import ModuleType
+
+from keras_bert_zh.extras import imported
+
+_USE = "Vectors of a corpus are stored as Parquet, which"
 
 
 def arrow() -> ModuleType:
     """Returns `pyarrow`.
 
     Raises:
-        ImportError: if it is not installed; says how to.
+        ModuleNotFoundError: if it is not installed; says how to install it.
     """
-    return _imported("pyarrow")
+    return imported("pyarrow", "embed", _USE)
 
 
 def parquet() -> ModuleType:
     """Returns `pyarrow.parquet`.
 
     Raises:
-        ImportError: as `arrow` does.
+        ModuleNotFoundError: as `arrow` does.
     """
-    return _imported("pyarrow.parquet")
-
-
-def _imported(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ImportError(
-            "Vectors of a corpus are stored as Parquet, which needs pyarrow: "
-            "pip install 'keras-bert-zh[embed]'."
-        ) from error
+    return imported("pyarrow.parquet", "embed", _USE)

@@ -1,18 +1,13 @@
-"""The files of a corpus: which ones there are, what they are called, how they are opened."""
+"""The files of a corpus: which ones there are, and what they are called."""
 
-import contextlib
-import gzip
-import io
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import IO, Any
+from collections.abc import Iterator, Sequence
 
-from keras_bert_zh.corpus.arrow import arrow
+from keras_bert_zh.files import compressed
 
 FORMATS = (".txt", ".jsonl", ".csv", ".parquet")
-COMPRESSIONS = (".xz", ".gz", ".zst")
-ENDINGS = ", ".join(FORMATS) + "; all but the last also with " + ", ".join(COMPRESSIONS)
+ENDINGS = ", ".join(FORMATS) + "; all but the last also with " + ", ".join(compressed.ENDINGS)
 
 
 def corpus_files(
@@ -74,7 +69,7 @@ def _files_of(
 def format_of(file: pathlib.Path) -> tuple[str, str | None]:
     """Returns the format of a file and its compression, from the end of its name."""
     ending = file.suffix.lower()
-    if ending in COMPRESSIONS:
+    if ending in compressed.ENDINGS:
         return pathlib.Path(file.stem).suffix.lower(), ending
     return ending, None
 
@@ -82,34 +77,3 @@ def format_of(file: pathlib.Path) -> tuple[str, str | None]:
 def _is_known(file: pathlib.Path) -> bool:
     format, compression = format_of(file)
     return format in FORMATS and not (format == ".parquet" and compression)
-
-
-@contextlib.contextmanager
-def opened(file: pathlib.Path) -> Iterator[IO[bytes]]:
-    """Yields the bytes of a file, without its compression."""
-    import lzma  # Some builds of Python have none, and the rest of the package does without.
-
-    openers: dict[str | None, Callable[[Any], Any]] = {
-        None: lambda stored: stored,
-        ".gz": gzip.open,
-        ".xz": lzma.open,
-        ".zst": lambda stored: arrow().CompressedInputStream(stored, "zstd"),
-    }
-    with open(file, "rb") as stored, openers[format_of(file)[1]](stored) as content:
-        yield io.BufferedReader(_Pieces(content), 1 << 20)
-
-
-class _Pieces(io.RawIOBase):
-    """Reads piece by piece: where a file breaks off, what comes before is not lost."""
-
-    def __init__(self, content: Any):
-        self._content = content
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        # Of a piece that Arrow can't read whole, it gives nothing.
-        piece = self._content.read1(min(len(buffer), 1 << 14))
-        buffer[: len(piece)] = piece
-        return len(piece)

@@ -13,7 +13,7 @@ from keras_bert_zh.corpus.model import CALIBRATED_ON, make_model
 from keras_bert_zh.corpus.names import LOCK, MODEL, PLAN
 from keras_bert_zh.corpus.options import Options
 from keras_bert_zh.corpus.plan import check_same, make_plan, read_plan, renewed_plan
-from keras_bert_zh.corpus.rows import BreaksOffError, rows_of
+from keras_bert_zh.corpus.rows import DamagedFileError, rows_of
 from keras_bert_zh.corpus.run import Compute, Done, Progress, write_vectors
 
 
@@ -76,7 +76,7 @@ def embed_corpus(
 
 def _texts(files: Mapping[str, pathlib.Path], options: Options) -> Iterator[str]:
     for file in files.values():
-        with contextlib.suppress(BreaksOffError):
+        with contextlib.suppress(DamagedFileError):
             for row in rows_of(file, options.column, options.keep):
                 if row.text:
                     yield row.text

@@ -10,6 +10,7 @@ from typing import Any
 
 from keras_bert_zh.corpus.embedder import Embedded, Embedder
 from keras_bert_zh.corpus.run import Compute, Work
+from keras_bert_zh.extras import imported
 
 # How often Ray starts a worker again that died, and computes a chunk again, before the run ends.
 _RETRIES = 3
@@ -162,11 +163,4 @@ def _files(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _ray() -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise ImportError(
-            "--workers and --address need Ray: pip install 'keras-bert-zh[ray]'. Without them "
-            "everything is computed in this process."
-        ) from error
-    return ray
+    return imported("ray", "ray", "Computing on workers, with --workers or --address,")

@@ -11,7 +11,7 @@ from typing import Any
 from keras_bert_zh.checkpoints.sources.digests import sha256_of
 from keras_bert_zh.corpus.names import PLAN
 from keras_bert_zh.corpus.options import Options
-from keras_bert_zh.corpus.rows import BreaksOffError, Row, rows_of
+from keras_bert_zh.corpus.rows import DamagedFileError, Row, rows_of
 from keras_bert_zh.files.new_file import new_file
 
 # A chunk ends with as many rows as asked for, or with so much text before.
@@ -28,7 +28,7 @@ class Input:
         sha256: str, the digest of it as it is stored.
         rows: int, how many rows it has, with those that are rejected.
         ends: tuple of int, for each chunk the number of the row behind its last one.
-        broken: str, why it can't be read behind its last row, or `None`.
+        damaged: str, why it can't be read behind its last row, or `None`.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Input:
     sha256: str
     rows: int
     ends: tuple[int, ...]
-    broken: str | None = None
+    damaged: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +133,7 @@ def make_plan(files: Mapping[str, pathlib.Path], options: Options) -> Plan:
 
 
 def _input(name: str, file: pathlib.Path, options: Options) -> Input:
-    rows, size, begun, broken = 0, 0, 0, None
+    rows, size, begun, damaged = 0, 0, 0, None
     ends: list[int] = []
     state = state_of(file)
     try:
@@ -143,11 +143,11 @@ def _input(name: str, file: pathlib.Path, options: Options) -> Input:
             if rows - begun >= options.chunk_rows or size >= _MOST_BYTES:
                 ends.append(rows)
                 begun, size = rows, 0
-    except BreaksOffError as error:
-        broken = error.reason
+    except DamagedFileError as error:
+        damaged = error.reason
     if rows > begun:
         ends.append(rows)
-    found = Input(name, file.stat().st_size, sha256_of(file), rows, tuple(ends), broken)
+    found = Input(name, file.stat().st_size, sha256_of(file), rows, tuple(ends), damaged)
     check_state(name, file, state)
     return found
 

@@ -1,16 +1,15 @@
 """The rows of a file of a corpus, one after the other, and what is wrong with bad ones."""
 
 import csv
-import gzip
 import io
 import json
 import pathlib
-import zlib
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, NamedTuple
 
 from keras_bert_zh.corpus.arrow import arrow, parquet
-from keras_bert_zh.corpus.inputs import format_of, opened
+from keras_bert_zh.corpus.inputs import format_of
+from keras_bert_zh.files.compressed import DecompressionError, opened
 
 # Longer rows are rejected: memory must not grow with what a file happens to hold.
 MOST_BYTES = 1 << 24
@@ -35,7 +34,7 @@ class Row(NamedTuple):
     reason: str | None = None
 
 
-class BreaksOffError(Exception):
+class DamagedFileError(Exception):
     """A file can't be read any further.
 
     Args:
@@ -57,7 +56,7 @@ def rows_of(file: pathlib.Path, column: Column, keep: Sequence[str]) -> Iterator
         keep: the names of other columns.
 
     Raises:
-        BreaksOffError: where the file is damaged, or ends too early.
+        DamagedFileError: where the file is damaged, or ends too early.
         ValueError: if the file has no such column.
     """
     format, _ = format_of(file)
@@ -65,20 +64,14 @@ def rows_of(file: pathlib.Path, column: Column, keep: Sequence[str]) -> Iterator
         yield from _parquet_rows(file, column, keep)
         return
     read = {".txt": _text_rows, ".jsonl": _json_rows, ".csv": _csv_rows}[format]
-    import lzma
-
     after = 0
     try:
-        with opened(file) as content:
-            for row in read(file, content, column, keep):
+        with opened(file) as found:
+            for row in read(file, found.content, column, keep):
                 after = row.number + 1
                 yield row
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error, csv.Error) as error:
-        raise BreaksOffError(after, f"{error}") from error
-    except OSError as error:
-        if error.errno is not None:  # The system's: a disk that fails, and so on.
-            raise
-        raise BreaksOffError(after, f"{error}") from error  # Arrow's, of a compressed file.
+    except (DecompressionError, csv.Error) as error:
+        raise DamagedFileError(after, f"{error}") from error
 
 
 def _lines(content: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
@@ -137,7 +130,7 @@ def _csv_rows(file, content, column, keep):
     text = io.TextIOWrapper(content, "utf-8-sig", errors="surrogateescape", newline="")
     limit = csv.field_size_limit(MOST_BYTES)
     try:
-        reader = csv.reader(_pieces(text), strict=True)
+        reader = csv.reader(_Lines(text), strict=True)
         header: Sequence[Any] = ()
         places: list[int] = []
         number = 0
@@ -183,10 +176,24 @@ def _records(reader: Iterator[list[str]]) -> Iterator[tuple[list[str], str | Non
             yield cells, None
 
 
-def _pieces(text: io.TextIOBase) -> Iterator[str]:
-    """Yields lines, and of a very long one what `csv` refuses, without having read it whole."""
-    while line := text.readline(MOST_BYTES + 2):
-        yield line
+class _Lines:
+    """Lines for `csv`: one that is too long is skipped, and raises an error of `csv`."""
+
+    def __init__(self, text: io.TextIOBase):
+        self._text = text
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        line = piece = self._text.readline(MOST_BYTES + 2)
+        if not line:
+            raise StopIteration
+        if len(line) <= MOST_BYTES or line.endswith(("\n", "\r")):
+            return line
+        while piece and not piece.endswith(("\n", "\r")):
+            piece = self._text.readline(MOST_BYTES)
+        raise csv.Error(f"a line is longer than {MOST_BYTES:,} characters")
 
 
 def _parquet_rows(file, column, keep):
@@ -196,7 +203,7 @@ def _parquet_rows(file, column, keep):
     except arrow_errors as error:
         if getattr(error, "errno", None) is not None:
             raise
-        raise BreaksOffError(0, f"{error}") from error
+        raise DamagedFileError(0, f"{error}") from error
     with stored:
         schema = stored.schema_arrow
         for name in (column, *keep):
@@ -209,7 +216,7 @@ def _parquet_rows(file, column, keep):
                     yield _row(number, value, kept)
                     number += 1
         except (*arrow_errors, UnicodeDecodeError, OverflowError) as error:
-            raise BreaksOffError(number, f"{error}") from error
+            raise DamagedFileError(number, f"{error}") from error
 
 
 def _values(array):

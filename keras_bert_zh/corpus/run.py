@@ -11,7 +11,7 @@ from keras_bert_zh.corpus.chunk_files import read_chunk, write_chunk
 from keras_bert_zh.corpus.embedder import Embedded, longest_of
 from keras_bert_zh.corpus.names import MODEL, PLAN, REJECTS
 from keras_bert_zh.corpus.plan import Chunk, Input, Plan, check_state, state_of
-from keras_bert_zh.corpus.rows import BreaksOffError, Row, rows_of
+from keras_bert_zh.corpus.rows import DamagedFileError, Row, rows_of
 from keras_bert_zh.files.new_file import new_file
 
 
@@ -42,12 +42,12 @@ class Done(NamedTuple):
     Attributes:
         vectors: int, how many rows have a vector, with those of runs before.
         rejected: int, how many rows have none.
-        broken: the files that break off.
+        damaged: the files that are cut short or damaged.
     """
 
     vectors: int
     rejected: int
-    broken: list[str]
+    damaged: list[str]
 
 
 def write_vectors(
@@ -119,14 +119,14 @@ def _works(plan: Plan, files: Mapping[str, pathlib.Path], missing: set[str]) -> 
 
 def _known_rows(rows: Iterator[Row], file: Input) -> Iterator[Row]:
     """Yields the rows of a file, which must end as the plan says that it ends."""
-    count, broken = 0, False
+    count, damaged = 0, False
     try:
         for row in rows:
             count = row.number + 1
             yield row
-    except BreaksOffError:
-        broken = True
-    if (count, broken) != (file.rows, file.broken is not None):
+    except DamagedFileError:
+        damaged = True
+    if (count, damaged) != (file.rows, file.damaged is not None):
         raise ValueError(_changed(file, count))
 
 
@@ -168,7 +168,7 @@ def _finish(plan: Plan, folder: pathlib.Path, digest: str) -> Done:
                 vectors, rejected = vectors + written.vectors, rejected + len(written.rejects)
                 for row, reason in written.rejects:
                     reject(file.name, row, reason)
-            if file.broken is not None:
-                reject(file.name, file.rows, f"the file breaks off here: {file.broken}")
-    broken = [file.name for file in plan.inputs if file.broken is not None]
-    return Done(vectors, rejected, broken)
+            if file.damaged is not None:
+                reject(file.name, file.rows, f"the file is damaged from here on: {file.damaged}")
+    damaged = [file.name for file in plan.inputs if file.damaged is not None]
+    return Done(vectors, rejected, damaged)

@@ -2,13 +2,14 @@
 
 import heapq
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from keras_bert_zh.corpus.chunk_files import batches_in
+from keras_bert_zh.corpus.chunk_files import batches_in, read_chunk
 from keras_bert_zh.corpus.names import COLUMNS
+from keras_bert_zh.corpus.plan import Plan
 
 
 class Found(NamedTuple):
@@ -27,19 +28,23 @@ class Found(NamedTuple):
     kept: dict[str, str | None]
 
 
-def search(folder: pathlib.Path, query: np.ndarray, top: int, keep: Sequence[str]) -> list[Found]:
+def search(folder: pathlib.Path, plan: Plan, query: np.ndarray, top: int) -> list[Found]:
     """Returns the rows whose vectors have the largest cosine with that of a query.
 
     Args:
         folder: that of the corpus.
+        plan: the plan in it. Chunks that are not written yet are left out.
         query: `<float32>[D]`.
         top: int, how many rows.
-        keep: the names of the columns that were kept.
+
+    Raises:
+        ValueError: if a file is damaged, or of another run.
     """
     query = query / max(np.linalg.norm(query), np.finfo(np.float32).tiny)
+    keep = plan.options["keep"]
     best: list[tuple[float, int, Found]] = []
     number = 0
-    for file in sorted(folder.glob("*.parquet")):
+    for file in written_files(folder, plan):
         for batch in batches_in(file, (*COLUMNS, *keep)):
             vectors = batch.column("vector").flatten().to_numpy().reshape(len(batch), -1)
             scores = _cosines(vectors, query)
@@ -60,6 +65,14 @@ def search(folder: pathlib.Path, query: np.ndarray, top: int, keep: Sequence[str
                 if len(best) > top:
                     heapq.heappop(best)
     return [found for *_, found in sorted(best, key=lambda one: one[:2], reverse=True)]
+
+
+def written_files(folder: pathlib.Path, plan: Plan) -> Iterator[pathlib.Path]:
+    """Yields the files of vectors that a run has written so far, in the order of its plan."""
+    digest = plan.digest
+    for chunk in plan.all_chunks():
+        if read_chunk(folder, chunk, digest) is not None:
+            yield folder / chunk.name
 
 
 def _cosines(vectors: np.ndarray, query: np.ndarray) -> np.ndarray:

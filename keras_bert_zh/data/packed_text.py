@@ -97,7 +97,8 @@ class PackedText:
         lines, and of the longest line.
 
         Args:
-            files: paths of text files in UTF-8, plain, or compressed and ending in `.xz` or `.gz`.
+            files: paths of text files in UTF-8, plain, or compressed and ending in
+                `.xz`, `.gz` or `.zst`.
             folder: the path to write to, which must not exist yet or be empty.
             preprocess: BertPreprocess, which tokenises.
             sequence_length: int, S, at least 3.

@@ -1,16 +1,13 @@
 """Text files -> rows of ids, all of one length, a block of lines at a time."""
 
-import gzip
-import io
 import os
 import pathlib
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
 from keras_bert_zh.data.words import tokenize_words
+from keras_bert_zh.files.compressed import DecompressionError, opened
 from keras_bert_zh.preprocess import BertPreprocess
 
 _BLOCK_BYTES = 1 << 20
@@ -42,7 +39,7 @@ def token_rows(
     between them, or the end of a file, a `[SEP]` is. What does not fill a row is dropped.
 
     Args:
-        files: paths of text files in UTF-8, those that end in `.xz` or `.gz` compressed.
+        files: paths of text files in UTF-8, those that end in `.xz`, `.gz` or `.zst` compressed.
         preprocess: BertPreprocess.
         sequence_length: int, S.
         whole_words: bool, whether to look for words.
@@ -101,20 +98,15 @@ def _tokenize(lines, preprocess, whole_words) -> tuple[np.ndarray, np.ndarray]:
 
 def _blocks(file: pathlib.Path) -> Iterator[tuple[list[bytes], int]]:
     """Yields lines, a block at a time, and how many bytes of the file have been read."""
-    import lzma  # Some builds of Python have none, and the rest of the package does without.
-
     before = 0
-    with open(file, "rb") as stored:
-        openers: dict[str, Callable[[Any], Any]] = {".xz": lzma.open, ".gz": gzip.open}
-        opener = openers.get(file.suffix.lower())
-        text = stored if opener is None else io.BufferedReader(opener(stored), _BLOCK_BYTES)
-        try:
-            while lines := text.readlines(_BLOCK_BYTES):
+    try:
+        with opened(file) as (content, stored):
+            while lines := content.readlines(_BLOCK_BYTES):
                 _check_utf8(file, lines, before)
                 yield lines, stored.tell()
                 before += len(lines)
-        except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
-            raise ValueError(f"{file} is damaged, or no {file.suffix} file: {error}") from error
+    except DecompressionError as error:
+        raise ValueError(f"{file} is damaged, or no {file.suffix} file: {error}") from error
 
 
 def _check_utf8(file: pathlib.Path, lines: list[bytes], before: int) -> None:
@@ -127,5 +119,5 @@ def _check_utf8(file: pathlib.Path, lines: list[bytes], before: int) -> None:
                 f"{file} is not UTF-8, for the first time in line {number}, byte "
                 f"{error.start + 1}. Convert it, as `iconv -f GB18030 -t UTF-8` does; leave out "
                 "what is broken, as `iconv -f UTF-8 -t UTF-8 -c` does; and if it is compressed, "
-                "let it be .xz or .gz."
+                "let it be .xz, .gz or .zst."
             ) from error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from keras_bert_zh.extras import imported
 from keras_bert_zh.preprocess import BertPreprocess
 from keras_bert_zh.text.unicode_tables import CJK
 from keras_bert_zh.vocabulary import later_pieces
@@ -72,14 +73,7 @@ def tokenize_words(
 
 
 def _segmenter() -> Callable[[str], list[str]]:
-    try:
-        import rjieba
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "Whole words of Chinese are found by the package rjieba, which is not installed: "
-            "pip install 'keras-bert-zh[words]'."
-        ) from error
-    return rjieba.cut
+    return imported("rjieba", "words", "Looking for whole words of Chinese").cut
 
 
 @functools.cache

@@ -1,10 +1,8 @@
-"""What an engine is, and how its packages are found."""
+"""What an engine is."""
 
 import abc
-import importlib
 import pathlib
 from collections.abc import Mapping
-from types import ModuleType
 
 import numpy as np
 
@@ -37,21 +35,3 @@ class Engine(abc.ABC):
             inputs: by the names on the left of `description.inputs`, all of them; ids are
                 `<int32>[B, S]`, checked, and there is at least one row. Or texts, `<string>[B]`.
         """
-
-
-def package(name: str, extra: str) -> ModuleType:
-    """Returns a package that runs models, imported.
-
-    Args:
-        name: str, what is imported.
-        extra: str, the extra of this package that brings it along.
-
-    Raises:
-        ImportError: if it is not installed; says how to.
-    """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ImportError(
-            f"This model is run by {name}: pip install 'keras-bert-zh[{extra}]'."
-        ) from error

@@ -2,15 +2,16 @@
 
 import threading
 
-from keras_bert_zh.engines.engine import Engine, package
+from keras_bert_zh.engines.engine import Engine
 from keras_bert_zh.export.formats import LITERT
+from keras_bert_zh.extras import imported
 
 
 class LiteRT(Engine):
     """Runs a `model.tflite`."""
 
     def __init__(self, folder, description, threads):
-        interpreter = package("ai_edge_litert.interpreter", "litert")
+        interpreter = imported("ai_edge_litert.interpreter", "litert", "This model")
         self._interpreter = interpreter.Interpreter(
             model_path=str(folder / LITERT), num_threads=threads
         )

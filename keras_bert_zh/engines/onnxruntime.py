@@ -1,14 +1,15 @@
 """Runs exported models in ONNX Runtime."""
 
-from keras_bert_zh.engines.engine import Engine, package
+from keras_bert_zh.engines.engine import Engine
 from keras_bert_zh.export.onnx.names import GRAPH
+from keras_bert_zh.extras import imported
 
 
 class ONNXRuntime(Engine):
     """Runs ONNX on a CPU."""
 
     def __init__(self, folder, description, threads):
-        onnxruntime = package("onnxruntime", extra="onnxruntime")
+        onnxruntime = imported("onnxruntime", "onnxruntime", "This model")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         self._session = onnxruntime.InferenceSession(

@@ -1,7 +1,8 @@
 """Runs exported models in OpenVINO."""
 
-from keras_bert_zh.engines.engine import Engine, package
+from keras_bert_zh.engines.engine import Engine
 from keras_bert_zh.export.onnx.names import GRAPH
+from keras_bert_zh.extras import imported
 
 # What OpenVINO computes in where a model says nothing else, by the model's dtype: int8 is for the
 # products that are in int8 in the file, and the rest is in bfloat16 where the CPU has it.
@@ -12,7 +13,7 @@ class OpenVINO(Engine):
     """Runs ONNX on a CPU."""
 
     def __init__(self, folder, description, threads):
-        openvino = package("openvino", extra="openvino")
+        openvino = imported("openvino", "openvino", "This model")
         options = {"INFERENCE_PRECISION_HINT": _PRECISIONS[description.dtype]}
         if threads is not None:
             options["INFERENCE_NUM_THREADS"] = threads

@@ -14,12 +14,12 @@ from keras_bert_zh.export.calibration import calibration_batches
 from keras_bert_zh.export.checkpoint import checkpoint_of, with_vocabulary
 from keras_bert_zh.export.description import DESCRIPTION, Description, arguments_of
 from keras_bert_zh.export.exported_card import exported_card, is_ours
-from keras_bert_zh.export.extras import needs
 from keras_bert_zh.export.formats import LITERT, Format, Written
 from keras_bert_zh.export.of_ids import OfIds
 from keras_bert_zh.export.of_tensors import OfTensors, source_of
 from keras_bert_zh.export.onnx.names import GRAPH, WEIGHTS
 from keras_bert_zh.export.recast import all_in, recast
+from keras_bert_zh.extras import imported
 from keras_bert_zh.files.new_folder import check_place, new_folder
 from keras_bert_zh.files.replaceable import SAVED_MODEL_FILES, Replaceable, unknown_files
 from keras_bert_zh.heads.on_encoder import OnEncoder
@@ -28,6 +28,8 @@ from keras_bert_zh.heads.sentence_encoder import SentenceEncoder
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.preprocess import BertPreprocess
 from keras_bert_zh.version import __version__
+
+_USE = "This export"
 
 
 def _write_savedmodel(
@@ -39,9 +41,11 @@ def _write_savedmodel(
 
 
 def _write_onnx(source: OfIds, folder: pathlib.Path, dtype: str | None, **options: Any) -> Written:
-    needs("onnx", ("onnx_ir", "onnxscript", "tf2onnx"))
+    extras = dict.fromkeys(("onnx_ir", "onnxscript", "tf2onnx"), "onnx")
     if dtype == "int8":
-        needs(*(("nncf", ["nncf"]) if "calibration" in options else ("onnx", ["onnxruntime"])))
+        extras |= {"nncf": "nncf"} if "calibration" in options else {"onnxruntime": "onnx"}
+    for module, extra in extras.items():
+        imported(module, extra, _USE)
     from keras_bert_zh.export.onnx.write import write
 
     return write(source, folder, dtype, **options)
@@ -49,7 +53,7 @@ def _write_onnx(source: OfIds, folder: pathlib.Path, dtype: str | None, **option
 
 def _write_litert(source: OfIds, folder: pathlib.Path, dtype: str | None) -> Written:
     if dtype == "int8":
-        needs("litert", ["ai_edge_quantizer"])
+        imported("ai_edge_quantizer", "litert", _USE)
     from keras_bert_zh.export.litert import write  # It imports TensorFlow.
 
     return write(source, folder, dtype)

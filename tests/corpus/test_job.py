@@ -148,10 +148,10 @@ def test_a_file_that_breaks_off(corpus, output, options):
     (corpus / "c.txt.xz").write_bytes(lzma.compress(lines)[:200])
     (corpus / "d.parquet").write_bytes(b"PAR1 and no more")
     done = embed_corpus([corpus], output, Options(options.checkpoint))
-    assert done.broken == ["c.txt.xz", "d.parquet"]
+    assert done.damaged == ["c.txt.xz", "d.parquet"]
     *_, third, fourth = rejects_in(output)
     assert third["source"] == "c.txt.xz"
-    assert third["reason"].startswith("the file breaks off here: Compressed file ended")
+    assert third["reason"].startswith("the file is damaged from here on: Compressed file ended")
     assert third["row"] == rows_in(output)["source"].count("c.txt.xz")
     assert (fourth["source"], fourth["row"]) == ("d.parquet", 0)
 

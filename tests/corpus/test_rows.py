@@ -1,8 +1,6 @@
 """Rows of all formats, and what is wrong with bad ones."""
 
-import gzip
 import json
-import lzma
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +9,8 @@ import pytest
 
 from keras_bert_zh.corpus import rows as module
 from keras_bert_zh.corpus.inputs import corpus_files
-from keras_bert_zh.corpus.rows import BreaksOffError, rows_of
+from keras_bert_zh.corpus.rows import DamagedFileError, rows_of
+from tests.compression import compressed
 
 TEXT = "今天天气很好\r\n\n房间 很干净\n最后".encode()
 LINES = ["今天天气很好", "", "房间 很干净", "最后"]
@@ -25,12 +24,6 @@ def reasons(file, column="text", keep=()):
     return {row.number: row.reason for row in rows_of(file, column, keep) if row.reason}
 
 
-def compressed(content, ending):
-    if ending == ".zst":
-        return pa.compress(content, "zstd", asbytes=True)
-    return {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress}[ending](content)
-
-
 @pytest.mark.parametrize("ending", ["", ".gz", ".xz", ".zst"])
 def test_lines(tmp_path, ending):
     file = tmp_path / f"a.txt{ending}"
@@ -41,14 +34,14 @@ def test_lines(tmp_path, ending):
 
 
 @pytest.mark.parametrize("ending", [".gz", ".xz", ".zst"])
-def test_a_compressed_file_that_breaks_off(tmp_path, ending):
+def test_a_compressed_file_that_is_cut_short(tmp_path, ending):
     rng = np.random.default_rng(0)
     lines = [f"{line} {rng.integers(1 << 60)}" for line in range(20_000)]
     content = compressed("\n".join(lines).encode(), ending)
     file = tmp_path / f"a.txt{ending}"
     file.write_bytes(content[: len(content) * 2 // 3])
     found = []
-    with pytest.raises(BreaksOffError) as raised:  # noqa: PT012, what comes before counts
+    with pytest.raises(DamagedFileError) as raised:  # noqa: PT012, what comes before counts
         for row in rows_of(file, "text", ()):
             found.append(row.text)
     assert 5_000 < len(found) < 20_000
@@ -72,6 +65,9 @@ def test_rows_that_are_too_long(tmp_path, monkeypatch):
     assert texts(tmp_path / "a.txt") == ["123456789", "1234567890", None, None, "end"]
     (tmp_path / "a.jsonl").write_text('{"text": "' + "好" * 9 + '"}\n')
     assert reasons(tmp_path / "a.jsonl") == {0: "longer than 10 bytes"}
+    (tmp_path / "a.csv").write_text("text,id\n好,1\n" + "a,b," * 9 + "\n很好,2")
+    assert texts(tmp_path / "a.csv") == ["好", None, "很好"]
+    assert reasons(tmp_path / "a.csv") == {1: "not CSV: a line is longer than 10 characters"}
     table = pa.table({"text": ["好" * 3, "好" * 4]})
     pq.write_table(table, tmp_path / "a.parquet")
     assert reasons(tmp_path / "a.parquet") == {1: "longer than 10 bytes"}
@@ -121,7 +117,7 @@ def test_csv(tmp_path):
     (tmp_path / "b.csv").write_text("1,好\n2,很好\n", encoding="utf-8")
     assert texts(tmp_path / "b.csv", 1) == ["好", "很好"]
     (tmp_path / "c.csv").write_text('text\n好\n"很好\n', encoding="utf-8")
-    with pytest.raises(BreaksOffError, match="unexpected end of data"):
+    with pytest.raises(DamagedFileError, match="unexpected end of data"):
         texts(tmp_path / "c.csv")
 
 
@@ -141,7 +137,7 @@ def test_parquet(tmp_path):
     assert reasons(file)[3].startswith("not UTF-8")
     assert reasons(file, "number")[0] == "no text: float"
     file.write_bytes(file.read_bytes()[:-20])
-    with pytest.raises(BreaksOffError) as raised:
+    with pytest.raises(DamagedFileError) as raised:
         texts(file)
     assert raised.value.number == 0
 

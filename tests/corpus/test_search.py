@@ -13,8 +13,10 @@ import pytest
 
 from keras_bert_zh.corpus import run as module
 from keras_bert_zh.corpus.embedder import batches_by_tokens
+from keras_bert_zh.corpus.plan import read_plan
 from keras_bert_zh.corpus.search import search
 from tests.corpus.conftest import TEXTS
+from tests.pages import python_blocks
 
 
 @pytest.fixture
@@ -56,10 +58,27 @@ def test_from_the_command_line(run, corpus, exported, model, tmp_path):
     np.testing.assert_allclose([row["score"] for row in found], cosines[best], atol=2e-3)
     _, output, _ = run("search", folder, query, "--top", 1)
     assert output == f"{found[0]['score']:.4f}  a.txt:{found[0]['row']}  {found[0]['text']}\n"
-    assert len(search(folder, wanted, 100, ())) == 18
+    assert len(search(folder, read_plan(folder), wanted, 100)) == 18
+    shutil.copy(folder / "00000-000000.parquet", folder / "of_others.parquet")
+    (folder / "00000-000001.parquet").unlink()
+    (folder / "rejects.jsonl").unlink()
+    status, output, errors = run("search", folder, query, "--top", 100)
+    assert (status, output.count("\n")) == (0, 14)
+    assert errors == f"The run in {folder} has not ended: only a part is searched.\n"
     status, _, errors = run(*arguments)
     assert status == 2
     assert "holds vectors of another run" in errors
+
+
+def test_the_index_of_the_page(run, corpus, exported, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("embed", corpus, "--output", "vectors", "--checkpoint", exported)[0] == 0
+    (block,) = python_blocks("docs/corpus.md")
+    found: dict = {}
+    exec(block, found)
+    scores, places = found["index"].search(found["vectors"][2:3], 3)
+    assert sorted(places[0]) == [2, 8, 14]  # The same text three times.
+    np.testing.assert_allclose(scores, 1, atol=1e-6)
 
 
 def test_errors_of_the_command_line(run, corpus, exported, tmp_path):
@@ -82,7 +101,7 @@ def test_errors_of_the_command_line(run, corpus, exported, tmp_path):
     (tmp_path / "cut.jsonl.xz").write_bytes(b"\xfd7zXZ\x00")
     status, output, _ = run("embed", corpus, tmp_path / "cut.jsonl.xz", *arguments)
     assert status == 3
-    assert output.endswith("cut.jsonl.xz breaks off: what it lacks has no vectors.\n")
+    assert "cut.jsonl.xz is cut short or damaged: the rows that can't be read have" in output
 
 
 def test_what_makes_no_vectors(run, corpus, tiny_module, tmp_path):

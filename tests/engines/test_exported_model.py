@@ -16,7 +16,6 @@ from keras_bert_zh import (
     MaskedLM,
     TruncationWarning,
 )
-from keras_bert_zh.engines.engine import package
 from tests.conformance.cases import INPUTS, ONE_BLOCK
 from tests.encoder.common import difference
 from tests.export.models import TEXTS, classifier, encoder_of, exported
@@ -229,8 +228,6 @@ def test_engines(of_ids):
             ExportedModel(of_ids.folder, threads=2)
     else:
         assert difference(ExportedModel(of_ids.folder, threads=2)(INPUTS), of_ids(INPUTS)) < 1e-5
-    with pytest.raises(ImportError, match=r"run by no_such: pip install 'keras-bert-zh\[litert\]'"):
-        package("no_such", "litert")
 
 
 def test_folders(of_ids, tmp_path):

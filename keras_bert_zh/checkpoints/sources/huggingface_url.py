@@ -9,6 +9,7 @@ from keras_bert_zh.checkpoints.sources import digests
 from keras_bert_zh.checkpoints.sources.found import Found, UnreachableError
 from keras_bert_zh.checkpoints.sources.repository_files import BESIDE_WEIGHTS, parsed
 from keras_bert_zh.checkpoints.weight_kinds import KINDS, Kind, safest
+from keras_bert_zh.extras import imported
 from keras_bert_zh.messages import listing
 
 BASE = "hf://google-bert/bert-base-chinese"
@@ -74,13 +75,7 @@ def instead(url: str) -> list[str]:
 
 
 def _downloader(url: str) -> Callable[..., str]:
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise ImportError(
-            f"{url} is downloaded by huggingface_hub: pip install 'keras-bert-zh[huggingface]'."
-        ) from error
-    return snapshot_download
+    return imported("huggingface_hub", "huggingface", f"Downloading {url}").snapshot_download
 
 
 def _found(url: str, folder: pathlib.Path, kind: Kind) -> Found:

@@ -4,6 +4,7 @@ import pathlib
 import re
 
 from keras_bert_zh.checkpoints.sources.found import Found, UnreachableError
+from keras_bert_zh.extras import imported
 
 FORM = "kaggle://OWNER/MODEL/FRAMEWORK/VARIATION/VERSION"
 
@@ -25,14 +26,9 @@ def fetch(url: str) -> Found:
             f"{url} must look like {FORM}, for instance "
             "kaggle://tensorflow/bert/tensorFlow2/zh-l-12-h-768-a-12/4."
         )
+    kagglehub = imported("kagglehub", "kaggle", f"Downloading {url}")
     try:
-        from kagglehub import model_download
-    except ImportError as error:
-        raise ImportError(
-            f"{url} is downloaded by kagglehub: pip install 'keras-bert-zh[kaggle]'."
-        ) from error
-    try:
-        folder = pathlib.Path(model_download(match[1]))
+        folder = pathlib.Path(kagglehub.model_download(match[1]))
     except Exception as error:  # From those of requests to its own: one advice.
         raise UnreachableError.because(error) from error
     # Its MD5 digests are not always there, and what lies in its cache may be half a download.

@@ -132,7 +132,8 @@ def test_no_place_answers(server, places, monkeypatch):
     with pytest.raises(OSError, match=r"^default could not be downloaded: no place that") as caught:
         BertEncoder()
     message = str(caught.value)
-    for number, reason in enumerate(("HTTPError", "HTTPError", "hf://.*pip install", "HTTPError")):
+    reasons = ("HTTPError", "HTTPError", "Downloading hf://.*pip install", "HTTPError")
+    for number, reason in enumerate(reasons):
         assert re.search(rf"^- {re.escape(places[number][0])}: {reason}", message, re.MULTILINE)
     for line in (
         "- HF_ENDPOINT=https://... or MODELSCOPE_ENDPOINT=https://... in the environment",

@@ -1,7 +1,5 @@
 import bz2
-import gzip
 import json
-import lzma
 import signal
 import subprocess
 import sys
@@ -10,6 +8,7 @@ import pytest
 
 from keras_bert_zh import BertPreprocess, PackedText
 from keras_bert_zh.data import token_rows
+from tests.compression import compressed
 from tests.data.packed_text.common import LENGTH, VOCABULARY, batches_of, in_file, same
 from tests.folders import contents
 from tests.process import ROOT
@@ -80,7 +79,7 @@ class TestFolder:
         with pytest.raises(FileNotFoundError, match=r"3 of 4 files missing: \['.*a.txt', '.*b.tx"):
             PackedText.write(files, tmp_path / "packed", preprocess)
 
-    @pytest.mark.parametrize(("suffix", "module"), [(".xz", lzma), (".gz", gzip)])
+    @pytest.mark.parametrize("suffix", [".xz", ".gz", ".zst"])
     @pytest.mark.parametrize(
         "damage",
         [
@@ -89,8 +88,8 @@ class TestFolder:
             pytest.param(lambda data: data[:12] + b"\xff" * 30, id="overwritten"),
         ],
     )
-    def test_damaged_files(self, write, tmp_path, suffix, module, damage):
-        data = damage(module.compress("今天".encode() * 99))
+    def test_damaged_files(self, write, tmp_path, suffix, damage):
+        data = damage(compressed("今天".encode() * 99, suffix))
         with pytest.raises(ValueError, match=rf"0.txt\{suffix} is damaged, or no \{suffix} file: "):
             write(data, name="{}.txt" + suffix)
         assert not (tmp_path / "packed").exists()
@@ -149,6 +148,7 @@ class TestFolder:
         code = """
 import os, signal, sys
 from keras_bert_zh import BertPreprocess, PackedText
+from tests.compression import compressed
 from tests.data.packed_text.common import VOCABULARY
 def kill(read, whole):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,31 @@
+"""Packages that only some of the features need; each comes with an extra of this package."""
+
+import importlib
+from types import ModuleType
+
+
+def imported(module: str, extra: str, use: str) -> ModuleType:
+    """Returns a module of a package that may not be installed.
+
+    Args:
+        module: str, its whole name.
+        extra: str, the extra that brings the package along.
+        use: str, what needs it.
+
+    Raises:
+        ModuleNotFoundError: if it is not installed; says how to install it.
+
+    Example:
+
+    >>> from keras_bert_zh.extras import imported
+    >>> imported("no_such.module", "embed", use="Reading Parquet")
+    Traceback (most recent call last):
+    ModuleNotFoundError: Reading Parquet needs no_such: pip install 'keras-bert-zh[embed]'.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        package = module.partition(".")[0]
+        raise ModuleNotFoundError(
+            f"{use} needs {package}: pip install 'keras-bert-zh[{extra}]'."
+        ) from error
