@@ -1,13 +1,12 @@
 """What makes vectors of a whole file of texts; each in a process of its own."""
 
-import os
 import pathlib
 import tempfile
 
 import numpy as np
 
-# Under the names of the folders that `Writer` writes.
-MODEL, KERAS = "sentence_transformers", "model.keras"
+# The folder that `Writer` writes, and the file of texts, both in one place.
+MODEL, LINES = "sentence_transformers", "lines.txt"
 MAX_LENGTH = 128
 POOLING = "mean"
 
@@ -23,7 +22,7 @@ class Writer:
 
 
 class Command:
-    """`embed`, as the command line runs it, from reading the file to the last Parquet file."""
+    """`embed` of an exported model, from reading the file to the last Parquet file."""
 
     def __init__(self, place: str, engine: str, dtype: str | None, workers: int | None = None):
         from keras_bert_zh.corpus.job import embed_corpus
@@ -31,25 +30,22 @@ class Command:
 
         self._embed = embed_corpus
         self._workers = workers
-        self._options = Options(f"{place}/{MODEL}", engine=engine, dtype=dtype)
+        self._folder = tempfile.TemporaryDirectory(dir=place)
+        self._options = Options(_exported(place, self._folder.name, engine, dtype), engine=engine)
 
     def embed(self, file: str) -> int:
-        with tempfile.TemporaryDirectory(dir=os.path.dirname(file)) as folder:
-            place = pathlib.Path(folder, "vectors")
-            return self._embed([file], place, self._options, workers=self._workers).vectors
+        vectors = pathlib.Path(self._folder.name, "vectors")
+        return self._embed([file], vectors, self._options, workers=self._workers).vectors
 
 
 class Engine:
     """The engine of `Command` alone: it is given batches of ids that are sorted by length."""
 
     def __init__(self, place: str, engine: str, dtype: str | None):
-        from keras_bert_zh import ExportedModel, SentenceEncoder, export_model
-        from keras_bert_zh.corpus.model import FORMATS
+        from keras_bert_zh import ExportedModel
 
-        model = SentenceEncoder(f"{place}/{MODEL}")
         with tempfile.TemporaryDirectory() as folder:
-            written = export_model(model, f"{folder}/model", FORMATS[engine], dtype)
-            self._model = ExportedModel(written, engine)
+            self._model = ExportedModel(_exported(place, folder, engine, dtype), engine)
         self._batches: list[dict[str, np.ndarray]] = []
 
     def prepare(self, file: str) -> None:
@@ -92,6 +88,18 @@ class SentenceTransformers:
 
     def embed(self, file: str) -> int:
         return len(self._model.encode(_lines(file), batch_size=32, show_progress_bar=False))
+
+
+def _exported(place: str, folder: str, engine: str, dtype: str | None) -> str:
+    from keras_bert_zh import SentenceEncoder, export_model
+    from keras_bert_zh.corpus.model import CALIBRATED_ON, FORMATS
+
+    model = SentenceEncoder(f"{place}/{MODEL}")
+    texts = None
+    if (engine, dtype) == ("openvino", "int8"):  # As `embed` exports it.
+        texts = _lines(f"{place}/{LINES}")[:CALIBRATED_ON]
+    format = FORMATS[engine]
+    return str(export_model(model, f"{folder}/model", format, dtype, calibration=texts))
 
 
 def _lines(file: str) -> list[str]:

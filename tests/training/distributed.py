@@ -27,7 +27,7 @@ from keras_bert_zh import (
 CONFIG = BertConfig(
     vocab_size=53,
     hidden_size=16,
-    num_hidden_layers=2,
+    num_hidden_layers=1,
     num_attention_heads=4,
     intermediate_size=24,
     max_position_embeddings=11,
