@@ -54,7 +54,10 @@ class FusedAdamW(keras.optimizers.AdamW):
             # Before they are clipped: Keras would clip what each device has, and then add that up.
             pairs = super()._all_reduce_sum_gradients(zip(grads, trainable_variables, strict=True))
             grads = [gradient for gradient, _ in pairs]
-        super()._backend_apply_gradients(grads, trainable_variables)
+        # Of data whose length is not known, Keras runs one step too many at the end of an epoch,
+        # which computes no gradient, but would count as a step and decay the weights.
+        with tf.control_dependencies(grads[-1:]):
+            super()._backend_apply_gradients(grads, trainable_variables)
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
         """Does nothing: that was done before."""

@@ -78,3 +78,22 @@ def test_under_a_strategy():
         found.append(model.get_weights())
     for value, expected in zip(*found, strict=True):
         np.testing.assert_array_equal(value, expected)
+
+
+def test_the_end_of_data_of_unknown_length_is_no_step():
+    """Keras's own counts it as one, and decays the weights."""
+    rows = [(np.full(3, number, "float32"), np.float32(1)) for number in range(4)]
+    spec = (tf.TensorSpec((3,)), tf.TensorSpec(()))
+
+    def trained(data):
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "relu", True, "ones")])
+        model.compile(FusedAdamW(0.1, weight_decay=0.5), "mse")
+        model.fit(data.batch(2, drop_remainder=True), epochs=2, verbose=0)
+        return int(model.optimizer.iterations), model.get_weights()
+
+    unknown = tf.data.Dataset.from_generator(lambda: iter(rows), output_signature=spec)
+    known = unknown.apply(tf.data.experimental.assert_cardinality(4))
+    (steps, weights), (expected_steps, expected) = trained(unknown), trained(known)
+    assert steps == expected_steps == 4
+    for ours, theirs in zip(weights, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
