@@ -4,12 +4,16 @@ BIN := .venv/bin
 PEERS := .venv-peers/bin
 LOWEST := .venv-lowest/bin
 
-.PHONY: demo test coverage test-lowest lint dist bench bench-peers peers clean
+.PHONY: demo test test-all coverage test-lowest lint dist bench bench-peers peers clean
 
 demo: .venv/examples
 	$(BIN)/python examples/classify_reviews.py
 
+# In less than ten minutes on two cores: all but what is marked as slow.
 test: .venv/test .venv/real-weights
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal -m 'not slow'
+
+test-all: .venv/test .venv/real-weights
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
 # What the tests reach, in the processes that they start too. Tracing takes as long as the tests.

@@ -95,6 +95,7 @@ def test_nothing_is_told_of_texts_that_fit_in_graphs_or_where_it_is_not_wanted(f
     assert BertPreprocess.from_config(silent.get_config()).warn_of_cuts is False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ["fit", "predict", "exported", "pairs"])
 def test_models_of_texts_tell(encoder, fresh, route, tmp_path):
     model = small_model(encoder, fresh)

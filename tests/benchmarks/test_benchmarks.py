@@ -16,6 +16,8 @@ from benchmarks.goals import Goal
 from benchmarks.workloads import evenly_real, filled, make_case, operations
 from tests.process import ROOT, run_python
 
+pytestmark = pytest.mark.slow
+
 SIZES = {"hidden_size": 3, "intermediate_size": 5, "num_hidden_layers": 2}
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

@@ -2,7 +2,11 @@
 
 import re
 
+import pytest
+
 from tests.process import run_python
+
+pytestmark = pytest.mark.slow
 
 
 def test_forward_and_training_step_are_lowered_for_gpus_and_tpus():

@@ -83,6 +83,7 @@ def as_a_program(*arguments, python=()):
     )
 
 
+@pytest.mark.slow
 def test_as_a_program(data):
     """Nothing but the answer is printed, not even by TensorFlow."""
     result = as_a_program("inspect", data / "tiny_huggingface", "--json")

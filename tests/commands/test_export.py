@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import keras
+import pytest
 
 from keras_bert_zh import BertEncoder, BertPreprocess, ExportedModel, TextClassifier
 from tests.encoder.common import difference
@@ -51,6 +52,7 @@ def test_a_keras_file_in_int8(run, tiny_block, tmp_path):
     assert "--max-length is for checkpoints" in errors
 
 
+@pytest.mark.slow
 def test_as_a_program(tiny_block, tmp_path):
     """In a process that has imported nothing yet."""
     model = text_model(tiny_block)

@@ -89,6 +89,7 @@ def test_parts_of_the_encoder(cls):
         assert_came_back(layer, copy, CASES[cls].arguments)
 
 
+@pytest.mark.slow
 def test_files_are_the_same_in_a_new_process(tmp_path):
     expected = {}
     for name in CHANGES:

@@ -101,6 +101,7 @@ def test_config_json_clone_and_pickle(case):
         assert_same(call(copy, case), expected)
 
 
+@pytest.mark.slow
 def test_every_layer_saved_and_exported_is_the_same_in_a_new_process(tmp_path):
     expected = {}
     for name, case in ALL_CASES.items():

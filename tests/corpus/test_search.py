@@ -126,6 +126,7 @@ def read(file):
         return b""
 
 
+@pytest.mark.slow
 def test_ray_writes_the_same_files(run, corpus, exported, tmp_path, monkeypatch):
     """Also where a worker dies."""
     arguments = ("--checkpoint", exported, "--chunk-rows", 2)

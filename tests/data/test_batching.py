@@ -183,6 +183,7 @@ def classifier(**how):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Your input ran out of data", "ignore:.shuffle=True. was")
 def test_fit_and_predict_compiled_by_xla(preprocess, texts):
     labels = np.int32(["好" in text for text in texts])
@@ -199,6 +200,7 @@ def test_fit_and_predict_compiled_by_xla(preprocess, texts):
     np.testing.assert_allclose(plain.predict(batches, verbose=0), predicted, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_jax_compiles_each_shape_once():
     pytest.importorskip("jax")
     run_python(

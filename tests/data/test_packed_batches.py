@@ -75,6 +75,7 @@ def test_fill_rows():
     assert places[1].tolist() == [*range(10, 20)]
 
 
+@pytest.mark.slow
 def test_a_classifier_learns_the_same(preprocess, texts):
     """Of batches of the same texts, by weights, since its logits have no Keras mask."""
     losses = []

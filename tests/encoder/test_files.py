@@ -55,6 +55,7 @@ def test_config_round_trip_clone_and_pickle(tiny, inputs):
         assert difference(other.predict(inputs, verbose=0), expected) == 0
 
 
+@pytest.mark.slow
 def test_jax_backend(tiny, inputs, golden, tmp_path):
     pytest.importorskip("jax")
     outputs = BertEncoder(tiny, padding_free=False)(inputs, as_dict=True)

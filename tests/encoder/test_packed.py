@@ -113,6 +113,7 @@ def test_gradients_under_dropout_are_slopes(remat):
     assert slope == pytest.approx(gradient, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_losses_are_means_over_texts():
     """By the Keras mask, of which nothing has to be said."""
     losses = []
@@ -158,6 +159,7 @@ def test_padding_free_is_for_rows_of_one_text():
         encoder(packed(texts()))
 
 
+@pytest.mark.slow
 def test_jax():
     run_python(
         """

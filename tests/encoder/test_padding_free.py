@@ -132,6 +132,7 @@ def test_padding_is_kept_where_asked_and_inside_xla(computed):
     assert set(computed["feed_forward"]) == {(5, 11, 12)}
 
 
+@pytest.mark.slow
 def test_models_are_saved_and_exported(tmp_path):
     mask = np.array(ROWS["holes"], "int32")
     encoder = BertEncoder(None, config=SMALL, output_key="sequence_output", padding_free=True)

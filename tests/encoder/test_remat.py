@@ -61,6 +61,7 @@ def test_blocks_are_computed_twice(monkeypatch):
     assert counts == [2, 4]
 
 
+@pytest.mark.slow
 def test_jax(tmp_path):
     pytest.importorskip("jax")
     run_python(

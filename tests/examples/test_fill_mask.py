@@ -54,6 +54,7 @@ def test_every_mask_gets_a_line(example, tiny, tiny_module, capsys):
     assert expected[3] != expected[4]
 
 
+@pytest.mark.slow
 def test_nothing_else_is_printed(tiny_module):
     """Not even by TensorFlow."""
     command = [sys.executable, EXAMPLES / "fill_mask.py", "a[MASK]", "--checkpoint", tiny_module]

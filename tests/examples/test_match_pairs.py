@@ -45,6 +45,7 @@ def run(example, tmp_path, one_block, capfd):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("names", "method"), [("是否", "towers"), ("abc", "cross")])
 def test_on_files_of_a_user(run, tmp_path, names, method, request):
     if method == "cross":  # Fitted in graphs in tests/heads/test_fine_tuned.py.

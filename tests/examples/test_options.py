@@ -64,6 +64,7 @@ def test_every_part_is_used():
     assert used == {file.stem for file in files} - {"__init__"}
 
 
+@pytest.mark.slow
 def test_a_script_is_run_from_anywhere_and_tensorflow_is_quiet(tmp_path):
     environment = {name: x for name, x in os.environ.items() if not name.startswith("TF_CPP")}
     command = [sys.executable, EXAMPLES / "classify_reviews.py", "--help"]

@@ -105,11 +105,13 @@ def whole_run(text, folder, backend):
     return printed
 
 
+@pytest.mark.slow
 def test_under_jax(text, tmp_path):
     """Killed and resumed there: tests/training/test_state.py."""
     whole_run(text, tmp_path / "whole", "jax")
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted(example, text, tmp_path, capsys):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     printed = whole_run(text, whole, "tensorflow")

@@ -12,6 +12,8 @@ import pytest
 
 from tests.process import run_python
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 EIGHT = "--xla_force_host_platform_device_count=8"
 

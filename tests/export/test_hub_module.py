@@ -218,6 +218,7 @@ except ValueError as error:
     assert "Keras runs on jax: start Python with KERAS_BACKEND=tensorflow" in printed
 
 
+@pytest.mark.slow
 def test_what_uses_it_without_this_package(folder, golden, tmp_path):
     np.savez(tmp_path / "golden.npz", **golden)
     run_python(
@@ -273,6 +274,7 @@ assert "keras_bert_zh" not in sys.modules
     )
 
 
+@pytest.mark.slow
 def test_it_trains_on_several_devices(folder, inputs, tmp_path):
     np.savez(tmp_path / "inputs.npz", **inputs)
     run_python(

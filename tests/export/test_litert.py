@@ -70,6 +70,7 @@ def test_nothing_but_built_in_operators(elsewhere):
     assert signature["outputs"] == ["pooled_output", "sequence_output"]
 
 
+@pytest.mark.slow
 def test_models_on_it(folder, tiny_block):
     model = MaskedLM(encoder_of(), next_sentence=True)
     inputs = INPUTS | {"mlm_positions": POSITIONS}

@@ -54,6 +54,7 @@ def test_weights_are_constants_that_stay(folder):
     assert difference(encoder(INPUTS), before) > 0.1
 
 
+@pytest.mark.slow
 def test_models_of_texts(folder):
     model, texts = classifier(), tf.constant(TEXTS)
     assert difference(exported(model, folder)(TEXTS), model(texts)) < 1e-5
@@ -81,6 +82,7 @@ def test_a_masked_lm(folder):
         elsewhere(INPUTS | {"mlm_positions": POSITIONS + 7})
 
 
+@pytest.mark.slow
 def test_what_ids_do_not_tell(folder, tiny_block):
     """A prompt that is not pooled, and layers behind a model that reads by windows."""
     pooling = Pooling("mean", 8, prompts={"q": "好好"}, default_prompt="q", include_prompt=False)
@@ -148,6 +150,7 @@ def test_nothing_is_said_of_gradients(folder, caplog, monkeypatch):
     assert "gradients" in caplog.text
 
 
+@pytest.mark.slow
 def test_without_this_package(tiny_block, tmp_path):
     """Elsewhere, from a folder that is only read: signatures, and labels as strings."""
     model = text_model(tiny_block)

@@ -146,6 +146,7 @@ def test_an_answer_that_is_elsewhere_is_refused(reader):
         span_labels(reader.preprocess, *given[:2], ["这"], [0, 0])
 
 
+@pytest.mark.slow
 def test_a_trained_model_finds_answers_through_windows(reader):
     """Answers are in few of the windows, and longer than a token."""
     rng = np.random.default_rng(0)

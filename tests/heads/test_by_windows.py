@@ -64,6 +64,7 @@ def test_the_mean_over_windows_by_every_route(encoder, tiny_block, tmp_path, cls
     assert difference(loaded.serve(tf.constant(TEXTS)), expected) < 1e-6
 
 
+@pytest.mark.slow
 def test_what_is_not_cut_is_learned_from(encoder, tiny_block):
     """The label is in the last token alone, which only a window reaches."""
     keras.utils.set_random_seed(3)

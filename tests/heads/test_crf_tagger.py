@@ -94,6 +94,7 @@ def test_a_batch_without_texts(tiny_block):
     assert [value.to_list() for value in model.entities([]).values()] == [[]] * 5
 
 
+@pytest.mark.slow
 def test_it_learns_and_goes_on_from_its_file(tiny_block, tmp_path):
     """A label that the one before it tells, and no token."""
     texts, labels = ["a b b a"] * 8, np.zeros((8, 8), int)
@@ -154,6 +155,7 @@ def test_padded_and_padding_free():
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_jax_backend(tiny_block, tmp_path):
     """The same loss and labels, and a step of training in XLA."""
     pytest.importorskip("jax")

@@ -80,6 +80,7 @@ def test_keras_takes_texts(tiny_block):
     assert loss != history["val_loss"][0]
 
 
+@pytest.mark.slow
 def test_fit_as_users_call_it(tiny_block):
     model = text_model(tiny_block)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

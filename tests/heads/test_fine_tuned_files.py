@@ -153,6 +153,7 @@ assert "tensorflow" not in sys.modules
     )
 
 
+@pytest.mark.slow
 def test_exported_models_take_what_the_models_take(tiny_block, tmp_path):
     tagger, reader = text_model(tiny_block, TokenTagger), text_model(tiny_block, SpanReader)
     assert difference(exported(tagger, tmp_path / "model")(TEXTS), tagger(TEXTS)) < 1e-5

@@ -213,6 +213,7 @@ def test_arguments_that_are_something_else():
         MaskedLM(BertEncoder(None, config=CONFIG), dtype="bfloat16")
 
 
+@pytest.mark.slow
 def test_jax_backend(data, inputs, golden, tmp_path):
     pytest.importorskip("jax")
     checkpoint = load_checkpoint(data / "tiny_original")

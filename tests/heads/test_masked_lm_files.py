@@ -30,6 +30,7 @@ def test_config_round_trip(next_sentence):
         assert difference(one, other) == 0
 
 
+@pytest.mark.slow
 def test_saved_while_it_is_trained_and_read_in_a_new_process(tmp_path):
     model = compiled(made(), run_eagerly=True)
     fit(model, epochs=2)

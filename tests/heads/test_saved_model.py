@@ -27,6 +27,7 @@ def lists(value):
     return value.to_list() if isinstance(value, tf.RaggedTensor) else np.asarray(value).tolist()
 
 
+@pytest.mark.slow
 def test_without_this_package(tiny_block, tmp_path):
     """Elsewhere, from a folder that is only read, for texts and for none of them."""
     tagger, _ = rigged_tagger(16, crf=True)

@@ -201,6 +201,7 @@ def test_two_texts_are_compared_and_trained_in_one_model(checkpoints):
     assert difference(encoder(TEXTS), before) > 1e-4
 
 
+@pytest.mark.slow
 def test_files_of_a_model_that_takes_texts(checkpoints, tmp_path):
     checkpoint = changed(checkpoints["mean"], prompts=PROMPTS, include_prompt=False)
     model = SentenceEncoder(checkpoint, prompt="query", normalize=True)
@@ -218,6 +219,7 @@ def test_files_of_a_model_that_takes_texts(checkpoints, tmp_path):
     assert difference(named["vectors"], expected) < 1e-6
 
 
+@pytest.mark.slow
 def test_on_jax_the_dict_is_taken(tmp_path):
     folder = copy_of("cls", tmp_path / "model")
     printed = run_python(

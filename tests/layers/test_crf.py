@@ -126,6 +126,7 @@ def test_the_gradient_of_the_partition_is_the_marginals(data, rules):
     np.testing.assert_allclose(gradient, crf.marginals(logits, MASK), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_open_lengths_one_token_and_no_text(data):
     """In graphs, whose lengths may be open, and in XLA, which has its own rules for loops."""
     crf = layer(RULES)

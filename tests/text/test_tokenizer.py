@@ -109,6 +109,7 @@ def test_texts_in_one_are_as_one_by_one(lowercase):
     assert original.ids_of_all(texts) == [original.ids(text) for text in texts]
 
 
+@pytest.mark.slow
 def test_random_texts(tokenize, lowercase):
     texts = list(random_texts(100_000, chinese_vocabulary(), seed=1 + lowercase))
     texts = [text for text in texts if UNKNOWN.isdisjoint(map(ord, text.decode(errors="ignore")))]

@@ -80,6 +80,7 @@ def test_batches_that_are_accumulated_are_one_batch():
     assert_same(five_steps.train(optimizer, parts, run_eagerly=True), whole)
 
 
+@pytest.mark.slow
 def test_jax_trains_alike(tmp_path):
     pytest.importorskip("jax")
     run_python(

@@ -13,6 +13,8 @@ import pytest
 from keras_bert_zh import layout_map
 from tests.process import ROOT
 
+pytestmark = pytest.mark.slow
+
 EIGHT = "--xla_force_host_platform_device_count=8"
 
 

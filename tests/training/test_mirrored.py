@@ -1,6 +1,10 @@
 """`tf.distribute.MirroredStrategy`: two devices compute what one does on the same batches."""
 
+import pytest
+
 from tests.process import run_python
+
+pytestmark = pytest.mark.slow
 
 BEFORE = """
 import sys

@@ -38,6 +38,7 @@ def run(file, *others, averages):
     return model, state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("averages", [False, True])
 @pytest.mark.usefixtures("eagerly")
 def test_killed_in_the_middle_of_an_epoch(tmp_path, averages):

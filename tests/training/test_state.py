@@ -39,6 +39,7 @@ class KillAfter(keras.callbacks.Callback):
             raise KilledError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_killed_and_resumed_equals_uninterrupted(tmp_path, name):
     make_optimizer, updates = OPTIMIZERS[name]

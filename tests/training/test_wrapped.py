@@ -220,6 +220,7 @@ def step(cls, weights, loss=LOSS):
     return model.get_weights()
 
 
+@pytest.mark.slow
 def test_jax_backend(tmp_path):
     """The same step of FGM as on TensorFlow; and R-Drop drops twice."""
     pytest.importorskip("jax")

@@ -152,6 +152,7 @@ def log_softmax(logits):
     return logits - np.log(np.exp(logits).sum(-1, keepdims=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["gelu_tanh", "gelu_erf"])
 @pytest.mark.filterwarnings("ignore:google-research/bert has no exact GELU")
 def test_the_original_code_computes_the_same(full, tmp_path, data, golden, activation):

@@ -142,6 +142,7 @@ class TestFolder:
         assert contents(tmp_path) == {}
         assert PackedText.write(text, folder, preprocess).rows() > 50
 
+    @pytest.mark.slow
     def test_a_killed_write_leaves_nothing_that_is_taken_for_whole(
         self, text, preprocess, tmp_path
     ):

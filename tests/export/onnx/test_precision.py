@@ -68,6 +68,7 @@ def test_int8_by_the_range_of_each_batch(tiny_block, tmp_path):
     assert operators.count("MatMul") == 8
 
 
+@pytest.mark.slow
 def test_int8_by_the_ranges_of_texts(tiny_block, tmp_path):
     model = text_model(tiny_block)
     engines, graph = exported(model, tmp_path / "int8", dtype="int8", calibration=TEXTS)

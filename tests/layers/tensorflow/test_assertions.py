@@ -18,6 +18,7 @@ def test_positions_of_any_integers_and_lengths_known_at_run_time(kind):
         check(tf.constant([[0, 99]], kind), 99)
 
 
+@pytest.mark.slow
 def test_several_devices():
     """`fit` on two devices computes what it does on one, and refuses what it refuses there."""
     run_python("""

@@ -7,6 +7,8 @@ from recipes.small.corpus import Corpus
 from tests.recipes.small import fake_e5
 from tests.recipes.small.fake_e5 import IDS, VOCABULARY, ids
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path):

@@ -8,6 +8,8 @@ from matplotlib import image
 
 from recipes.small import curve
 
+pytestmark = pytest.mark.slow
+
 RECORDS = [
     {"step": 0, "held_out_accuracy": 0.01},
     {"step": 50, "accuracy": 0.2, "pooled": 0.9, "hidden": 0.8},

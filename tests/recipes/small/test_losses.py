@@ -6,6 +6,8 @@ from recipes.small.losses import Losses, Scales, losses
 from recipes.small.teacher import Lesson
 from tests.recipes.small.fake_e5 import WIDTH
 
+pytestmark = pytest.mark.slow
+
 SCALES = Scales(*np.random.default_rng(0).uniform(0.5, 1.5, (3, WIDTH)).astype(np.float32))
 INPUTS = {
     "input_ids": np.array([[101, 110, 103, 112, 102], [101, 115, 103, 102, 0]], np.int32),

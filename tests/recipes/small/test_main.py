@@ -9,6 +9,8 @@ from recipes.small import __main__ as command
 from recipes.small import losses, multilingual_e5, student, training
 from tests.recipes.small import fake_e5
 
+pytestmark = pytest.mark.slow
+
 
 def run(monkeypatch, *arguments):
     monkeypatch.setattr(sys, "argv", ["python -m recipes.small", *map(str, arguments)])

@@ -6,6 +6,8 @@ from recipes.small import multilingual_e5
 from tests.recipes.small import fake_e5
 from tests.recipes.small.fake_e5 import PIECES, ROWS, WIDTH
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_pieces(model):
     assert model.pieces == list(PIECES)

@@ -8,6 +8,8 @@ from keras_bert_zh import BertEncoder, MaskedLM, load_checkpoint
 from recipes.small import preset
 from tests.recipes.small.fake_e5 import VOCABULARY
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(pupil, preprocess, tmp_path):

@@ -4,6 +4,8 @@ import pytest
 
 from recipes.small import review_text
 
+pytestmark = pytest.mark.slow
+
 
 def test_it_writes_what_may_be_learned_from_and_nothing_else(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["review_text", str(tmp_path / "corpus")])

@@ -1,8 +1,11 @@
 import numpy as np
+import pytest
 
 from keras_bert_zh import MaskTokens
 from recipes.small.rows import mask_some, rows
 from tests.recipes.small.fake_e5 import ids
+
+pytestmark = pytest.mark.slow
 
 
 def test_rows():

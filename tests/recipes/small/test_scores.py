@@ -8,6 +8,8 @@ import pytest
 from recipes.small import preset, student
 from tests.recipes.small.fake_e5 import FREQUENCIES, VOCABULARY
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def scores():

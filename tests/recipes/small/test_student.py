@@ -4,6 +4,8 @@ import pytest
 from recipes.small import student
 from tests.recipes.small.fake_e5 import FREQUENCIES, IDEOGRAPHS, IDS, ROWS, VOCABULARY
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("token", "piece"),

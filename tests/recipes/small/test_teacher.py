@@ -5,6 +5,8 @@ from keras_bert_zh import BertEncoder, Checkpoint
 from recipes.small.teacher import Spelling, Teacher
 from tests.recipes.small.fake_e5 import ROWS, VOCABULARY, WIDTH, ids
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("tokens", "text"),

@@ -8,6 +8,8 @@ from recipes.small.training import Schedule
 from tests.process import run_python
 from tests.recipes.small import fake_e5
 
+pytestmark = pytest.mark.slow
+
 # The end of a process leaves the files as they are at that moment.
 TRAIN = """
 import pathlib, shutil, sys
