@@ -21,7 +21,7 @@ On hosts of your own, run it on each with the address of the first one, whose po
     KERAS_BACKEND=jax python examples/train_distributed.py --way hosts \
         --hosts 2 --address 10.0.0.1:12345 --process 0    # and --process 1 on the other one
 
-Writes `model.keras`, which is the same however it was trained; of several hosts the first one does.
+Writes `model.keras`, which any of the ways can train; of several hosts the first one does.
 """
 
 import argparse
@@ -73,8 +73,6 @@ def start(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     """Runs each process of this way: the backend of Keras is chosen before it is imported."""
     environment = {
         "TF_CPP_MIN_LOG_LEVEL": "3",
-        # On CPUs, two programs at a time may wait for each other's hosts for ever.
-        "JAX_CPU_ENABLE_ASYNC_DISPATCH": "false",
         **os.environ,
         "KERAS_BACKEND": "tensorflow" if options.way in ON_TENSORFLOW else "jax",
     }
@@ -100,6 +98,8 @@ def free_port() -> int:
 
 def train(options: argparse.Namespace) -> None:
     """Trains in this process, and prints the loss of each step."""
+    if options.way == "hosts":
+        os.environ.setdefault("JAX_CPU_ENABLE_ASYNC_DISPATCH", "false")
     import keras
     import numpy as np
 

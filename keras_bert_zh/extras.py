@@ -26,6 +26,8 @@ def imported(module: str, extra: str, use: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         package = module.partition(".")[0]
+        if (error.name or package).partition(".")[0] != package:
+            raise  # It is there, and something that it imports is not.
         raise ModuleNotFoundError(
             f"{use} needs {package}: pip install 'keras-bert-zh[{extra}]'."
         ) from error

@@ -53,8 +53,7 @@ class OnEncoder(Composite):
         Raises:
             ValueError: with a LossScaleOptimizer under `tf.distribute`, which may end in NaN.
         """
-        if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
-            kernels.refuse_loss_scaling(self)
+        kernels.refuse_loss_scaling(self)
         return super().make_train_function(force)
 
     def heads(self) -> dict[str, keras.layers.Layer]:

@@ -15,7 +15,7 @@ from keras_bert_zh.heads.exported import Exported
 from keras_bert_zh.heads.on_encoder import OnEncoder
 from keras_bert_zh.heads.own_preprocess import own_preprocess
 from keras_bert_zh.heads.takes_lists import TakesLists
-from keras_bert_zh.input_keys import BESIDE_KEYS
+from keras_bert_zh.input_keys import BESIDE_KEYS, TEXT_STARTS
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.encoder_inputs import mask_of
 from keras_bert_zh.messages import says_it_all
@@ -47,6 +47,7 @@ class OnText(Exported, TakesLists, OnEncoder):
         preprocess: BertPreprocess, or `None`.
         encoder: BertEncoder.
         takes_pooled: bool, whether `output_key` is `"pooled_output"`.
+        takes_packed: bool, whether rows may hold several texts, as `batch_packed` makes them.
         takes_pairs: bool, whether `export` and `export_model` make it for pairs. It may be
             set; calls take both anyway.
         stride: int, how far the windows of long texts are apart. `None`: texts are cut. A subclass
@@ -59,6 +60,7 @@ class OnText(Exported, TakesLists, OnEncoder):
     """
 
     takes_pairs = False
+    takes_packed = False
     stride: int | None = None
 
     def __init__(
@@ -95,6 +97,11 @@ class OnText(Exported, TakesLists, OnEncoder):
     def encoded(self, inputs: Any, training: bool | None) -> tuple[Any, Any]:
         """Returns what the heads take of texts or their ids, and the mask `<int32>[B, S]`."""
         tokens = self._tokens(inputs)
+        if TEXT_STARTS in tokens and not self.takes_packed:
+            raise ValueError(
+                f"{type(self).__name__} takes rows of one text each, got {TEXT_STARTS}, which "
+                "batch_packed makes: take batches of preprocess, or of batch_by_length."
+            )
         hidden = self.encoder(tokens, output_key=self._output_key, training=training)
         return hidden, mask_of(tokens)
 

@@ -92,6 +92,8 @@ class TextClassifier(FineTuned, keras.Model):
         google-research/bert `run_classifier.py`.
     """
 
+    takes_packed = True
+
     def __init__(
         self,
         source: Source,

@@ -29,6 +29,7 @@ __all__ = [
     "layout_of",
     "probabilities",
     "refuse_loss_scaling",
+    "refuse_several_devices",
     "require_tensorflow",
     "rows",
     "scan",
@@ -44,7 +45,7 @@ if ON_TENSORFLOW:
     )
     from keras_bert_zh.layers.tensorflow.attention import attention
     from keras_bert_zh.layers.tensorflow.compiled import compiled
-    from keras_bert_zh.layers.tensorflow.devices import refuse_loss_scaling
+    from keras_bert_zh.layers.tensorflow.devices import refuse_loss_scaling, refuse_several_devices
     from keras_bert_zh.layers.tensorflow.dropout import dropout, dropout_algorithm
     from keras_bert_zh.layers.tensorflow.empty import unwritten
     from keras_bert_zh.layers.tensorflow.gelu import gelu_erf, gelu_tanh
@@ -67,6 +68,7 @@ else:
         layer_norm,
         layout_of,
         refuse_loss_scaling,
+        refuse_several_devices,
         rows,
         scan,
         unwritten,

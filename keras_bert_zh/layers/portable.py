@@ -140,7 +140,11 @@ def compiled(function: Callable[..., Any], layer: keras.layers.Layer) -> Callabl
 
 
 def refuse_loss_scaling(model: keras.Model) -> None:
-    """Raises ValueError where Keras scales losses wrongly: under `tf.distribute`."""
+    """Raises ValueError where Keras would scale losses wrongly: under `tf.distribute`."""
+
+
+def refuse_several_devices(model: keras.Model) -> None:
+    """Raises ValueError under `tf.distribute` with several devices."""
 
 
 def floats_may_stand_in() -> bool:

@@ -3,12 +3,14 @@
 Keras has them on JAX alone; elsewhere there is one.
 """
 
+import contextlib
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import keras
 import numpy as np
 
+from keras_bert_zh.checkpoints.sources.digests import sha256_of
 from keras_bert_zh.layers import kernels
 
 ON_JAX = kernels.BACKEND == "jax"
@@ -23,31 +25,55 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
-def wait_for_all(what: str) -> None:
-    """Returns when all hosts have come here.
+def check_same(number: int, file: pathlib.Path) -> None:
+    """Raises ValueError on all hosts unless each has read the same file.
 
     Args:
-        what: str, the same on all of them.
+        number: int, how many batches this host has read there.
+        file: the file, which need not be there.
     """
-    if _are_several():
-        from jax.experimental import multihost_utils
-
-        multihost_utils.sync_global_devices(what)
-
-
-def check_same(number: int, file: pathlib.Path) -> None:
-    """Raises ValueError on all hosts unless each has read the same number of batches in a file."""
     if not _are_several():
         return
+    share = "The first one writes and all read it: name a file on a disk that all of them share, or"
+    share += " copy it to each before they start."
+    found = _gathered(number)
+    if len(set(found)) > 1:
+        raise ValueError(
+            f"The hosts have read different numbers of batches in {file}: {found}, with 0 where it "
+            f"is not there. {share}"
+        )
+    digests = _gathered(int(sha256_of(file)[:7], 16) if file.exists() else 0)
+    if len(set(digests)) > 1:
+        raise ValueError(f"The hosts have read different files {file}. {share}")
+
+
+@contextlib.contextmanager
+def together(what: str) -> Iterator[None]:
+    """Waits for all hosts at the end of the block; what is raised on one ends it on all.
+
+    Args:
+        what: str, what fails.
+
+    Raises:
+        RuntimeError: where it has failed on another host.
+    """
+    try:
+        yield
+    except Exception:
+        _gathered(1)
+        raise
+    failed = _gathered(0)
+    if any(failed):
+        raise RuntimeError(f"{what} has failed on host {failed.index(1)}, which says why.")
+
+
+def _gathered(number: int) -> list[int]:
+    """Returns the numbers of all hosts, in their order."""
+    if not _are_several():
+        return [number]
     from jax.experimental import multihost_utils
 
-    found = multihost_utils.process_allgather(np.array(number, np.int32))
-    if len(set(found.tolist())) > 1:
-        raise ValueError(
-            f"The hosts have read different numbers of batches in {file}: {found.tolist()}, with 0 "
-            "where it is not there. The first one writes and all read it: name a file on a disk "
-            "that all of them share, or copy it to each before they start."
-        )
+    return multihost_utils.process_allgather(np.array(number, np.int32)).tolist()
 
 
 def check_whole(variables: Iterable[keras.Variable]) -> None:

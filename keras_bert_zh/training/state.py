@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_bert_zh.arguments import check_number, check_path_to_write
 from keras_bert_zh.files.new_file import new_file
-from keras_bert_zh.training.hosts import check_same, check_whole, is_first, wait_for_all
+from keras_bert_zh.training.hosts import check_same, check_whole, is_first, together
 
 # What stands in the file beside the variables: how many batches they were trained on.
 _BATCHES = "batches"
@@ -95,12 +95,14 @@ class TrainingState(keras.callbacks.Callback):
         Raises:
             ValueError: if the model is not compiled or built, the file is damaged or of another
                 model or optimiser, or hosts have read different ones. Nothing was changed then.
+            RuntimeError: if another host could not read it.
         """
         variables = _variables(model)
         arrays: dict[str, np.ndarray] = {}
-        if self.file.exists():
-            _check_fits(self.file, variables)
-            arrays = _read(self.file)
+        with together(f"Reading {self.file}"):
+            if self.file.exists():
+                _check_fits(self.file, variables)
+                arrays = _read(self.file)
         batches = int(arrays.pop(_BATCHES, 0))
         check_same(batches, self.file)
         for name, array in arrays.items():
@@ -162,8 +164,8 @@ class TrainingState(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Any = None) -> None:
         # Also what was saved after the last batch: with `use_ema`, Keras has changed the weights.
-        self.save()
-        wait_for_all("TrainingState has saved")
+        with together(f"Saving {self.file}"):
+            self.save()
 
 
 def _variables(model: keras.Model) -> dict[str, keras.Variable]:

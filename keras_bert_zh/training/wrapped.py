@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from keras_bert_zh.heads.takes_lists import TakesLists
+from keras_bert_zh.layers import kernels
 
 _OF_TRAINERS = ("run_eagerly", "steps_per_execution", "jit_compile", "auto_scale_loss")
 
@@ -53,6 +54,15 @@ class Wrapped(TakesLists):
         # Past Keras's tracking, which would list the metrics twice.
         for name in ("_compile_loss", "_compile_metrics"):
             object.__setattr__(self, name, getattr(self.model, name))
+
+    def make_train_function(self, force: bool = False) -> Any:
+        """Makes what trains on a batch, as `keras.Model` does. Keras calls it.
+
+        Raises:
+            ValueError: under `tf.distribute` with several devices.
+        """
+        kernels.refuse_several_devices(self)
+        return super().make_train_function(force)
 
     def get_compile_config(self) -> dict[str, Any]:
         return self.model.get_compile_config()

@@ -3,7 +3,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert_zh import BertEncoder, TextClassifier, batch_packed
+from keras_bert_zh import (
+    BertEncoder,
+    SentenceEncoder,
+    SpanReader,
+    TextClassifier,
+    TokenTagger,
+    batch_packed,
+)
 from keras_bert_zh.data.packed_batches import fill_rows
 from tests.data.few_tokens import CONFIG
 from tests.data.test_batching import SLICES
@@ -92,6 +99,18 @@ def test_a_classifier_learns_the_same(preprocess, texts):
         history = model.fit(batches.repeat(3), shuffle=False, verbose=0).history
         losses.append(history["loss"] + history["accuracy"])
     np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def test_models_of_one_text_a_row_refuse_them(preprocess, texts):
+    batches = batch_packed(SLICES(texts[:40]), preprocess, 2)
+    encoder, texts_to = BertEncoder(None, config=CONFIG), {"preprocess": preprocess}
+    for model in (
+        SentenceEncoder(encoder, "mean", **texts_to),
+        SpanReader(encoder, **texts_to),
+        TokenTagger(encoder, ["O"], **texts_to),
+    ):
+        with pytest.raises(ValueError, match="takes rows of one text each, got text_starts"):
+            model.predict(batches, verbose=0)
 
 
 def test_what_it_takes(preprocess, texts):

@@ -122,14 +122,23 @@ def resumed(folder, hosts, process):
     model, again = made(TextClassifier), TrainingState(folder / "state")
     step = again.restore(model)
     _, losses = trained(TextClassifier, hosts, process, again, model=model, steps=slice(step, None))
-    error, own = "", TrainingState(folder / f"state_of_{process}")
-    trained(TextClassifier, hosts, process, own, steps=slice(1))
-    try:
-        TrainingState(folder / f"state_of_{process}").restore(made(TextClassifier))
-    except ValueError as caught:
-        error = str(caught)
+    own = folder / f"state_of_{process}"
+    trained(TextClassifier, hosts, process, TrainingState(own), steps=slice(1))
     files = sorted(file.name for file in folder.iterdir())
-    return {"step": step, "losses": losses, "error": error, "files": files}
+    other = folder / f"other_{process}"
+    other.write_bytes((folder / "state").read_bytes() + b" " * process)
+    damaged = folder / f"damaged_{process}"
+    damaged.write_bytes(b"" if process else (folder / "state").read_bytes())
+    errors = [error_of_restoring(file) for file in (own, other, damaged)]
+    return {"step": step, "losses": losses, "errors": errors, "files": files}
+
+
+def error_of_restoring(file):
+    try:
+        TrainingState(file).restore(made(TextClassifier))
+    except (RuntimeError, ValueError) as error:
+        return str(error)
+    return ""
 
 
 if __name__ == "__main__":

@@ -78,11 +78,18 @@ def test_one_host_writes_the_state_and_all_read_it(found):
         assert resumed["step"] == 2
         np.testing.assert_allclose(resumed["losses"], whole[2:], rtol=1e-5)
         assert resumed["files"] == ["state", "state_of_0"]
-    assert found["one"]["resumed"]["error"] == ""
-    for host in ("first", "second"):
-        error = found[host]["resumed"]["error"]
+
+
+def test_hosts_that_read_different_files_all_stop(found):
+    assert found["one"]["resumed"]["errors"] == ["", "", ""]
+    first, second = (found[host]["resumed"]["errors"] for host in ("first", "second"))
+    for error in (first[0], second[0]):
         assert "have read different numbers of batches" in error
         assert "[1, 0], with 0 where it is not there" in error
+    # Trailing bytes are damage, too: the one host says so, and the other one who it was.
+    for place in (1, 2):
+        assert "damaged" in second[place]
+        assert "has failed on host 1, which says why." in first[place]
 
 
 def test_a_mesh_without_the_axis():

@@ -11,7 +11,7 @@ import sys
 import keras, numpy as np, tensorflow as tf
 (cpu,) = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from keras_bert_zh import BertConfig, BertEncoder, TextClassifier, adamw
+from keras_bert_zh import BertConfig, BertEncoder, RDrop, TextClassifier, adamw
 
 CONFIG = BertConfig(
     vocab_size=53,
@@ -93,7 +93,11 @@ model = model_of(two, accumulating)
 refused(lambda: model.fit(INPUTS, LABELS, **BATCHES), "gradient_accumulation_steps=2 can't be")
 scaling = lambda: keras.optimizers.LossScaleOptimizer(adamw(0.01, 6))
 half = model_of(two, lambda: adamw(0.01, 6), dtype="mixed_float16")
-for model, message in ((model_of(two, scaling), "LossScaleOptimizer"), (half, "mixed_bfloat16")):
+with two.scope():
+    wrapped = RDrop(model_of(two, scaling))
+    wrapped.compile(adamw(0.01, 6))
+scaled = ((model_of(two, scaling), "LossScaleOptimizer"), (half, "mixed_bfloat16"))
+for model, message in (*scaled, (wrapped, "RDrop can't train under tf.distribute")):
     refused(lambda: model.fit(INPUTS, LABELS, **BATCHES), message)
 """,
     )

@@ -9,10 +9,20 @@ def refuse_loss_scaling(model: keras.Model) -> None:
     Keras looks for overflow on the first device alone. Where another one overflows, all weights
     become NaN.
     """
-    if model.distribute_strategy.num_replicas_in_sync > 1:
+    is_scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    if is_scaled and model.distribute_strategy.num_replicas_in_sync > 1:
         raise ValueError(
             "A LossScaleOptimizer, which Keras puts around the optimiser of mixed_float16 models, "
             "can't be used under tf.distribute: Keras looks for overflow on the first device "
             "alone. Take dtype='mixed_bfloat16'; or Keras on JAX, with "
             "keras.distribution.DataParallel."
+        )
+
+
+def refuse_several_devices(model: keras.Model) -> None:
+    """See `portable.refuse_several_devices`."""
+    if model.distribute_strategy.num_replicas_in_sync > 1:
+        raise ValueError(
+            f"{type(model).__name__} can't train under tf.distribute, where its losses would be "
+            "wrong. Train on one device; or Keras on JAX, with keras.distribution.DataParallel."
         )
