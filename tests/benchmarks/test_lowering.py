@@ -60,4 +60,4 @@ print(show_packed(BertConfig(**SIZES["small"])))
     for row in rows:
         assert float(row[2].rstrip("%")) > 95  # Rows are full,
         assert float(row[3]) > 2  # hold several texts,
-        assert float(row[-1].split()[0]) > 1.5  # and take fewer operations.
+        assert float(row[-1].split()[0]) > 1.4  # and take fewer operations, of a small model.
