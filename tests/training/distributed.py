@@ -125,9 +125,10 @@ def resumed(folder, hosts, process):
     own = folder / f"state_of_{process}"
     trained(TextClassifier, hosts, process, TrainingState(own), steps=slice(1))
     files = sorted(file.name for file in folder.iterdir())
-    other = folder / f"other_{process}"
+    apart = folder.with_name(f"{folder.name}_{process}")  # Where the other host lists no files.
+    apart.mkdir()
+    other, damaged = apart / "other", apart / "damaged"
     other.write_bytes((folder / "state").read_bytes() + b" " * process)
-    damaged = folder / f"damaged_{process}"
     damaged.write_bytes(b"" if process else (folder / "state").read_bytes())
     errors = [error_of_restoring(file) for file in (own, other, damaged)]
     return {"step": step, "losses": losses, "errors": errors, "files": files}
