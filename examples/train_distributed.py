@@ -99,6 +99,7 @@ def free_port() -> int:
 def train(options: argparse.Namespace) -> None:
     """Trains in this process, and prints the loss of each step."""
     if options.way == "hosts":
+        # On a busy CPU, two hosts once stood still without it.
         os.environ.setdefault("JAX_CPU_ENABLE_ASYNC_DISPATCH", "false")
     import keras
     import numpy as np

@@ -86,7 +86,7 @@ ALLOWED = {
         "vocabulary",
     },
     "corpus": {"checkpoints", "engines", "export", "extras", "files", "heads"},
-    "training": {"arguments", "checkpoints", "encoder", "files", "heads", "layers"},
+    "training": {"arguments", "encoder", "files", "heads", "layers"},
     "quiet": set(),
     "__init__": {
         "checkpoints",

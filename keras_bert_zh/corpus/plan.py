@@ -8,11 +8,11 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from keras_bert_zh.checkpoints.sources.digests import sha256_of
 from keras_bert_zh.corpus.names import PLAN
 from keras_bert_zh.corpus.options import Options
 from keras_bert_zh.corpus.rows import DamagedFileError, Row, rows_of
 from keras_bert_zh.files.new_file import new_file
+from keras_bert_zh.files.sha256 import sha256_of
 
 # A chunk ends with as many rows as asked for, or with so much text before.
 _MOST_BYTES = 1 << 26

@@ -38,15 +38,6 @@ class TakesLists(_Model):
     def evaluate(self, *args, **kwargs):
         return super().evaluate(**self._prepared(super().evaluate, args, kwargs))
 
-    def make_train_function(self, force: bool = False) -> Any:
-        """Makes what trains on a batch, as `keras.Model` does. Keras calls it.
-
-        Raises:
-            ValueError: as `OnEncoder` does.
-        """
-        kernels.refuse_loss_scaling(self)
-        return super().make_train_function(force)
-
     def predict(self, *args, **kwargs):
         return super().predict(**self._prepared(super().predict, args, kwargs))
 

@@ -11,6 +11,7 @@ from keras_bert_zh.heads.exported import Exported
 from keras_bert_zh.heads.on_text import are_ids
 from keras_bert_zh.heads.sentence_encoder import SentenceEncoder
 from keras_bert_zh.heads.takes_lists import TakesLists
+from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.encoder_inputs import check_signature, complete
 from keras_bert_zh.messages import says_it_all
 
@@ -106,6 +107,15 @@ class TwoTowers(Exported, TakesLists, keras.Model):
                 )
             y = ops.zeros((ops.shape(y_pred)[0],))  # Keras compares nothing with no labels.
         return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    def make_train_function(self, force: bool = False) -> Any:
+        """Makes what trains on a batch, as `keras.Model` does. Keras calls it.
+
+        Raises:
+            ValueError: as `OnEncoder` does.
+        """
+        kernels.refuse_loss_scaling(self)
+        return super().make_train_function(force)
 
     def cosines(self, pairs: Any, **kwargs: Any) -> np.ndarray:
         """Returns how similar the two texts of each pair are.

@@ -10,10 +10,15 @@ from collections.abc import Iterable, Iterator
 import keras
 import numpy as np
 
-from keras_bert_zh.checkpoints.sources.digests import sha256_of
+from keras_bert_zh.files.sha256 import sha256_of
 from keras_bert_zh.layers import kernels
 
 ON_JAX = kernels.BACKEND == "jax"
+
+_SHARE = (
+    "The first one writes and all read it: name a file on a disk that all of them share, or copy "
+    "it to each before they start."
+)
 
 
 def is_first() -> bool:
@@ -34,17 +39,15 @@ def check_same(number: int, file: pathlib.Path) -> None:
     """
     if not _are_several():
         return
-    share = "The first one writes and all read it: name a file on a disk that all of them share, or"
-    share += " copy it to each before they start."
     found = _gathered(number)
     if len(set(found)) > 1:
         raise ValueError(
             f"The hosts have read different numbers of batches in {file}: {found}, with 0 where it "
-            f"is not there. {share}"
+            f"is not there. {_SHARE}"
         )
     digests = _gathered(int(sha256_of(file)[:7], 16) if file.exists() else 0)
     if len(set(digests)) > 1:
-        raise ValueError(f"The hosts have read different files {file}. {share}")
+        raise ValueError(f"The hosts have read different files {file}. {_SHARE}")
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import sys
 import jax
 import keras
 import numpy as np
+from safetensors.numpy import load_file, save_file
 
 from keras_bert_zh import (
     BertConfig,
@@ -128,7 +129,9 @@ def resumed(folder, hosts, process):
     apart = folder.with_name(f"{folder.name}_{process}")  # Where the other host lists no files.
     apart.mkdir()
     other, damaged = apart / "other", apart / "damaged"
-    other.write_bytes((folder / "state").read_bytes() + b" " * process)
+    arrays = load_file(folder / "state")
+    changed = min(name for name, array in arrays.items() if array.dtype == np.float32)
+    save_file(arrays | {changed: arrays[changed] + np.float32(process)}, other)
     damaged.write_bytes(b"" if process else (folder / "state").read_bytes())
     errors = [error_of_restoring(file) for file in (own, other, damaged)]
     return {"step": step, "losses": losses, "errors": errors, "files": files}

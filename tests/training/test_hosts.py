@@ -86,10 +86,10 @@ def test_hosts_that_read_different_files_all_stop(found):
     for error in (first[0], second[0]):
         assert "have read different numbers of batches" in error
         assert "[1, 0], with 0 where it is not there" in error
-    # Trailing bytes are damage, too: the one host says so, and the other one who it was.
-    for place in (1, 2):
-        assert "damaged" in second[place]
-        assert "has failed on host 1, which says why." in first[place]
+    for error in (first[1], second[1]):
+        assert "The hosts have read different files" in error
+    assert "damaged" in second[2]
+    assert "has failed on host 1, which says why." in first[2]
 
 
 def test_a_mesh_without_the_axis():

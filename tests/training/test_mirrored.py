@@ -11,7 +11,9 @@ import sys
 import keras, numpy as np, tensorflow as tf
 (cpu,) = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from keras_bert_zh import BertConfig, BertEncoder, RDrop, TextClassifier, adamw
+from keras_bert_zh import (
+    BertConfig, BertEncoder, MaskedLM, RDrop, SentenceEncoder, TextClassifier, TwoTowers, adamw
+)
 
 CONFIG = BertConfig(
     vocab_size=53,
@@ -99,5 +101,13 @@ with two.scope():
 scaled = ((model_of(two, scaling), "LossScaleOptimizer"), (half, "mixed_bfloat16"))
 for model, message in (*scaled, (wrapped, "RDrop can't train under tf.distribute")):
     refused(lambda: model.fit(INPUTS, LABELS, **BATCHES), message)
+
+encoder = half.encoder
+with two.scope():
+    models = MaskedLM(encoder), TwoTowers(SentenceEncoder(encoder, "mean"))
+    for model in models:
+        model.compile(scaling())
+for model in models:
+    refused(model.make_train_function, "LossScaleOptimizer")
 """,
     )

@@ -4,8 +4,9 @@ import pathlib
 import zipfile
 from collections.abc import Iterator
 
-from keras_bert_zh.checkpoints.sources import cache, digests, published
+from keras_bert_zh.checkpoints.sources import cache, published
 from keras_bert_zh.checkpoints.sources.archive_members import members
+from keras_bert_zh.files.sha256 import sha256_of
 
 _CHUNK = 1 << 20
 
@@ -30,7 +31,7 @@ def unpack(archive: pathlib.Path, *, from_google: bool = False) -> pathlib.Path:
         ValueError: if the archive is damaged, not safe to unpack, or not Google's although it
             should be. Nothing is left of it then.
     """
-    target = cache.folder() / "archives" / digests.sha256_of(archive)
+    target = cache.folder() / "archives" / sha256_of(archive)
 
     def make(folder: pathlib.Path) -> None:
         try:

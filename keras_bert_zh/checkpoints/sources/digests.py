@@ -1,19 +1,13 @@
 """The sha256 of files: computed, compared, remembered."""
 
 import contextlib
-import hashlib
 import os
 import pathlib
 import re
 from collections.abc import Mapping
 
 from keras_bert_zh.checkpoints.sources import cache
-
-
-def sha256_of(path: pathlib.Path) -> str:
-    """Returns the sha256 of the file in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+from keras_bert_zh.files.sha256 import sha256_of
 
 
 def mismatches(folder: pathlib.Path, expected: Mapping[str, str]) -> list[str]:

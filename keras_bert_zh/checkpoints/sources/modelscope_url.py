@@ -13,9 +13,10 @@ import urllib.error
 import urllib.parse
 from typing import NamedTuple
 
-from keras_bert_zh.checkpoints.sources import cache, digests, downloads, repository_files
+from keras_bert_zh.checkpoints.sources import cache, downloads, repository_files
 from keras_bert_zh.checkpoints.sources.found import Found, UnreachableError
 from keras_bert_zh.files.new_file import new_file
+from keras_bert_zh.files.sha256 import sha256_of
 from keras_bert_zh.messages import listing
 
 BASE = "modelscope://google-bert/bert-base-chinese"
@@ -129,7 +130,7 @@ def _download(repository: str, revision: str | None, file: _File, path: pathlib.
     came = path.stat().st_size
     if came < file.size:
         raise UnreachableError(f"only {came:,} of {file.size:,} bytes of {file.path} came")
-    found = digests.sha256_of(path) if file.sha256 else ""
+    found = sha256_of(path) if file.sha256 else ""
     if came > file.size or found != file.sha256:
         raise ValueError(
             f"{file.path} of modelscope://{repository} came damaged from {address}: it has "

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from keras_bert_zh import load_checkpoint, save_checkpoint
-from keras_bert_zh.checkpoints.sources.digests import sha256_of
+from keras_bert_zh.files.sha256 import sha256_of
 from tests.tensors import read_tensors, write_tensors
 
 EXAMPLES = settings(max_examples=40, deadline=None, derandomize=True)
