@@ -1,6 +1,5 @@
 """ExportedModel: runs what `export_model` has written."""
 
-import importlib
 import os
 import pathlib
 from collections.abc import Iterator
@@ -9,20 +8,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_bert_zh.arguments import check_choice, check_int
+from keras_bert_zh.arguments import check_int
 from keras_bert_zh.engines.ids import checked_ids
+from keras_bert_zh.engines.load import load_engine
 from keras_bert_zh.engines.tensors import named_tensors
 from keras_bert_zh.export.description import preprocess_in, read_description
 from keras_bert_zh.heads.on_text import are_ids
 from keras_bert_zh.heads.pooled import normalized
 from keras_bert_zh.input_keys import INPUT_KEYS
-
-# The engines of each format, the default one first: the module that has it, and its class.
-ENGINES = {
-    "onnx": {"onnxruntime": "ONNXRuntime", "openvino": "OpenVINO"},
-    "savedmodel": {"tensorflow": "TensorFlow"},
-    "litert": {"litert": "LiteRT"},
-}
 
 
 class ExportedModel:
@@ -76,16 +69,7 @@ class ExportedModel:
         place = pathlib.Path(folder).expanduser()
         self.folder, self._description = place, read_description(place)
         described = self._description
-        engines = ENGINES.get(described.format)
-        if engines is None:
-            raise ValueError(
-                f"{folder} holds a model as {described.format!r}, of which this version of "
-                f"keras_bert_zh knows no engine: it has those of {', '.join(ENGINES)}."
-            )
-        name = check_choice("engine", next(iter(engines)) if engine is None else engine, [*engines])
-        threads = None if threads is None else check_int("threads", threads, 1)
-        module = importlib.import_module(f"keras_bert_zh.engines.{name}")
-        self._engine = getattr(module, engines[name])(place, described, threads)
+        self._engine = load_engine(place, described, engine, threads)
         self.preprocess = preprocess_in(place, described)
         self.labels = described.labels and tuple(described.labels)
         self.problem_type = described.problem_type

@@ -4,20 +4,28 @@ import dataclasses
 import json
 import os
 import pathlib
-from collections.abc import Mapping
-from typing import Any
-
-import keras
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from keras_bert_zh.arguments import is_int
+from keras_bert_zh.checkpoints.head import TASKS
 from keras_bert_zh.checkpoints.readers.json_files import read_json
-from keras_bert_zh.preprocess import BertPreprocess
+
+if TYPE_CHECKING:
+    from keras_bert_zh.preprocess import BertPreprocess
 
 DESCRIPTION = "export.json"
 VOCABULARY = "vocab.txt"
 
+# The scores of a CRF behind the logits: `transitions <float32>[K, K]`, `start` and `end`
+# `<float32>[K]`, with what its rules rule out.
+CRF_SCORES = "crf.safetensors"
+
 # What a BertPreprocess is made with again, beside its vocabulary.
 _OF_PREPROCESS = ("lowercase", "max_length", "word_ids", "warn_of_cuts", "special_tokens_in_text")
+
+# What models are for: the heads of checkpoints, and what can be made of others.
+SENTENCE_EMBEDDING, MASKED_LM = "sentence_embedding", "masked_lm"
 
 # What a model takes: texts, or pairs of them alone; ids alone; or tensors by their names.
 TAKES = ("texts", "pairs", "ids", "tensors")
@@ -49,6 +57,8 @@ class Description:
             `None` if they have no names of their own.
         labels: list of str, the names of the outputs, or `None`.
         problem_type: str, or `None`.
+        task: str, what the outputs are: those of a `Head` of this task, `SENTENCE_EMBEDDING` or
+            `MASKED_LM`; `None` for anything else.
     """
 
     format: str
@@ -68,6 +78,7 @@ class Description:
     text_names: list[str] | None = None
     labels: list[str] | None = None
     problem_type: str | None = None
+    task: str | None = None
 
     def __post_init__(self) -> None:
         wrong = [name for name, fits in self._fits().items() if not fits]
@@ -76,7 +87,7 @@ class Description:
 
     def _fits(self) -> dict[str, bool]:
         """Tells of each field that would otherwise fail late whether it is as described."""
-        names = keras.tree.flatten(self.outputs)
+        names = self.names
         counts = (self.positions, self.length, self.stride)
         return {
             "format": isinstance(self.format, str),
@@ -90,6 +101,7 @@ class Description:
             },
             "preprocess": self.preprocess is None or set(self.preprocess) == set(_OF_PREPROCESS),
             "prompt": isinstance(self.prompt, str),
+            "task": self.task in (None, *TASKS, SENTENCE_EMBEDDING, MASKED_LM),
             **{
                 name: names is None or all(isinstance(each, str) for each in names)
                 for name, names in (("text_names", self.text_names), ("labels", self.labels))
@@ -99,11 +111,11 @@ class Description:
     @property
     def names(self) -> list[str]:
         """The names of the outputs in the model's file, in the order of the structure."""
-        return keras.tree.flatten(self.outputs)
+        return [*_leaves(self.outputs)]
 
     def packed(self, outputs: list[Any]) -> Any:
         """Returns outputs, in the order of `names`, in their structure."""
-        return keras.tree.pack_sequence_as(self.outputs, outputs)
+        return _with_leaves(self.outputs, iter(outputs))
 
     def write(self, folder: pathlib.Path) -> None:
         """Writes the file."""
@@ -142,17 +154,40 @@ def read_description(folder: str | os.PathLike) -> Description:
         raise ValueError(f"{path} is damaged: {error}") from error
 
 
-def arguments_of(preprocess: BertPreprocess) -> dict[str, Any]:
+def arguments_of(preprocess: "BertPreprocess") -> dict[str, Any]:
     """Returns what `preprocess_in` makes a preprocess of again, beside its vocabulary."""
     return {name: getattr(preprocess, name) for name in _OF_PREPROCESS}
 
 
-def preprocess_in(folder: str | os.PathLike, description: Description) -> BertPreprocess | None:
+def preprocess_in(folder: str | os.PathLike, description: Description) -> "BertPreprocess | None":
     """Returns the preprocess of an exported model, if it has one."""
     if description.preprocess is None:
         return None
+    from keras_bert_zh.preprocess import BertPreprocess  # It imports TensorFlow.
+
     path = pathlib.Path(folder) / VOCABULARY
     return BertPreprocess(None, vocabulary=path, **description.preprocess)
+
+
+def _leaves(structure: Any) -> Iterator[Any]:
+    """Yields what is in dicts and lists, in the order of `keras.tree`, which takes TensorFlow."""
+    if isinstance(structure, Mapping):
+        structure = [structure[key] for key in sorted(structure)]
+    if isinstance(structure, (list, tuple)):
+        for part in structure:
+            yield from _leaves(part)
+    else:
+        yield structure
+
+
+def _with_leaves(structure: Any, leaves: Iterator[Any]) -> Any:
+    """Returns a structure of dicts and lists with other leaves."""
+    if isinstance(structure, Mapping):
+        found = {key: _with_leaves(structure[key], leaves) for key in sorted(structure)}
+        return {key: found[key] for key in structure}
+    if isinstance(structure, (list, tuple)):
+        return [_with_leaves(part, leaves) for part in structure]
+    return next(leaves)
 
 
 def _are(fields: Any, kind: type) -> bool:

@@ -5,6 +5,9 @@ import os
 import pathlib
 from typing import Any
 
+import numpy as np
+from safetensors.numpy import save_file
+
 from keras_bert_zh.arguments import check_choice, check_flag, check_path_to_write
 from keras_bert_zh.checkpoints.readers.formats import contents
 from keras_bert_zh.checkpoints.readers.json_files import read_json
@@ -12,7 +15,12 @@ from keras_bert_zh.checkpoints.writers.huggingface import write_configs
 from keras_bert_zh.checkpoints.writers.model_card import CARD
 from keras_bert_zh.export.calibration import calibration_batches
 from keras_bert_zh.export.checkpoint import checkpoint_of, with_vocabulary
-from keras_bert_zh.export.description import DESCRIPTION, Description, arguments_of
+from keras_bert_zh.export.description import (
+    CRF_SCORES,
+    DESCRIPTION,
+    Description,
+    arguments_of,
+)
 from keras_bert_zh.export.exported_card import exported_card, is_ours
 from keras_bert_zh.export.formats import LITERT, Format, Written
 from keras_bert_zh.export.of_ids import OfIds
@@ -25,6 +33,7 @@ from keras_bert_zh.files.replaceable import SAVED_MODEL_FILES, Replaceable, unkn
 from keras_bert_zh.heads.on_encoder import OnEncoder
 from keras_bert_zh.heads.own_preprocess import own_preprocess
 from keras_bert_zh.heads.sentence_encoder import SentenceEncoder
+from keras_bert_zh.heads.token_tagger import TokenTagger
 from keras_bert_zh.layers import kernels
 from keras_bert_zh.preprocess import BertPreprocess
 from keras_bert_zh.version import __version__
@@ -74,7 +83,7 @@ FORMATS = {
 }
 
 # What is written beside the files of each format.
-_BESIDE = (DESCRIPTION, CARD, "config.json", "vocab.txt", "tokenizer_config.json")
+_BESIDE = (DESCRIPTION, CARD, CRF_SCORES, "config.json", "vocab.txt", "tokenizer_config.json")
 
 
 def export_model(
@@ -209,6 +218,7 @@ def describe(source: OfIds | OfTensors, format: str, written: Written) -> Descri
         text_names=source.text_names,
         labels=None if source.labels is None else list(source.labels),
         problem_type=getattr(head, "problem_type", None) if source.labels else None,
+        task=source.task,
     )
 
 
@@ -239,12 +249,15 @@ def _check_length(source: OfIds | OfTensors) -> None:
 
 
 def _write_beside(source: OfIds | OfTensors, described: Description, folder: pathlib.Path) -> None:
-    """Writes the vocabulary, the configurations that others read, and the card."""
+    """Writes the vocabulary, a CRF's scores, the configurations that others read, and the card."""
     (folder / CARD).write_text(exported_card(described), encoding="utf-8")
     if isinstance(source, OfTensors):
         return
-    (first, *others) = source.layers
+    first, *others = source.layers
     is_whole = isinstance(first, OnEncoder) and not others
+    if is_whole and isinstance(first, TokenTagger) and first.crf is not None:
+        scores = {name: np.asarray(value) for name, value in first.crf.scores().items()}
+        save_file(scores, folder / CRF_SCORES)
     checkpoint = checkpoint_of(first if is_whole else source.encoder)
     if source.preprocess is not None:
         checkpoint = with_vocabulary(checkpoint, source.preprocess)

@@ -19,6 +19,8 @@ from keras_bert_zh.export.cut import (
     takes_pairs,
     text_names,
 )
+from keras_bert_zh.export.description import MASKED_LM, SENTENCE_EMBEDDING
+from keras_bert_zh.heads.fine_tuned import FineTuned
 from keras_bert_zh.heads.masked_lm import MaskedLM
 from keras_bert_zh.heads.on_text import OnText
 from keras_bert_zh.heads.sentence_encoder import SentenceEncoder
@@ -114,6 +116,18 @@ class OfIds(Named):
     def labels(self) -> tuple[str, ...] | None:
         """The names of the outputs of a model of texts with nothing behind it."""
         return getattr(self.head, "labels", None) if len(self.layers) == 1 else None
+
+    @property
+    def task(self) -> str | None:
+        """What the outputs of ids are, as in `Description`."""
+        first, *behind = self.layers
+        if behind or self.beyond_ids is not None:
+            return None
+        if isinstance(first, MaskedLM):
+            return None if first.next_sentence else MASKED_LM
+        if isinstance(first, SentenceEncoder):
+            return SENTENCE_EMBEDDING
+        return first.head.task if isinstance(first, FineTuned) else None
 
     @property
     def scaled_after(self) -> bool:

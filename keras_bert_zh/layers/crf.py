@@ -169,6 +169,15 @@ class CRF(keras.layers.Layer):
         found = ops.softmax(ops.swapaxes(through, 0, 1), axis=-1)
         return chains.reordered(ops.where(ops.expand_dims(mask, -1), found, 0.0), back)
 
+    def scores(self) -> dict[str, Any]:
+        """Returns what sequences are scored by beside their logits, with what the rules forbid.
+
+        Returns:
+            dict of `transitions <float32>[K, K]`, from a label to the next one, and `start` and
+            `end`, `<float32>[K]`, of the first and the last one.
+        """
+        return dict(zip(("transitions", "start", "end"), self._tables(), strict=True))
+
     @says_it_all
     def _chain(self, logits, mask):
         """Returns logits and mask with the tokens of the chain in front, and the two orders."""

@@ -1,0 +1,43 @@
+"""Chooses the engine that runs an exported model."""
+
+import importlib
+import pathlib
+
+from keras_bert_zh.arguments import check_choice, check_int
+from keras_bert_zh.engines.engine import Engine
+from keras_bert_zh.export.description import Description
+
+# The engines of each format, the default one first: the module that has it, and its class.
+ENGINES = {
+    "onnx": {"onnxruntime": "ONNXRuntime", "openvino": "OpenVINO"},
+    "savedmodel": {"tensorflow": "TensorFlow"},
+    "litert": {"litert": "LiteRT"},
+}
+
+
+def load_engine(
+    folder: pathlib.Path, described: Description, engine: str | None, threads: int | None
+) -> Engine:
+    """Loads an exported model into an engine.
+
+    Args:
+        folder: what `export_model` wrote.
+        described: what its file says.
+        engine: str, or `None` for the default one of its format.
+        threads: int, how many threads compute; `None` for as many as the engine takes by itself.
+
+    Raises:
+        ValueError: if no engine here runs the format, or this one does not.
+        TypeError: if an argument is of another type.
+        ImportError: if the engine is not installed.
+    """
+    engines = ENGINES.get(described.format)
+    if engines is None:
+        raise ValueError(
+            f"{folder} holds a model as {described.format!r}, of which this version of "
+            f"keras_bert_zh knows no engine: it has those of {', '.join(ENGINES)}."
+        )
+    name = check_choice("engine", next(iter(engines)) if engine is None else engine, [*engines])
+    threads = None if threads is None else check_int("threads", threads, 1)
+    module = importlib.import_module(f"keras_bert_zh.engines.{name}")
+    return getattr(module, engines[name])(folder, described, threads)
