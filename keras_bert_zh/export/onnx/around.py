@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import keras
+import numpy as np
 import onnx_ir as ir
 import tensorflow as tf
 
@@ -92,7 +93,7 @@ def around_encoders(
         traced(second_trace, specs),
         input_signature=[specs],
         opset=_AROUND,
-        custom_op_handlers={"SelectV2": (_select, [])},
+        custom_op_handlers={"SelectV2": (_select, []), "Erfc": (_erfc, [])},
     )
     return ir.from_proto(converted).graph, calls
 
@@ -100,6 +101,21 @@ def around_encoders(
 def _select(context, node, name, args):
     """Keeps what tf2onnx makes a sum of products of, which is NaN where one side is infinite."""
     node.type = "Where"
+    return node
+
+
+def _erfc(context, node, name, args):
+    """Writes 1 - erf(x), for which tf2onnx has no operator: GELU, as TensorFlow computes it."""
+    from tf2onnx import utils
+
+    node.type, (output,) = "Erf", node.output
+    kind = utils.map_onnx_to_numpy_type(context.get_dtype(output))
+    one = context.make_const(utils.make_name("one"), np.ones((), kind))
+    shape = context.get_shape(output)
+    rest = context.make_node(
+        "Sub", [one.output[0], output], shapes=[shape], dtypes=[context.get_dtype(output)]
+    )
+    context.insert_node_on_output(rest, output)
     return node
 
 

@@ -1,5 +1,7 @@
 """Whole models as ONNX: heads, layers of Keras behind the encoder, and more than one call of it."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import onnx_ir as ir
@@ -41,6 +43,16 @@ def test_heads(head, tmp_path):
     model = case.make()
     randomized(model, scale=0.2)
     inputs = {**case.arguments[0], "input_mask": ROWS["input_mask"]}
+    engines, _ = exported(model, tmp_path / "model")
+    for engine in engines:
+        assert largest(engine(inputs), model(inputs)) < TOLERANCE
+
+
+@pytest.mark.parametrize("activation", ["gelu_erf", "gelu_tanh"])
+def test_activations_of_heads(activation, tmp_path):
+    config = dataclasses.replace(ONE_BLOCK, hidden_act=activation)
+    model = randomized(MaskedLM(BertEncoder(None, config=config)), scale=0.2)
+    inputs = ROWS | {"mlm_positions": np.array([[1, 2], [0, 3]])}
     engines, _ = exported(model, tmp_path / "model")
     for engine in engines:
         assert largest(engine(inputs), model(inputs)) < TOLERANCE
