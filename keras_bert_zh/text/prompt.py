@@ -24,7 +24,7 @@ def with_prompt(inputs: Any, prompt: str, *, lowercase: bool) -> tf.Tensor | tf.
     Args:
         inputs: single texts, as `BertPreprocess` takes them.
         prompt: str; before words that are split already, it is one more word.
-        lowercase: bool. Accents stay.
+        lowercase: bool. Accents stay, and U+0000 becomes U+0001.
     """
     with tf.device("CPU"):
         texts = to_texts(inputs)
@@ -34,5 +34,10 @@ def with_prompt(inputs: Any, prompt: str, *, lowercase: bool) -> tf.Tensor | tf.
         else:
             found = prompt + found
         if lowercase:
-            found = tf.ragged.map_flat_values(tf.strings.lower, found, "utf-8")
+            found = tf.ragged.map_flat_values(_lowered, found)
         return found[0] if texts.is_scalar else found
+
+
+def _lowered(texts: tf.Tensor) -> tf.Tensor:
+    # The kernel takes U+0000 for the end of a text. The tokeniser drops both characters.
+    return tf.strings.lower(tf.strings.regex_replace(texts, r"\x00", "\1"), "utf-8")

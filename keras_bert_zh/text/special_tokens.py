@@ -30,6 +30,8 @@ class SpecialTokens:
         tokenize: Callable[[tf.Tensor, str | None], Columns],
     ) -> Columns:
         """`<string>[B]` -> what `tokenize` returns for texts in which they are text."""
+        # The kernel takes U+0000 for the end of a text. Both characters are dropped later on.
+        texts = tf.strings.regex_replace(texts, r"\x00", "\1")
         pieces, begins, _ = tf_text.regex_split_with_offsets(texts, self._pattern, self._pattern)
         hits = pieces.values[:, None] == tf.constant(self._tokens)
         is_special = tf.reduce_any(hits, 1)

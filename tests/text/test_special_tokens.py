@@ -55,7 +55,7 @@ def test_what_is_between_is_tokenised_as_a_text_of_its_own(preprocess, texts, un
     """Where bytes are not UTF-8, too."""
     ids = {token.encode(): index for token, index in preprocess.special_ids.items()}
     rows = [text.encode() for text in texts]
-    rows += [row.replace(b" ", b"\xff\xe5") for row in rows]
+    rows += [row.replace(b" ", b"\xff\xe5\0") for row in rows]
     split = [re.split(rb"(\[(?:PAD|UNK|CLS|SEP|MASK)\])", row) for row in rows]
     pieces = [piece for of_row in split for piece in of_row]
     plain, found = (
@@ -76,7 +76,7 @@ def test_what_is_between_is_tokenised_as_a_text_of_its_own(preprocess, texts, un
 
 
 def test_layout(preprocess, tmp_path):
-    texts = ["天[MASK]", "", "[SEP][PAD]", "[MASK]" * 20]
+    texts = ["天\0[MASK]", "", "[SEP][PAD]", "[MASK]" * 20]
     expected = [[101, 1921, 103, 102], [101, 102], [101, 102, 0, 102], [101, *[103] * 14, 102]]
     outputs = preprocess(texts)
     assert outputs["input_ids"].numpy().tolist() == [
