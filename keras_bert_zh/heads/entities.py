@@ -7,8 +7,9 @@ import tensorflow as tf
 
 from keras_bert_zh.data.windows import join_tokens
 from keras_bert_zh.heads.on_text import only_ids
-from keras_bert_zh.text.entities import first_pieces, label_table, to_entities
+from keras_bert_zh.text.entities import first_pieces, to_entities
 from keras_bert_zh.text.inputs import split_pair, to_texts
+from keras_bert_zh.text.plain_entities import label_table
 from keras_bert_zh.vocabulary import later_pieces
 
 

@@ -1,57 +1,8 @@
 """From a label for each word to entities: where they are in the text, and how sure that is."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
-import numpy as np
 import tensorflow as tf
 
-from keras_bert_zh.label_schemes import OUTSIDE, Label, parse
-
-
-class LabelTable(NamedTuple):
-    """What each of K labels says of the entity that its word belongs to.
-
-    Attributes:
-        opens: `<bool>[K]`, whether an entity begins at the word, as with B- and S-.
-        closes: `<bool>[K]`, whether the entity ends with the word, as with E- and S-.
-        kinds: `<int32>[K]`, which of the names its kind has; -1 for a label of no entity.
-        names: `<string>` array of the kinds.
-    """
-
-    opens: np.ndarray
-    closes: np.ndarray
-    kinds: np.ndarray
-    names: np.ndarray
-
-
-def label_table(names: Sequence[str]) -> LabelTable:
-    """Reads the names of labels.
-
-    Those of BIO and BIOES mean what `label_schemes` says, and others beside them, such as
-    `[PAD]`, mean no entity. In a list without any of these, each name but O is a kind, and equal
-    labels in a row are one entity.
-
-    Args:
-        names: K str.
-    """
-    parsed = [parse(name) for name in names]
-    # A lone M or S may be one of the names of another list, and so may E-MAIL.
-    in_scheme = all(parsed) or any(
-        label is not None and label.kind and label.prefix in "BIS" for label in parsed
-    )
-    if in_scheme:
-        labels = [label or OUTSIDE for label in parsed]
-    else:
-        labels = [OUTSIDE if name == "O" else Label("I", name) for name in names]
-    inside = [label for label in labels if label.prefix != "O"]
-    kinds = [*dict.fromkeys(label.kind for label in inside)]
-    return LabelTable(
-        opens=np.array([label.prefix in "BS" for label in labels]),
-        closes=np.array([label.prefix in "ES" for label in labels]),
-        kinds=np.array([kinds.index(x.kind) if x in inside else -1 for x in labels], np.int32),
-        names=np.array(kinds or [""], object),
-    )
+from keras_bert_zh.text.plain_entities import LabelTable
 
 
 def first_pieces(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert_zh.text.entities import first_pieces, label_table, to_entities
+from keras_bert_zh.text.entities import first_pieces, to_entities
+from keras_bert_zh.text.plain_entities import join_entities, label_table, words_of
 
 KINDS = ("PER", "LOC", "A-B")
 BIO = ("O", *(f"{role}-{kind}" for kind in KINDS for role in "BI"))
@@ -48,6 +49,26 @@ def test_entities_are_those_of_seqeval(labels):
         own = scores[splits[row] : splits[row + 1]]
         means = [own[first : last + 1].mean() for _, first, last in expected]
         np.testing.assert_allclose(found["score"][row], means, rtol=1e-6)
+
+
+@pytest.mark.parametrize("labels", [BIO, BMES, ("n", "v", "O", "M")], ids=["BIO", "BMES", "names"])
+def test_entities_of_one_text_are_those_of_a_batch(labels):
+    rng = np.random.default_rng(1)
+    texts, starts, ids = random_rows(300, rng, len(labels))
+    ends = tf.cast(starts + 1, tf.int32)
+    scores = ids.with_values(rng.random(ids.values.shape[0]).astype("float32"))
+    table = label_table(labels)
+    found = to_entities(tf.constant(texts), ids, scores, starts, ends, table=table)
+    found = {key: value.to_list() for key, value in found.items()}
+    columns = [column.to_list() for column in (ids, scores, starts, ends)]
+    for row, text in enumerate(texts):
+        entities = join_entities(*(column[row] for column in columns), table=table, text=text)
+        for key, theirs in found.items():
+            ours = [entity[key] for entity in entities]
+            assert [x.encode() if isinstance(x, str) else x for x in ours] == theirs[row]
+    entities = join_entities([1], [0.1], [0], [1], table=table, text="a")
+    assert type(entities[0]["score"]) is float
+    assert join_entities([], [], [], [], table=table, text="") == []
 
 
 @pytest.mark.parametrize(
@@ -114,3 +135,7 @@ def test_words_end_where_their_last_pieces_do():
     first, words = first_pieces(follows, ends)
     assert first.to_list() == [[True, False, False, True], [], [True, False], [True]]
     assert words.to_list() == [[5, 7], [], [4], [2]]
+    for row, (later, places) in enumerate(zip(follows.to_list(), ends.to_list(), strict=True)):
+        firsts, lasts = words_of(later, places)
+        assert [place in firsts for place in range(len(later))] == first.to_list()[row]
+        assert lasts == words.to_list()[row]
