@@ -21,7 +21,7 @@ ALLOWED = {
     "config": {"input_keys", "arguments"},
     "vocabulary": set(),
     "truncation": set(),
-    "text": {"label_schemes", "messages", "vocabulary"},
+    "text": {"arguments", "label_schemes", "messages", "vocabulary"},
     "layers": {"input_keys", "arguments", "label_schemes", "messages"},
     "files": {"extras"},
     "checkpoints": {"arguments", "config", "extras", "files", "messages", "vocabulary"},
@@ -124,6 +124,10 @@ STANDARD_LIBRARY_ONLY = (
     "vocabulary.py",
     "checkpoints/names.py",
     "checkpoints/schemes.py",
+    "text/plain.py",
+    "text/plain_prompt.py",
+    "text/plain_rows.py",
+    "text/unicode_tables.py",
 )
 # Imported lazily, where there are strings or files of TensorFlow.
 TENSORFLOW = (
