@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras_bert_zh
-from keras_bert_zh.commands import convert, embed, export, inspect, search, verify
+from keras_bert_zh.commands import convert, embed, export, inspect, search, serve, verify
 
 _COMMANDS = {
     "inspect": (inspect, "show what a checkpoint holds, and what it lacks"),
@@ -16,6 +16,7 @@ _COMMANDS = {
     "export": (export, "write a model for prediction alone, as ONNX for instance"),
     "embed": (embed, "make vectors of whole corpora, as Parquet"),
     "search": (search, "find rows of what embed has written"),
+    "serve": (serve, "answer requests over HTTP, in batches of tokens"),
     "verify": (verify, "compare what two checkpoints compute on random inputs"),
 }
 

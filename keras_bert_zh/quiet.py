@@ -14,6 +14,10 @@ from collections.abc import Iterator
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
+# Set in processes that `keras-bert-zh serve` has others start: as for the command line itself, the
+# package is to be imported without what it would import for users.
+SERVES = "KERAS_BERT_ZH_SERVES"
+
 _LOGGED = re.compile(rb"([IWE])\d{4} \d\d:\d\d:\S+ +\d+ \S+:\d+\] ")
 _FIRST_LINE = b"WARNING: All log messages before absl::InitializeLog() is called"
 
@@ -31,7 +35,9 @@ def hold_to_level() -> None:
 
 
 def is_command_line() -> bool:
-    """Tells whether this process is the package's own command line."""
+    """Tells whether this process is the package's own command line, or a part of it."""
+    if SERVES in os.environ:
+        return True
     program = sys.argv[0] if sys.argv else ""
     if program == "-m":  # So it is called until Python has found the module.
         return sys.orig_argv[-len(sys.argv)] in ("keras_bert_zh", "-mkeras_bert_zh")

@@ -7,13 +7,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from keras_bert_zh.arguments import check_int, check_path_to_write
-from keras_bert_zh.checkpoints.pooling import MODES
+from keras_bert_zh.commands.options import DTYPES, ENGINES, POOLINGS
 from keras_bert_zh.corpus.arrow import arrow
 from keras_bert_zh.corpus.inputs import ENDINGS
 from keras_bert_zh.corpus.names import REJECTS
 from keras_bert_zh.corpus.options import Options
-
-_POOLINGS = {("pooled" if mode == "pooled_output" else mode): mode for mode in MODES}
 
 # The exit status where a file is cut short or damaged.
 _DAMAGED = 3
@@ -54,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--pooling",
-        choices=sorted(_POOLINGS),
+        choices=sorted(POOLINGS),
         help="what a vector is (default: as CHECKPOINT says)",
     )
     parser.add_argument(
@@ -69,12 +67,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--engine",
-        choices=("tensorflow", "onnxruntime", "openvino"),
+        choices=ENGINES,
         help="what computes (default: tensorflow; of a folder of export, the first of its format)",
     )
     parser.add_argument(
         "--dtype",
-        choices=("float32", "float16", "bfloat16", "int8"),
+        choices=DTYPES,
         help="what weights are stored in, or products computed in (default: float32)",
     )
     parser.add_argument("--half", action="store_true", help="write vectors in float16")
@@ -107,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
         checkpoint=arguments.checkpoint,
         column=int(column) if column.isdecimal() and column.isascii() else column,
         keep=tuple(arguments.keep),
-        pooling=_POOLINGS.get(arguments.pooling),
+        pooling=POOLINGS.get(arguments.pooling),
         normalize=arguments.normalize,
         prompt=arguments.prompt,
         max_length=arguments.max_length,

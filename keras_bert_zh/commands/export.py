@@ -1,29 +1,15 @@
 """`export SOURCE FOLDER`: writes a model for prediction alone."""
 
 import argparse
-import importlib
-import pathlib
 from typing import Any
 
-from keras_bert_zh.arguments import check_int, check_path_to_write
+from keras_bert_zh.arguments import check_path_to_write
+from keras_bert_zh.commands.options import DTYPES
+from keras_bert_zh.export.sources import is_saved_model, model_of, read_saved_model
 from keras_bert_zh.files.new_folder import check_place
 from keras_bert_zh.files.utf8 import read_utf8
 
 _OUTPUTS = ("pooled_output", "sequence_output")
-
-
-# Where the layers and models are that a .keras file may have.
-_LAYERS = (
-    "preprocess",
-    "encoder",
-    "heads.masked_lm",
-    "heads.sentence_encoder",
-    "heads.span_reader",
-    "heads.text_classifier",
-    "heads.token_tagger",
-    "heads.two_towers",
-    "layers.crf",
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--dtype",
-        choices=("float32", "float16", "bfloat16", "int8"),
+        choices=DTYPES,
         help="what weights are stored in, or products computed in (default: float32; of a "
         "SavedModel, the dtype of the model)",
     )
@@ -78,10 +64,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     folder = check_path_to_write("folder", arguments.folder)
     check_place(folder, replaces=EXPORTED, overwrite=arguments.overwrite)
-    if pathlib.Path(arguments.source).suffix == ".keras":
+    if is_saved_model(arguments.source):
         model, preprocess = _saved(arguments), None
     else:
-        model, preprocess = _of_checkpoint(arguments)
+        model, preprocess = model_of(
+            arguments.source,
+            max_length=arguments.max_length,
+            output=arguments.output,
+            pairs=arguments.pairs,
+        )
     calibration = None
     if arguments.calibration is not None:
         calibration = _texts(arguments.calibration, pairs=takes_pairs(model))
@@ -107,49 +98,7 @@ def _saved(arguments: argparse.Namespace) -> Any:
                 f"--{name.replace('_', '-')} is for checkpoints: a .keras file has a model that "
                 "knows it."
             )
-    import keras
-
-    # By its decorators, every layer and model tells Keras its name.
-    for name in _LAYERS:
-        importlib.import_module(f"keras_bert_zh.{name}")
-    return keras.saving.load_model(arguments.source, compile=False)
-
-
-def _of_checkpoint(arguments: argparse.Namespace) -> tuple[Any, Any]:
-    """Returns the model of a checkpoint, by its head, and the preprocess of one without."""
-    from keras_bert_zh.checkpoints import load_checkpoint
-    from keras_bert_zh.encoder import BertEncoder
-    from keras_bert_zh.heads.sentence_encoder import SentenceEncoder
-    from keras_bert_zh.heads.span_reader import SpanReader
-    from keras_bert_zh.heads.text_classifier import TextClassifier
-    from keras_bert_zh.heads.token_tagger import TokenTagger
-    from keras_bert_zh.preprocess import BertPreprocess
-
-    length = arguments.max_length
-    if length is not None:
-        check_int("--max-length", length, 2)
-    heads = {
-        "sequence_classification": TextClassifier,
-        "token_classification": TokenTagger,
-        "question_answering": SpanReader,
-    }
-    checkpoint = load_checkpoint(arguments.source)
-    head = None if checkpoint.head is None else heads[checkpoint.head.task]
-    if head is None and checkpoint.pooling is not None and not checkpoint.pooling.unsupported:
-        head = SentenceEncoder
-    if head is not None:
-        if arguments.output is not None:
-            raise ValueError(
-                f"--output is for checkpoints without a head; this one is a {head.__name__}."
-            )
-        model = head(checkpoint, max_length=length)
-        model.takes_pairs = arguments.pairs or model.takes_pairs
-        return model, None
-    if arguments.pairs:
-        raise ValueError("--pairs is for checkpoints with a head; this one has none.")
-    positions = checkpoint.config.max_position_embeddings
-    preprocess = BertPreprocess(checkpoint, max_length=length or min(128, positions))
-    return BertEncoder(checkpoint, output_key=arguments.output), preprocess
+    return read_saved_model(arguments.source)
 
 
 def _texts(path: str, *, pairs: bool) -> Any:

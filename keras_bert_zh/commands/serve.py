@@ -1,0 +1,185 @@
+"""`serve MODEL`: answers requests over HTTP."""
+
+import argparse
+import dataclasses
+import math
+import pathlib
+import re
+from typing import Any
+
+from keras_bert_zh.arguments import check_int
+from keras_bert_zh.commands.options import DTYPES, ENGINES, POOLINGS
+from keras_bert_zh.extras import imported
+from keras_bert_zh.serving.options import Options, read_keys
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    default = Options()
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help='"small", a path or a URL, as for load_checkpoint; a .keras file of a model; or a '
+        "folder of the command export",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        help="what computes (default: onnxruntime; of a folder of export, the first of its format)",
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=DTYPES,
+        help="what weights are stored in, or products computed in (default: float32)",
+    )
+    parser.add_argument(
+        "--pooling",
+        choices=sorted(POOLINGS),
+        help="what the vector of a text is (default: as MODEL says)",
+    )
+    parser.add_argument(
+        "--max-length", type=int, help="the most tokens of a text (default: that of MODEL)"
+    )
+    parser.add_argument("--pairs", action="store_true", help="texts are pairs")
+    parser.add_argument("--name", help="what clients call the model (default: from MODEL)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port", type=int, default=8000, help="the port to listen on (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--batch-tokens",
+        type=int,
+        default=default.batch_tokens,
+        help="how many tokens are computed at once (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-wait-ms",
+        type=float,
+        default=default.max_wait_ms,
+        help="how long an idle engine waits for more texts (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--queue-tokens",
+        type=int,
+        default=default.queue_tokens,
+        help="how many tokens may wait; beyond, requests get 429 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-texts",
+        type=int,
+        default=default.max_texts,
+        help="how many texts a request may have (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-body-mb",
+        type=float,
+        default=default.max_body_bytes / 2**20,
+        help="how large a request may be (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=default.timeout,
+        help="after how many seconds a request gets 504 (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--threads", type=int, help="how many threads compute (default: as the engine chooses)"
+    )
+    parser.add_argument(
+        "--api-key-file", metavar="F", help="a file of keys, one a line; requests need one of them"
+    )
+    parser.add_argument(
+        "--access-log", action="store_true", help="write a line of JSON for each request"
+    )
+    parser.add_argument("--ray", action="store_true", help="serve on the machines of a Ray cluster")
+    parser.add_argument("--address", help="the Ray cluster, such as auto (default: one made here)")
+    parser.add_argument(
+        "--replicas",
+        metavar="N:M",
+        help="how many replicas Ray starts, from N to M by the requests there are (default: 1)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    for module in ("fastapi", "orjson", "prometheus_client", "uvicorn"):
+        imported(module, "serve", "The server")
+    options = _options(arguments)
+    check_int("--port", arguments.port, 0)
+    from keras_bert_zh.serving.make import Order
+    from keras_bert_zh.serving.prepare import is_exported
+
+    order = Order(
+        arguments.model,
+        arguments.engine or "onnxruntime",
+        dtype=arguments.dtype,
+        pooling=POOLINGS.get(arguments.pooling),
+        max_length=arguments.max_length,
+        pairs=arguments.pairs,
+    )
+    if options.engine is None and not is_exported(arguments.model):
+        options = dataclasses.replace(options, engine=order.engine)
+    if arguments.ray:
+        _on_ray(arguments, order, options)
+    else:
+        _here(arguments, order, options)
+    return 0
+
+
+def _here(arguments: argparse.Namespace, order: Any, options: Options) -> None:
+    from keras_bert_zh.serving.prepare import prepared
+    from keras_bert_zh.serving.run import run as serve
+    from keras_bert_zh.serving.served_model import ServedModel
+
+    models = [ServedModel(x, options.engine, options.threads) for x in prepared(order)]
+    serve(models, options, arguments.host, arguments.port)
+
+
+def _on_ray(arguments: argparse.Namespace, order: Any, options: Options) -> None:
+    from keras_bert_zh.serving.on_ray import deploy, parse_replicas, wait_and_stop
+
+    deploy(
+        order,
+        options,
+        address=arguments.address,
+        replicas=parse_replicas(arguments.replicas or "1"),
+        host=arguments.host,
+        port=arguments.port,
+    )
+    print(f"Serves {options.name} on http://{arguments.host}:{arguments.port}.", flush=True)
+    wait_and_stop()
+
+
+def _options(arguments: argparse.Namespace) -> Options:
+    ints = {"batch_tokens": 1, "queue_tokens": 1, "max_texts": 1, "threads": 1, "max_length": 3}
+    for name, least in ints.items():
+        if getattr(arguments, name) is not None:
+            check_int(f"--{name.replace('_', '-')}", getattr(arguments, name), least)
+    for name, lowest in {"max_wait_ms": 0.0, "max_body_mb": 2**-20, "timeout": 0.001}.items():
+        value = getattr(arguments, name)
+        if not lowest <= value < math.inf:
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{option} must be {lowest:g} or more, got {value:g}.")
+    for name in ("address", "replicas"):
+        if getattr(arguments, name) is not None and not arguments.ray:
+            raise ValueError(f"--{name} is for Ray: add --ray.")
+    keys = () if arguments.api_key_file is None else read_keys(arguments.api_key_file)
+    return Options(
+        name=arguments.name or _name(arguments.model),
+        batch_tokens=arguments.batch_tokens,
+        max_wait_ms=arguments.max_wait_ms,
+        queue_tokens=arguments.queue_tokens,
+        max_texts=arguments.max_texts,
+        max_body_bytes=int(arguments.max_body_mb * 2**20),
+        timeout=arguments.timeout,
+        threads=arguments.threads,
+        engine=arguments.engine,
+        keys=keys,
+        access_log=arguments.access_log,
+    )
+
+
+def _name(model: str) -> str:
+    """Returns the last part of a path or a URL, without what no path of a request can hold."""
+    last = pathlib.PurePath(model.rstrip("/")).name.removesuffix(".keras")
+    return re.sub(r"[^\w.@-]+", "-", last) or "bert"

@@ -1,0 +1,1 @@
+"""A server of exported models, which batches by tokens."""

@@ -1,0 +1,304 @@
+"""The HTTP of a server: one route a function."""
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from keras_bert_zh.serving import schemas
+from keras_bert_zh.serving.errors import RefusedError
+from keras_bert_zh.serving.middleware import AccessLog, BodyLimit, Counted, Keys
+from keras_bert_zh.serving.service import Service
+from keras_bert_zh.version import __version__
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": schemas.ErrorAnswer, "description": text}
+    for status, text in {
+        401: "No key, or a wrong one.",
+        404: "There is no such model, or it is not for this.",
+        413: "The request, or a text, is too long.",
+        422: "A field is not what it must be.",
+        429: "Too much is waiting: try again after `Retry-After` seconds.",
+        503: "The server is stopping.",
+        504: "The answer was not there in time.",
+    }.items()
+}
+
+
+def create_app(service: Service) -> FastAPI:
+    """Returns the application that serves a Service.
+
+    Args:
+        service: Service; it is started and closed with the application.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app):
+        service.start()
+        yield
+        await service.close()
+
+    app = FastAPI(
+        title="keras_bert_zh",
+        version=__version__,
+        description=f"Serves `{service.options.name}`.",
+        lifespan=lifespan,
+        separate_input_output_schemas=False,
+    )
+    app.state.service = service
+    app.add_exception_handler(RefusedError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _other)
+    _add_state(app, service)
+    _add_tasks(app, service)
+    options = service.options
+    # The last one is the first to see a request.
+    app.add_middleware(BodyLimit, most=options.max_body_bytes)
+    if options.keys:
+        app.add_middleware(Keys, keys=options.keys)
+    app.add_middleware(Counted, metrics=service.metrics)
+    if options.access_log:
+        app.add_middleware(AccessLog)
+    return app
+
+
+def _add_state(app: FastAPI, service: Service) -> None:
+    """Adds what tells of the server itself."""
+    name = service.options.name
+
+    @app.get("/health", summary="Whether the server computes")
+    async def health():
+        if service.error is not None:
+            return _json({"status": "failed", "error": f"{service.error}"}, 503)
+        return _json({"status": "ok"})
+
+    @app.get("/ready", summary="Whether the server takes requests")
+    async def ready():
+        if service.error is not None or service.is_draining:
+            return _json({"status": "stopping"}, 503)
+        return _json({"status": "ready"})
+
+    @app.get("/metrics", summary="Metrics, for Prometheus")
+    async def metrics():
+        return Response(service.metrics.exposed(), media_type=service.metrics.content_type)
+
+    @app.get("/v1/models", summary="The model that is served")
+    async def models():
+        model = {"id": name, "object": "model", "created": 0, "owned_by": "keras_bert_zh"}
+        return _json({"object": "list", "data": [model | {"serves": sorted(service.units)}]})
+
+
+def _add_tasks(app: FastAPI, service: Service) -> None:
+    """Adds what computes."""
+    name = service.options.name
+
+    async def ask(request, model, endpoint, param, sent, *, truncate=False, **options):
+        if model not in (None, name):
+            raise RefusedError(
+                404,
+                f"model is {model!r}, and this server has {name!r}.",
+                param="model",
+                code="model_not_found",
+            )
+        seconds = _seconds(request, service.options.timeout)
+        asked = service.answers(
+            endpoint, param, sent, truncate=truncate, seconds=seconds, **options
+        )
+        found, tokens = await _while_connected(request, asked)
+        request.scope["served"] = {"texts": len(sent), "tokens": tokens}
+        return found, {"prompt_tokens": tokens, "total_tokens": tokens}
+
+    @app.post(
+        "/v1/embeddings",
+        response_model=schemas.EmbeddingsAnswer,
+        responses=_ERRORS,
+        summary="Vectors of texts",
+    )
+    async def embeddings(body: schemas.EmbeddingsRequest, request: Request):
+        _check_dimensions(service, body.dimensions)
+        vectors, usage = await ask(
+            request,
+            body.model,
+            "embeddings",
+            "input",
+            _listed(body.input),
+            truncate=body.truncate,
+            dimensions=body.dimensions,
+        )
+        if body.encoding_format == "base64":
+            vectors = [base64.b64encode(x.astype("<f4").tobytes()).decode() for x in vectors]
+        data = [
+            {"object": "embedding", "index": index, "embedding": vector}
+            for index, vector in enumerate(vectors)
+        ]
+        return _json({"object": "list", "data": data, "model": name, "usage": usage})
+
+    @app.post(
+        "/predict",
+        response_model=schemas.PredictAnswer,
+        responses=_ERRORS,
+        summary="Labels of texts",
+    )
+    async def predict(body: schemas.PredictRequest, request: Request):
+        sent = [x if isinstance(x, str) else (x.text_a, x.text_b) for x in _listed(body.inputs)]
+        found, usage = await ask(
+            request,
+            body.model,
+            "predict",
+            "inputs",
+            sent,
+            truncate=body.truncate,
+            threshold=body.threshold,
+        )
+        return _json({"predictions": found, "model": name, "usage": usage})
+
+    @app.post(
+        "/entities",
+        response_model=schemas.EntitiesAnswer,
+        responses=_ERRORS,
+        summary="Entities in texts",
+    )
+    async def entities(body: schemas.EntitiesRequest, request: Request):
+        found, usage = await ask(request, body.model, "entities", "inputs", _listed(body.inputs))
+        return _json({"entities": found, "model": name, "usage": usage})
+
+    @app.post(
+        "/fill-mask",
+        response_model=schemas.FillMaskAnswer,
+        responses=_ERRORS,
+        summary="Tokens for [MASK]",
+    )
+    async def fill_mask(body: schemas.FillMaskRequest, request: Request):
+        found, usage = await ask(
+            request,
+            body.model,
+            "fill-mask",
+            "inputs",
+            _listed(body.inputs),
+            truncate=body.truncate,
+            top_k=body.top_k,
+        )
+        return _json({"tokens": found, "model": name, "usage": usage})
+
+    @app.post(
+        "/v1/models/{model}:predict",
+        response_model=schemas.RowsAnswer,
+        responses=_ERRORS,
+        summary="All outputs, as TensorFlow Serving has them",
+    )
+    async def rows(model: str, body: schemas.RowsRequest, request: Request):
+        sent = [_sent(instance) for instance in body.instances]
+        found, _ = await ask(request, model, "outputs", "instances", sent)
+        return _json({"predictions": found})
+
+
+def _listed(value: Any) -> Sequence:
+    return value if isinstance(value, list) else [value]
+
+
+def _sent(instance: Any) -> Any:
+    if isinstance(instance, schemas.Text):
+        return instance.text
+    if isinstance(instance, schemas.Pair):
+        return instance.text_a, instance.text_b
+    return instance if isinstance(instance, str) else instance.model_dump(exclude_none=True)
+
+
+def _check_dimensions(service: Service, dimensions: int | None) -> None:
+    size = service.vector_size
+    if dimensions is not None and size is not None and dimensions > size:
+        raise RefusedError(
+            422, f"dimensions is {dimensions}, and vectors have {size} numbers.", param="dimensions"
+        )
+
+
+def _seconds(request: Request, most: float) -> float:
+    """Returns how long a request is willing to wait."""
+    given = request.headers.get("x-request-timeout")
+    if given is None:
+        return most
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < float("inf"):
+        raise RefusedError(
+            422,
+            f"X-Request-Timeout is {given!r}, and must be seconds, such as 2.5.",
+            param="X-Request-Timeout",
+        )
+    return min(seconds, most)
+
+
+async def _while_connected(request: Request, asked: Any) -> Any:
+    """Returns what a coroutine returns, which is cancelled when the client goes away."""
+    answer = asyncio.ensure_future(asked)
+    gone = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            raise RefusedError(499, "The client has gone.", code="client_gone")
+        return answer.result()
+    finally:
+        gone.cancel()
+        answer.cancel()
+
+
+async def _disconnected(request: Request) -> None:
+    # The body was read before.
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    body = orjson.dumps(content, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(body, status, headers, media_type="application/json")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (np.ndarray, np.generic)):  # A view of every other column, or a half.
+        return value.astype(np.float32).tolist() if value.dtype == np.float16 else value.tolist()
+    raise TypeError(f"{type(value)} is no JSON")
+
+
+async def _refused(request: Request, error: Any) -> Response:
+    return _json(error.body(), error.status, error.headers)
+
+
+async def _invalid(request: Request, error: Any) -> Response:
+    """Answers for a body that is not what the schema says: one problem, by its field."""
+    # Of the kinds that a value may have, the one that fits it furthest tells most.
+    found = max(error.errors(), key=lambda problem: len(_parts(problem["loc"])))
+    if found["type"] == "json_invalid":
+        text = f"The body is no JSON: {found.get('ctx', {}).get('error', found['msg'])}."
+        refused = RefusedError(400, text, param="body", code="not_json")
+    else:
+        parts = _parts(found["loc"])
+        param = "".join(f"[{x}]" if isinstance(x, int) else f".{x}" for x in parts).lstrip(".")
+        text = f"{param or 'The body'}: {found['msg']}."
+        refused = RefusedError(422, text, param=param or "body", code=found["type"])
+    return _json(refused.body(), refused.status)
+
+
+def _parts(loc: Sequence) -> list:
+    """Returns the way to a field, without the kinds of values that it was tried as."""
+    fields = {name for x in vars(schemas).values() for name in getattr(x, "model_fields", ())}
+    return [part for part in loc if isinstance(part, int) or part in fields]
+
+
+async def _other(request: Request, error: Any) -> Response:
+    code = {400: "not_json", 404: "no_such_path", 405: "method_not_allowed"}.get(error.status_code)
+    detail = error.detail
+    if error.status_code == 400:
+        detail = "The body is no JSON in UTF-8."
+    refused = RefusedError(
+        error.status_code, detail, param="body" if code == "not_json" else None, code=code
+    )
+    return _json(refused.body(), error.status_code, error.headers)

@@ -1,0 +1,200 @@
+"""Computes what requests want, in batches of tokens, in a thread of its own."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from keras_bert_zh.serving.errors import RefusedError, overloaded, stopping, too_late
+from keras_bert_zh.serving.fair_queue import FairQueue, Taken, Work
+from keras_bert_zh.serving.metrics import Metrics
+
+# An engine that fails for so many batches in a row is broken.
+_FAILURES = 3
+
+
+class _Asked(Work):
+    """Work that a coroutine waits for."""
+
+    def __init__(self, rows: Sequence, lengths: Sequence[int], loop: asyncio.AbstractEventLoop):
+        super().__init__(rows, lengths)
+        self.answer: asyncio.Future = loop.create_future()
+
+
+class Batcher:
+    """Joins the rows of all requests to batches, and computes them one after the other.
+
+    A batch is what waits when the one before it is done: nobody waits while the engine is idle,
+    but for `max_wait`.
+
+    Args:
+        task: str, what metrics call it.
+        compute: takes a list of rows, and returns a list of their results.
+        batch_tokens: int, the most tokens of a batch; one row may have more.
+        max_wait: float, for how many seconds an idle engine waits for a batch to become full.
+        queue_tokens: int, the most tokens that wait; a request alone may have more.
+        metrics: Metrics.
+        on_death: is called, in the thread, if it ends with an error.
+
+    Attributes:
+        error: what the thread ended with, or `None`.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        compute: Callable[[list], list],
+        *,
+        batch_tokens: int,
+        max_wait: float,
+        queue_tokens: int,
+        metrics: Metrics,
+        on_death: Callable[[], None],
+    ):
+        self._compute, self._metrics, self._on_death = compute, metrics, on_death
+        self._task, self._batch_tokens, self._max_wait = task, batch_tokens, max_wait
+        self._queue_tokens = queue_tokens
+        self._queue = FairQueue()
+        self._changed = threading.Condition()
+        self._is_closing = False
+        self._rate = 0.0  # Tokens per second.
+        self._failures = 0
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name=f"compute-{task}", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread; to be called in the event loop that will ask."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    async def close(self) -> None:
+        """Computes what waits, and ends the thread."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        await asyncio.to_thread(self._thread.join)
+
+    async def results(self, rows: Sequence, lengths: Sequence[int], seconds: float) -> list:
+        """Returns the results of rows, in their order.
+
+        If this is cancelled, as when the client has gone, nothing more is computed of them.
+
+        Args:
+            rows: what `compute` takes.
+            lengths: how many tokens each has.
+            seconds: float, how long the results are waited for.
+
+        Raises:
+            RefusedError: if the queue is full, the time is over or the engine fails.
+        """
+        if not rows:
+            return []
+        work = _Asked(rows, lengths, self._loop)
+        with self._changed:
+            if self.error is not None or self._is_closing:
+                raise stopping()
+            waiting = self._queue.tokens
+            if waiting and waiting + work.waiting > self._queue_tokens:
+                raise overloaded(waiting, self._queue_tokens, self._expected(waiting))
+            self._queue.add(work)
+            self._show()
+            self._changed.notify()
+        try:
+            async with asyncio.timeout(seconds):
+                return await work.answer
+        except TimeoutError as error:
+            raise too_late(seconds) from error
+        finally:
+            if not work.answer.done() or work.answer.cancelled():
+                with self._changed:
+                    self._queue.drop(work)
+                    self._show()
+
+    def _expected(self, tokens: int) -> float:
+        return tokens / self._rate if self._rate else 1.0
+
+    def _show(self) -> None:
+        self._metrics.queue_texts.labels(self._task).set(self._queue.rows)
+        self._metrics.queue_tokens.labels(self._task).set(self._queue.tokens)
+
+    def _run(self) -> None:
+        try:
+            while batch := self._next():
+                self._serve(batch)
+        except BaseException as error:  # Whatever it is, requests must not wait for ever.
+            with self._changed:
+                self.error = error
+                left = self._queue.clear()
+            self._tell([(work, None) for work in left], stopping())
+            self._on_death()
+            raise
+
+    def _next(self) -> list[Taken]:
+        """Waits for rows and takes a batch of them; an empty one at the end."""
+        with self._changed:
+            while True:
+                self._changed.wait_for(lambda: self._queue.rows or self._is_closing)
+                if self._max_wait and not self._is_closing:
+                    self._changed.wait_for(
+                        lambda: self._queue.tokens >= self._batch_tokens or self._is_closing,
+                        self._max_wait,
+                    )
+                batch = self._queue.take(self._batch_tokens)
+                self._show()
+                if batch or self._is_closing:
+                    return batch
+
+    def _serve(self, batch: list[Taken]) -> None:
+        began = time.monotonic()
+        tokens = sum(work.lengths[place] for work, place in batch)
+        try:
+            found = self._compute([work.rows[place] for work, place in batch])
+        except BaseException as error:
+            self._failures += 1
+            self._tell([(work, None) for work in {taken.work for taken in batch}], _failed(error))
+            if self._failures == _FAILURES or not isinstance(error, Exception):
+                raise
+            return
+        self._failures = 0
+        for (work, place), result in zip(batch, found, strict=True):
+            work.results[place] = result
+            work.left -= 1
+        done = {work for work, _ in batch if not work.left}
+        self._tell([(work, work.results) for work in done], None)
+        self._count(batch, tokens, began)
+
+    def _count(self, batch: list[Taken], tokens: int, began: float) -> None:
+        seconds = time.monotonic() - began
+        rate = tokens / max(seconds, 1e-6)
+        self._rate = 0.8 * self._rate + 0.2 * rate if self._rate else rate
+        metrics, task = self._metrics, self._task
+        metrics.texts.labels(task).inc(len(batch))
+        metrics.tokens.labels(task).inc(tokens)
+        metrics.batch_texts.labels(task).observe(len(batch))
+        metrics.batch_tokens.labels(task).observe(tokens)
+        metrics.batch_fill.labels(task).observe(tokens / self._batch_tokens)
+        metrics.batch_seconds.labels(task).observe(seconds)
+        for work in {work for work, place in batch if place == 0}:
+            metrics.queue_seconds.labels(task).observe(began - work.since)
+
+    def _tell(self, done: list[tuple[Any, list | None]], error: RefusedError | None) -> None:
+        """Answers in the event loop, once for all of a batch."""
+
+        def answer() -> None:
+            for work, results in done:
+                if work.answer.done():
+                    continue
+                if results is None:
+                    work.answer.set_exception(error)
+                else:
+                    work.answer.set_result(results)
+
+        if done and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(answer)
+
+
+def _failed(error: BaseException) -> RefusedError:
+    return RefusedError(
+        500, f"The engine failed: {type(error).__name__}: {error}", code="engine_failed"
+    )

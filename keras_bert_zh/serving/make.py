@@ -1,0 +1,99 @@
+"""Exports the models that a server runs, in a process of its own: it takes TensorFlow.
+
+python -m keras_bert_zh.serving.make '{"source": "small", ...}'
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import sys
+from typing import Any
+
+# The format that each engine runs.
+FORMATS = {"tensorflow": "savedmodel", "onnxruntime": "onnx", "openvino": "onnx"}
+
+# The folders of the models: the one that MODEL is, and the one that finds tokens for [MASK].
+MODEL, FILL_MASK = "model", "fill_mask"
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """Which models to export.
+
+    Args:
+        source: str, a `.keras` file, or what `load_checkpoint` takes.
+        engine: str, what is to run them.
+        dtype: str, as for `export_model`.
+        pooling: str, as for SentenceEncoder.
+        max_length: int, the most tokens of a text.
+        pairs: bool, whether texts are pairs.
+    """
+
+    source: str
+    engine: str
+    dtype: str | None = None
+    pooling: str | None = None
+    max_length: int | None = None
+    pairs: bool = False
+
+
+def make(order: Order, folder: pathlib.Path) -> None:
+    """Writes the models into a folder.
+
+    Raises:
+        ValueError, TypeError, OSError, ImportError: as `load_checkpoint`, the models and
+            `export_model` raise them; for options that a `.keras` file has decided.
+    """
+    from keras_bert_zh.export.model import export_model
+    from keras_bert_zh.export.sources import is_saved_model, model_of, read_saved_model
+
+    format = FORMATS[order.engine]
+    if is_saved_model(order.source):
+        decided = {"--pooling": order.pooling, "--max-length": order.max_length}
+        for name, value in (decided | {"--pairs": order.pairs or None}).items():
+            if value is not None:
+                raise ValueError(
+                    f"{name} is for checkpoints: a .keras file has a model that knows it."
+                )
+        export_model(read_saved_model(order.source), folder / MODEL, format, order.dtype)
+        return
+    from keras_bert_zh.checkpoints import load_checkpoint
+
+    checkpoint = load_checkpoint(order.source)
+    pooling = order.pooling
+    if pooling is None and order.source == "small":
+        pooling = "pooled_output"  # For which it is trained.
+    model, preprocess = model_of(
+        checkpoint, max_length=order.max_length, pairs=order.pairs, pooling=pooling
+    )
+    export_model(model, folder / MODEL, format, order.dtype, preprocess=preprocess)
+    if checkpoint.head is None and "masked_lm" in checkpoint.parts:
+        model, preprocess = _masked_lm(checkpoint, getattr(model, "encoder", model), order)
+        export_model(model, folder / FILL_MASK, format, order.dtype, preprocess=preprocess)
+
+
+def _masked_lm(checkpoint: Any, encoder: Any, order: Order) -> tuple[Any, Any]:
+    """Returns the model that finds tokens, on an encoder that is there, and its preprocess."""
+    from keras_bert_zh.export.sources import preprocess_of
+    from keras_bert_zh.heads.masked_lm import MaskedLM
+
+    model = MaskedLM(encoder, checkpoint)
+    return model, preprocess_of(checkpoint, order.max_length, special_tokens_in_text=True)
+
+
+def main() -> int:
+    """Does what the first argument says, and tells of errors in JSON."""
+    arguments: dict[str, Any] = json.loads(sys.argv[1])
+    folder = pathlib.Path(arguments.pop("folder"))
+    try:
+        make(Order(**arguments), folder)
+    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
+        json.dump({"error": type(error).__name__, "message": str(error)}, sys.stdout)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.exit(main())

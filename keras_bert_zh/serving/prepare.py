@@ -1,0 +1,86 @@
+"""From what `serve` is given to folders that an engine runs."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from keras_bert_zh.checkpoints.sources import cache
+from keras_bert_zh.checkpoints.sources.resolve import resolve
+from keras_bert_zh.export.description import DESCRIPTION
+from keras_bert_zh.export.sources import is_saved_model
+from keras_bert_zh.serving.make import FILL_MASK, MODEL, Order
+from keras_bert_zh.version import __version__
+
+_ERRORS = {error.__name__: error for error in (TypeError, OSError, ImportError, RuntimeError)}
+
+
+def prepared(order: Order) -> list[pathlib.Path]:
+    """Returns the folders of exported models, the one that the source is first.
+
+    A folder of `export_model` is that already. All else is exported by another process, so that
+    this one does without TensorFlow, and kept in the cache of this package: until a file of the
+    source, an option or the version of this package changes, it is not exported again.
+
+    Raises:
+        ValueError: for options that an exported model has decided.
+        ValueError, TypeError, OSError, ImportError: as `make` raises them.
+    """
+    if is_exported(order.source):
+        for name, value in dataclasses.asdict(order).items():
+            if name not in ("source", "engine") and value:
+                raise ValueError(
+                    f"{order.source} is exported already, and its {name} was decided then: leave "
+                    f"--{name.replace('_', '-')} out."
+                )
+        return [pathlib.Path(order.source)]
+    folder = cache.keep(cache.folder() / "serving" / _key(order), lambda new: _export(order, new))
+    return [folder / name for name in (MODEL, FILL_MASK) if (folder / name).is_dir()]
+
+
+def is_exported(source: str | os.PathLike) -> bool:
+    """Tells whether a source is a folder that `export_model` wrote."""
+    return pathlib.Path(source, DESCRIPTION).is_file()
+
+
+def _export(order: Order, folder: pathlib.Path) -> None:
+    arguments = json.dumps({**dataclasses.asdict(order), "folder": os.fspath(folder)})
+    done = subprocess.run(
+        [sys.executable, "-m", "keras_bert_zh.serving.make", arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        try:
+            said = json.loads(done.stdout.splitlines()[-1])
+        except (ValueError, IndexError):
+            raise RuntimeError(
+                f"{order.source} was not exported: the process that does it ended with status "
+                f"{done.returncode}."
+            ) from None
+        raise _ERRORS.get(said["error"], ValueError)(said["message"])
+
+
+def _key(order: Order) -> str:
+    """Returns a name for what an order makes, of all that it depends on."""
+    files = [] if order.source == "small" else [*_files(order.source)]
+    said = json.dumps([__version__, dataclasses.asdict(order), files])
+    return hashlib.sha256(said.encode()).hexdigest()[:24]
+
+
+def _files(source: str) -> Iterator[tuple[str, int, int]]:
+    """Yields the files of a source, which is downloaded if it has to be."""
+    place = pathlib.Path(source) if is_saved_model(source) else resolve(source).path
+    if not place.exists():  # The prefix of a TensorFlow checkpoint, or nothing.
+        files = sorted(place.parent.glob(f"{place.name}*"))
+    else:
+        files = [place] if place.is_file() else sorted(place.rglob("*"))
+    for file in files:
+        if file.is_file():
+            status = file.stat()
+            yield os.fspath(file), status.st_size, status.st_mtime_ns

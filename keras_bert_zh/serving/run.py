@@ -1,0 +1,67 @@
+"""Runs a server in this process, until it is told to stop."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import uvicorn
+
+from keras_bert_zh.serving.app import create_app
+from keras_bert_zh.serving.options import Options
+from keras_bert_zh.serving.served_model import ServedModel
+from keras_bert_zh.serving.service import Service
+
+# How long requests that were taken may go on after the server was told to stop: as long as the
+# server lets them, and what it takes to send the answers.
+_TO_SEND = 5
+
+
+class _Server(uvicorn.Server):
+    """Refuses what comes after it was told to stop, also on connections that are open."""
+
+    def __init__(self, config: uvicorn.Config, service: Service):
+        super().__init__(config)
+        self._service = service
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        self._service.is_draining = True
+        super().handle_exit(sig, frame)
+
+
+def run(models: Sequence[ServedModel], options: Options, host: str, port: int) -> None:
+    """Serves models until SIGTERM or SIGINT.
+
+    Then it takes nothing more, computes what it has taken, and returns.
+
+    Args:
+        models: those to serve, the one whose outputs are served first.
+        options: Options.
+        host: str, the address to listen on.
+        port: int; 0 for any that is free.
+
+    Raises:
+        RuntimeError: if a computing thread has ended with an error.
+        OSError: if it can't listen there.
+    """
+    server: _Server
+
+    def on_death() -> None:
+        server.should_exit = True
+
+    service = Service(models, options, on_death)
+    config = uvicorn.Config(
+        create_app(service),
+        host,
+        port,
+        log_level="warning",
+        access_log=False,
+        # Then what waits is given up, with an error to each client.
+        timeout_graceful_shutdown=round(options.timeout) + _TO_SEND,
+    )
+    server = _Server(config, service)
+    with config.bind_socket() as socket:
+        where = socket.getsockname()
+        shown = f"[{where[0]}]" if ":" in where[0] else where[0]
+        print(f"Serves {options.name} on http://{shown}:{where[1]}, its page is /docs.", flush=True)
+        server.run(sockets=[socket])
+    if service.error is not None:
+        raise RuntimeError(f"The computing thread ended: {service.error!r}.") from service.error

@@ -1,0 +1,205 @@
+"""What requests hold. Each field says what it is; the page of the API shows the examples."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+_NAME = Field(None, description="The name of the model, if it is given: that which is served.")
+_TRUNCATE = Field(
+    False, description="Whether texts that are too long are cut. If not, they are refused: 413."
+)
+
+
+class Pair(BaseModel):
+    """Two texts, for models of pairs."""
+
+    model_config = ConfigDict(extra="forbid")
+    text_a: str
+    text_b: str
+
+
+class _Request(BaseModel):
+    # OpenAI's clients send further fields.
+    model_config = ConfigDict(extra="ignore")
+    model: str | None = _NAME
+
+
+class EmbeddingsRequest(_Request):
+    """Texts that vectors are made of, as OpenAI has it."""
+
+    input: str | Annotated[list[str], Field(min_length=1)] = Field(
+        description="A text, or a list of texts.", examples=[["房间很干净", "电池不行"]]
+    )
+    encoding_format: Literal["float", "base64"] = Field(
+        "float", description="Numbers, or float32 in little-endian order as base64."
+    )
+    dimensions: int | None = Field(
+        None, ge=1, description="So many of the first numbers, scaled to length 1 again."
+    )
+    truncate: bool = _TRUNCATE
+
+
+class PredictRequest(_Request):
+    """Texts or pairs that are classified."""
+
+    inputs: str | Pair | Annotated[list[str | Pair], Field(min_length=1)] = Field(
+        description="A text, a pair, or a list of these.", examples=[["房间很干净", "电池不行"]]
+    )
+    threshold: float = Field(
+        0.5, ge=0, le=1, description="For several labels: how probable those are that count."
+    )
+    truncate: bool = _TRUNCATE
+
+
+class EntitiesRequest(_Request):
+    """Texts in which entities are found. They may have any length."""
+
+    inputs: str | Annotated[list[str], Field(min_length=1)] = Field(
+        description="A text, or a list of texts.", examples=[["我在北京大学读书"]]
+    )
+
+
+class FillMaskRequest(_Request):
+    """Texts with `[MASK]` in the places of tokens that are to be found."""
+
+    inputs: str | Annotated[list[str], Field(min_length=1)] = Field(
+        description="A text, or a list of texts.", examples=[["今天[MASK]气很好"]]
+    )
+    top_k: int = Field(5, ge=1, le=100, description="How many tokens for each place.")
+    truncate: bool = _TRUNCATE
+
+
+class Text(BaseModel):
+    """One text by its name."""
+
+    model_config = ConfigDict(extra="forbid")
+    text: str
+
+
+class Ids(BaseModel):
+    """The ids of one row, as the Hub module takes them."""
+
+    model_config = ConfigDict(extra="forbid")
+    input_ids: list[int]
+    input_mask: list[int] | None = None
+    segment_ids: list[int] | None = None
+    task_type_ids: list[int] | None = None
+    mlm_positions: list[int] | None = None
+
+
+class RowsRequest(BaseModel):
+    """Rows, as TensorFlow Serving has them."""
+
+    model_config = ConfigDict(extra="forbid")
+    instances: Annotated[list[str | Text | Pair | Ids], Field(min_length=1)] = Field(
+        description="Texts, objects with text, or with text_a and text_b, or with ids.",
+        examples=[["房间很干净", "电池不行"]],
+    )
+    signature_name: Literal["serving_default", "tokens"] | None = Field(
+        None, description="Both do the same: what is sent says what it is."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_rows(cls, data):
+        if isinstance(data, dict) and "inputs" in data:
+            raise ValueError('columns ("inputs") are not taken, send rows: "instances"')
+        return data
+
+
+class Usage(BaseModel):
+    """How many tokens were computed."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class Embedding(BaseModel):
+    """One vector."""
+
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: list[float] | str
+
+
+class EmbeddingsAnswer(BaseModel):
+    """Vectors in the order of the texts."""
+
+    object: Literal["list"] = "list"
+    data: list[Embedding]
+    model: str
+    usage: Usage
+
+
+class Prediction(BaseModel):
+    """What one text is: `label` and `score`, or `labels` of several, or `value` or `values`."""
+
+    label: str | None = None
+    labels: list[str] | None = None
+    score: float | None = None
+    scores: dict[str, float] | None = None
+    value: float | None = None
+    values: dict[str, float] | None = None
+
+
+class PredictAnswer(BaseModel):
+    """One prediction a text. Each has only the fields of its kind of model."""
+
+    predictions: list[Prediction]
+    model: str
+    usage: Usage
+
+
+class Entity(BaseModel):
+    """An entity; `start` and `end` count Unicode code points of the text, as Python does."""
+
+    text: str
+    start: int
+    end: int
+    label: str
+    score: float
+
+
+class EntitiesAnswer(BaseModel):
+    """The entities of each text."""
+
+    entities: list[list[Entity]]
+    model: str
+    usage: Usage
+
+
+class Token(BaseModel):
+    """A token for a place."""
+
+    token: str
+    token_id: int
+    score: float
+
+
+class FillMaskAnswer(BaseModel):
+    """Of each text, for each `[MASK]`, the most likely tokens."""
+
+    tokens: list[list[list[Token]]]
+    model: str
+    usage: Usage
+
+
+class RowsAnswer(BaseModel):
+    """The outputs of each row: a value, or an object of them where the model has several."""
+
+    predictions: list
+
+
+class Problem(BaseModel):
+    """What is wrong, and in which field."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorAnswer(BaseModel):
+    """An error, in OpenAI's form."""
+
+    error: Problem

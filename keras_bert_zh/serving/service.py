@@ -1,0 +1,150 @@
+"""All that a server does, behind its HTTP: models, their tasks and their batches."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from keras_bert_zh.serving.batcher import Batcher
+from keras_bert_zh.serving.errors import RefusedError, stopping
+from keras_bert_zh.serving.metrics import Metrics
+from keras_bert_zh.serving.options import Options
+from keras_bert_zh.serving.served_model import ServedModel
+from keras_bert_zh.serving.tasks import OF_TASK, Embedding, Outputs, Sent, Task
+
+# Texts of more characters together become tokens in a thread beside the event loop.
+_LONG = 20_000
+
+
+class _Unit:
+    """A task with the batcher of its model."""
+
+    def __init__(self, task: Task, batcher: Batcher):
+        self.task, self.batcher = task, batcher
+
+
+class Service:
+    """Answers for texts, from models that were exported.
+
+    Args:
+        models: dict of ServedModel by name; the first one is that whose outputs are served.
+        options: Options.
+        on_death: is called, in some thread, if a computing thread ends with an error.
+
+    Attributes:
+        metrics: Metrics.
+        units: dict, what there is at each endpoint.
+        is_draining: bool, whether it takes no more requests.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[ServedModel],
+        options: Options,
+        on_death: Callable[[], None] = lambda: None,
+    ):
+        self.options, self.metrics = options, Metrics()
+        self.is_draining = False
+        self.units: dict[str, _Unit] = {}
+        self._batchers = []
+        for model in models:
+            name, kind = OF_TASK.get(model.described.task, ("outputs", Outputs))
+            batcher = Batcher(
+                name,
+                model.compute,
+                batch_tokens=options.batch_tokens,
+                max_wait=options.max_wait_ms / 1000,
+                queue_tokens=options.queue_tokens,
+                metrics=self.metrics,
+                on_death=on_death,
+            )
+            self._batchers.append(batcher)
+            self.units.setdefault("outputs", _Unit(Outputs(model), batcher))
+            if kind is not Outputs and model.preprocess is not None:
+                self.units[name] = _Unit(kind(model), batcher)
+
+    def start(self) -> None:
+        """Starts to compute; to be called in the event loop."""
+        for batcher in self._batchers:
+            batcher.start()
+
+    async def close(self) -> None:
+        """Computes what was taken, and ends."""
+        self.is_draining = True
+        await asyncio.gather(*(batcher.close() for batcher in self._batchers))
+
+    @property
+    def error(self) -> BaseException | None:
+        """What a computing thread ended with, if one did."""
+        return next((x.error for x in self._batchers if x.error is not None), None)
+
+    @property
+    def vector_size(self) -> int | None:
+        """How many numbers a vector has, if there are vectors."""
+        task = self.units["embeddings"].task if "embeddings" in self.units else None
+        return task.size if isinstance(task, Embedding) else None
+
+    async def answers(
+        self,
+        endpoint: str,
+        param: str,
+        sent: Sequence[Sent],
+        *,
+        truncate: bool,
+        seconds: float,
+        **options: Any,
+    ) -> tuple[list, int]:
+        """Returns the answers for texts, in their order, and how many tokens were computed.
+
+        Args:
+            endpoint: str, one of `OF_TASK`, or `"outputs"`.
+            param: str, the field that the texts are in.
+            sent: texts, pairs or ids.
+            truncate: bool, whether texts that are too long are cut.
+            seconds: float, how long the answers are waited for.
+            **options: those of the task.
+
+        Raises:
+            RefusedError: if anything of it is not to be had.
+        """
+        if self.is_draining:
+            raise stopping()
+        unit = self.units.get(endpoint)
+        if unit is None:
+            raise RefusedError(
+                404,
+                f"This model has no /{endpoint}: it serves {', '.join(sorted(self.units))}.",
+                code="no_such_task",
+            )
+        most = self.options.max_texts
+        if len(sent) > most:
+            raise RefusedError(
+                422,
+                f"{param} holds {len(sent)} texts, and a request may hold {most}: send them in "
+                "several requests.",
+                param=param,
+                code="too_many_texts",
+            )
+
+        def encoded():
+            named = enumerate(sent)
+            return [unit.task.rows(f"{param}[{i}]", x, truncate=truncate) for i, x in named]
+
+        is_long = len(sent) > 1 and sum(map(_characters, sent)) > _LONG
+        rows = await asyncio.to_thread(encoded) if is_long else encoded()
+        flat = [row for of_text in rows for row in of_text]
+        lengths = [len(row["input_ids"]) for row in flat]
+        outputs = iter(await unit.batcher.results(flat, lengths, seconds))
+
+        def answered():
+            of_texts = [[next(outputs) for _ in of_text] for of_text in rows]
+            triples = zip(sent, rows, of_texts, strict=True)
+            return [unit.task.answer(*triple, **options) for triple in triples]
+
+        found = await asyncio.to_thread(answered) if len(flat) > 8 else answered()
+        return found, sum(lengths)
+
+
+def _characters(sent: Sent) -> int:
+    if isinstance(sent, Mapping):
+        return len(sent["input_ids"])
+    return len(sent) if isinstance(sent, str) else sum(map(len, sent))

@@ -1,0 +1,236 @@
+"""What a server does with models: the rows of what is sent, and the answers of their outputs."""
+
+import abc
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_bert_zh.export.description import CRF_SCORES, MASKED_LM, SENTENCE_EMBEDDING
+from keras_bert_zh.serving.chain import Chain
+from keras_bert_zh.serving.errors import RefusedError
+from keras_bert_zh.serving.served_model import Row, ServedModel
+from keras_bert_zh.text.plain_entities import join_entities, label_table, words_of
+from keras_bert_zh.vocabulary import later_pieces
+
+# One text, a pair, or ids.
+Sent = str | tuple[str, str] | Mapping[str, Sequence[int]]
+
+
+class Task(abc.ABC):
+    """What is done with one model at one endpoint.
+
+    Args:
+        model: ServedModel, of a task that this takes.
+    """
+
+    def __init__(self, model: ServedModel):
+        self.model = model
+
+    def rows(self, param: str, sent: Sent, *, truncate: bool) -> list[Row]:
+        """Returns what is to be computed of a text.
+
+        Args:
+            param: str, what the text is called in errors.
+            sent: the text, or a pair.
+            truncate: bool, whether a text that is too long is cut.
+
+        Raises:
+            RefusedError: if it can't be computed.
+        """
+        text, pair = (sent, None) if isinstance(sent, str) else sent
+        return self.model.rows(param, text, pair, truncate=truncate)
+
+    @abc.abstractmethod
+    def answer(self, sent: Sent, rows: list[Row], outputs: list[list[np.ndarray]], **options: Any):
+        """Returns the answer for a text, of the outputs of its rows."""
+
+
+class Embedding(Task):
+    """Vectors of texts.
+
+    Attributes:
+        size: int, how many numbers a vector has.
+    """
+
+    def __init__(self, model: ServedModel):
+        super().__init__(model)
+        (outputs,) = model.compute(model.rows("", "", truncate=True))
+        self.size = len(outputs[0])
+
+    def answer(self, sent, rows, outputs, *, dimensions=None):
+        vector = _mean(outputs)[0].astype(np.float32)
+        if self.model.described.scaled_after:
+            vector = _scaled(vector)
+        return vector if dimensions is None else _scaled(vector[:dimensions])
+
+
+class Labels(Task):
+    """The labels of texts, or their values."""
+
+    def answer(self, sent, rows, outputs, *, threshold=0.5):
+        (logits,) = _mean(outputs)
+        logits = logits.astype(np.float32)
+        labels, kind = self.model.described.labels or [], self.model.described.problem_type
+        if kind == "regression":
+            values = dict(zip(labels, logits.tolist(), strict=True))
+            return {"value": logits.item()} if len(values) == 1 else {"values": values}
+        if kind == "multi_label_classification":
+            chances = 1 / (1 + np.exp(-logits))
+            names = [labels[place] for place in np.flatnonzero(chances >= threshold)]
+            return {"labels": names, "scores": _named(labels, chances)}
+        chances = _softmax(logits)
+        best = int(chances.argmax())
+        return {
+            "label": labels[best],
+            "score": chances[best].item(),
+            "scores": _named(labels, chances),
+        }
+
+
+class Entities(Task):
+    """The entities in texts, of any length."""
+
+    def __init__(self, model: ServedModel):
+        super().__init__(model)
+        self._table = label_table(model.described.labels or [])
+        self._later = np.array(later_pieces(model.vocabulary))
+        has_chain = (model.folder / CRF_SCORES).is_file()
+        self._chain = Chain(model.folder) if has_chain else None
+
+    def rows(self, param, sent, *, truncate):
+        if not isinstance(sent, str):
+            return super().rows(param, sent, truncate=truncate)  # Which says what is wrong.
+        return [window._asdict() for window in self.model.preprocess.windows(sent, offsets=True)]
+
+    def answer(self, sent, rows, outputs):
+        kept = [np.flatnonzero(row["is_max_context"]) for row in rows]
+
+        def joined(of_rows):
+            parts = zip(of_rows, kept, strict=True)
+            return np.concatenate([np.asarray(values)[places] for values, places in parts])
+
+        ids, starts, ends = (
+            joined(row[key] for row in rows) for key in ("input_ids", "starts", "ends")
+        )
+        logits = joined(found[0] for found in outputs)
+        first, ends = words_of(self._later[ids], ends)
+        if not len(first):
+            return []
+        labels, chances = self._decoded(logits[first].astype(np.float32))
+        return join_entities(labels, chances, starts[first], ends, table=self._table, text=sent)
+
+    def _decoded(self, logits):
+        if self._chain is None:
+            chances = _softmax(logits)
+            labels = chances.argmax(1)
+        else:
+            labels, chances = self._chain.decode(logits), self._chain.marginals(logits)
+        return labels, np.take_along_axis(chances, labels[:, None], 1)[:, 0]
+
+
+class FillMask(Task):
+    """The tokens that are most likely where a text has `[MASK]`."""
+
+    def rows(self, param, sent, *, truncate):
+        (row,) = super().rows(param, sent, truncate=truncate)
+        mask = self.model.special_ids["[MASK]"]
+        places = [place for place, token in enumerate(row["input_ids"]) if token == mask]
+        if not places:
+            raise RefusedError(
+                422,
+                f"{param} has no [MASK] among the tokens that the model takes: write it where a "
+                "token is to be found.",
+                param=param,
+            )
+        return [row | {"mlm_positions": places}]
+
+    def answer(self, sent, rows, outputs, *, top_k=5):
+        (row,), ((logits,),) = rows, outputs
+        return [self._best(place, top_k) for place in logits[: len(row["mlm_positions"])]]
+
+    def _best(self, logits, top_k):
+        chances = _softmax(logits.astype(np.float32))
+        best = np.argsort(-chances, kind="stable")[:top_k]
+        vocabulary = self.model.vocabulary
+        return [
+            {"token": vocabulary[token], "token_id": int(token), "score": chances[token].item()}
+            for token in best
+        ]
+
+
+class Outputs(Task):
+    """All outputs as they are, as TensorFlow Serving gives them."""
+
+    def rows(self, param, sent, *, truncate):
+        if not isinstance(sent, Mapping):
+            return super().rows(param, sent, truncate=truncate)
+        described = self.model.described
+        unknown = sorted(sent.keys() - described.inputs.keys())
+        if unknown or "input_ids" not in sent:
+            what = f"{unknown[0]!r} is none of them" if unknown else "input_ids are missing"
+            raise RefusedError(
+                422, f"{param} takes {', '.join(described.inputs)}, and {what}.", param=param
+            )
+        length = len(sent["input_ids"])
+        for name, values in sent.items():
+            field, most = f"{param}.{name}", described.sizes.get(name, length)
+            if name in described.sizes and len(values) != length:
+                raise RefusedError(
+                    422, f"{field} has {len(values)} ids, and input_ids {length}.", param=field
+                )
+            if not all(0 <= value < most for value in values):
+                raise RefusedError(422, f"{field} must be in [0, {most}).", param=field)
+        longest = described.length or described.positions or length
+        if not 1 <= length <= longest:
+            raise RefusedError(
+                413,
+                f"{param}.input_ids has {length} ids, and the model takes {longest}.",
+                param=param,
+            )
+        return [dict(sent)]
+
+    def answer(self, sent, rows, outputs):
+        described = self.model.described
+        named = self.model.by_name(_mean(outputs) if len(outputs) > 1 else outputs[0])
+        length = len(rows[0]["input_ids"])
+        per_token = {"sequence_output", "start_logits", "end_logits"}
+        if described.task == "token_classification":
+            per_token.add("logits")
+        found = {
+            name: value[:length] if name in per_token else value for name, value in named.items()
+        }
+        if described.scaled_after:
+            found = {name: _scaled(value) for name, value in found.items()}
+        if described.task == MASKED_LM:
+            found = {name: v[: len(rows[0].get("mlm_positions", ()))] for name, v in found.items()}
+        return found if len(found) > 1 else next(iter(found.values()))
+
+
+# The endpoint that each task of a model has beside that of its outputs.
+OF_TASK: dict[str | None, tuple[str, type[Task]]] = {
+    SENTENCE_EMBEDDING: ("embeddings", Embedding),
+    "sequence_classification": ("predict", Labels),
+    "token_classification": ("entities", Entities),
+    MASKED_LM: ("fill-mask", FillMask),
+}
+
+
+def _mean(outputs: list[list[np.ndarray]]) -> list[np.ndarray]:
+    """Returns the outputs of a text, which are the mean of those of its windows."""
+    if len(outputs) == 1:
+        return outputs[0]
+    return [np.mean(values, axis=0) for values in zip(*outputs, strict=True)]
+
+
+def _scaled(vector: np.ndarray) -> np.ndarray:
+    return vector / max(float(np.linalg.norm(vector)), 1e-12)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    chances = np.exp(logits - logits.max(-1, keepdims=True))
+    return chances / chances.sum(-1, keepdims=True)
+
+
+def _named(labels: Sequence[str], chances: np.ndarray) -> dict[str, float]:
+    return dict(zip(labels, chances.tolist(), strict=True))
