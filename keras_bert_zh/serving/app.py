@@ -294,11 +294,12 @@ def _parts(loc: Sequence) -> list:
 
 
 async def _other(request: Request, error: Any) -> Response:
-    code = {400: "not_json", 404: "no_such_path", 405: "method_not_allowed"}.get(error.status_code)
-    detail = error.detail
-    if error.status_code == 400:
-        detail = "The body is no JSON in UTF-8."
-    refused = RefusedError(
-        error.status_code, detail, param="body" if code == "not_json" else None, code=code
-    )
+    path = request.url.path
+    known = {
+        400: ("not_json", "body", "The body is no JSON in UTF-8."),
+        404: ("no_such_path", None, f"There is no {path}: see /docs for what there is."),
+        405: ("method_not_allowed", None, f"{path} takes no {request.method}: see /docs."),
+    }
+    code, param, text = known.get(error.status_code, (None, None, f"{error.detail}."))
+    refused = RefusedError(error.status_code, text, param=param, code=code)
     return _json(refused.body(), error.status_code, error.headers)

@@ -1,5 +1,6 @@
 """Runs a server in this process, until it is told to stop."""
 
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,11 +17,18 @@ _TO_SEND = 5
 
 
 class _Server(uvicorn.Server):
-    """Refuses what comes after it was told to stop, also on connections that are open."""
+    """Says when it listens, and refuses what comes after it was told to stop."""
 
     def __init__(self, config: uvicorn.Config, service: Service):
         super().__init__(config)
         self._service = service
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for host, port, *_ in [each.getsockname() for each in sockets or ()]:
+            place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            name = self._service.options.name
+            print(f"Serves {name} on http://{place}, its page is /docs.", flush=True)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         self._service.is_draining = True
@@ -58,10 +66,7 @@ def run(models: Sequence[ServedModel], options: Options, host: str, port: int) -
         timeout_graceful_shutdown=round(options.timeout) + _TO_SEND,
     )
     server = _Server(config, service)
-    with config.bind_socket() as socket:
-        where = socket.getsockname()
-        shown = f"[{where[0]}]" if ":" in where[0] else where[0]
-        print(f"Serves {options.name} on http://{shown}:{where[1]}, its page is /docs.", flush=True)
-        server.run(sockets=[socket])
+    with config.bind_socket() as place:
+        server.run(sockets=[place])
     if service.error is not None:
         raise RuntimeError(f"The computing thread ended: {service.error!r}.") from service.error

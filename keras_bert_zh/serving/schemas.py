@@ -2,7 +2,19 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+
+def _whole(text: str) -> str:
+    """Refuses what JSON can write and UTF-8 can't."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("it holds half of a surrogate pair, which is no character") from error
+    return text
+
+
+String = Annotated[str, AfterValidator(_whole)]
 
 _NAME = Field(None, description="The name of the model, if it is given: that which is served.")
 _TRUNCATE = Field(
@@ -14,8 +26,8 @@ class Pair(BaseModel):
     """Two texts, for models of pairs."""
 
     model_config = ConfigDict(extra="forbid")
-    text_a: str
-    text_b: str
+    text_a: String
+    text_b: String
 
 
 class _Request(BaseModel):
@@ -27,7 +39,7 @@ class _Request(BaseModel):
 class EmbeddingsRequest(_Request):
     """Texts that vectors are made of, as OpenAI has it."""
 
-    input: str | Annotated[list[str], Field(min_length=1)] = Field(
+    input: String | Annotated[list[String], Field(min_length=1)] = Field(
         description="A text, or a list of texts.", examples=[["房间很干净", "电池不行"]]
     )
     encoding_format: Literal["float", "base64"] = Field(
@@ -42,7 +54,7 @@ class EmbeddingsRequest(_Request):
 class PredictRequest(_Request):
     """Texts or pairs that are classified."""
 
-    inputs: str | Pair | Annotated[list[str | Pair], Field(min_length=1)] = Field(
+    inputs: String | Pair | Annotated[list[String | Pair], Field(min_length=1)] = Field(
         description="A text, a pair, or a list of these.", examples=[["房间很干净", "电池不行"]]
     )
     threshold: float = Field(
@@ -54,7 +66,7 @@ class PredictRequest(_Request):
 class EntitiesRequest(_Request):
     """Texts in which entities are found. They may have any length."""
 
-    inputs: str | Annotated[list[str], Field(min_length=1)] = Field(
+    inputs: String | Annotated[list[String], Field(min_length=1)] = Field(
         description="A text, or a list of texts.", examples=[["我在北京大学读书"]]
     )
 
@@ -62,7 +74,7 @@ class EntitiesRequest(_Request):
 class FillMaskRequest(_Request):
     """Texts with `[MASK]` in the places of tokens that are to be found."""
 
-    inputs: str | Annotated[list[str], Field(min_length=1)] = Field(
+    inputs: String | Annotated[list[String], Field(min_length=1)] = Field(
         description="A text, or a list of texts.", examples=[["今天[MASK]气很好"]]
     )
     top_k: int = Field(5, ge=1, le=100, description="How many tokens for each place.")
@@ -73,7 +85,7 @@ class Text(BaseModel):
     """One text by its name."""
 
     model_config = ConfigDict(extra="forbid")
-    text: str
+    text: String
 
 
 class Ids(BaseModel):
@@ -91,7 +103,7 @@ class RowsRequest(BaseModel):
     """Rows, as TensorFlow Serving has them."""
 
     model_config = ConfigDict(extra="forbid")
-    instances: Annotated[list[str | Text | Pair | Ids], Field(min_length=1)] = Field(
+    instances: Annotated[list[String | Text | Pair | Ids], Field(min_length=1)] = Field(
         description="Texts, objects with text, or with text_a and text_b, or with ids.",
         examples=[["房间很干净", "电池不行"]],
     )

@@ -1,0 +1,225 @@
+"""What is sent over HTTP, and what comes back."""
+
+import base64
+import json
+import logging
+
+import numpy as np
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.serving.test_tasks import TEXTS
+
+
+def error_of(response):
+    (name, error), *none = response.json().items()
+    assert (name, none) == ("error", [])
+    assert error["message"]
+    assert error["message"].endswith(".")
+    return response.status_code, error["param"], error["code"]
+
+
+def test_embeddings(client, keras_models):
+    model, _ = keras_models["embeddings"]
+    expected = model.predict(TEXTS, verbose=0)
+    found = client("embeddings").post("/v1/embeddings", json={"input": TEXTS, "model": "bert"})
+    assert found.status_code == 200
+    body = found.json()
+    assert [x["index"] for x in body["data"]] == [*range(len(TEXTS))]
+    np.testing.assert_allclose([x["embedding"] for x in body["data"]], expected, atol=1e-5)
+    assert {x["object"] for x in body["data"]} == {"embedding"}
+    assert (body["object"], body["model"]) == ("list", "bert")
+    windows = model.preprocess.windows(TEXTS, 3)
+    tokens = int(np.sum(windows["input_mask"]))
+    assert body["usage"] == {"prompt_tokens": tokens, "total_tokens": tokens}
+
+
+def test_embeddings_as_base64(client):
+    ask = {"input": "今天", "dimensions": 3}
+    numbers = client("embeddings").post("/v1/embeddings", json=ask).json()["data"][0]["embedding"]
+    text = client("embeddings").post("/v1/embeddings", json=ask | {"encoding_format": "base64"})
+    decoded = np.frombuffer(base64.b64decode(text.json()["data"][0]["embedding"]), "<f4")
+    assert decoded.tolist() == np.float32(numbers).tolist()
+    assert np.linalg.norm(decoded) == pytest.approx(1)
+
+
+def test_predict(client):
+    body = client("predict").post("/predict", json={"inputs": ["今天", "房间"]}).json()
+    assert [set(x) for x in body["predictions"]] == [{"label", "score", "scores"}] * 2
+    one = client("predict").post("/predict", json={"inputs": "今天"}).json()
+    assert one["predictions"][0]["label"] == body["predictions"][0]["label"]
+    pair = {"text_a": "今天", "text_b": "房间"}
+    assert client("pairs").post("/predict", json={"inputs": pair}).status_code == 200
+
+
+def test_entities_of_a_long_text(client):
+    text = "今天天气很好" * 50
+    body = client("entities").post("/entities", json={"inputs": [text, ""]}).json()
+    found, nothing = body["entities"]
+    assert nothing == []
+    assert all(text[x["start"] : x["end"]] == x["text"] for x in found)
+    assert {"text", "start", "end", "label", "score"} == set(found[0])
+
+
+def test_fill_mask(client):
+    ask = {"inputs": "今天[MASK]气", "top_k": 2}
+    ((best,),) = client("fill_mask").post("/fill-mask", json=ask).json()["tokens"]
+    assert [set(x) for x in best] == [{"token", "token_id", "score"}] * 2
+
+
+def test_two_models_share_a_server(client):
+    both = client("embeddings", "fill_mask")
+    assert both.post("/v1/embeddings", json={"input": "今天"}).status_code == 200
+    assert both.post("/fill-mask", json={"inputs": "[MASK]"}).status_code == 200
+    served = both.get("/v1/models").json()["data"][0]["serves"]
+    assert served == ["embeddings", "fill-mask", "outputs"]
+
+
+@pytest.mark.parametrize(
+    "instances",
+    [
+        ["今天", "房间"],
+        [{"text": "今天"}, {"text": "房间"}],
+        [{"input_ids": [1, 2]}, {"input_ids": [1]}],
+    ],
+)
+def test_rows(instances, client):
+    found = client("encoder").post("/v1/models/bert:predict", json={"instances": instances})
+    rows = found.json()["predictions"]
+    assert [set(row) for row in rows] == [{"pooled_output", "sequence_output"}] * 2
+    if "input_ids" in instances[0]:
+        assert [len(row["sequence_output"]) for row in rows] == [2, 1]
+    one = client("predict").post("/v1/models/bert:predict", json={"instances": ["今天"]})
+    assert np.shape(one.json()["predictions"]) == (1, 2)
+
+
+BAD = {
+    "no JSON": (b'{"inputs": "', 400, "body"),
+    "no UTF-8": (b'{"inputs": "\xff\xfe"}', 400, "body"),
+    "a number": (b"3", 422, "body"),
+    "a list": (b"[]", 422, "body"),
+    "nothing": (b"", 422, "body"),
+    "no field": (b"{}", 422, "inputs"),
+    "null": (b'{"inputs": null}', 422, "inputs"),
+    "a number as text": (b'{"inputs": ["a", 3]}', 422, "inputs[1]"),
+    "an empty list": (b'{"inputs": []}', 422, "inputs"),
+    "half a character": (b'{"inputs": ["a", "\\ud800"]}', 422, "inputs[1]"),
+    "half a pair": (b'{"inputs": [{"text_a": "x"}]}', 422, "inputs[0].text_b"),
+    "a threshold": (b'{"inputs": "a", "threshold": 2}', 422, "threshold"),
+    "another model": (b'{"inputs": "a", "model": "gpt"}', 404, "model"),
+    "a pair": (b'{"inputs": [{"text_a": "x", "text_b": "y"}]}', 422, "inputs[0]"),
+    "a long text": (json.dumps({"inputs": ["a", "好" * 30]}).encode(), 413, "inputs[1]"),
+    "many texts": (json.dumps({"inputs": ["a"] * 50}).encode(), 422, "inputs"),
+    "ten megabytes": (b'{"inputs": "' + b"a" * 10_000_000 + b'"}', 413, "body"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_requests_name_the_field(case, client):
+    content, status, param = BAD[case]
+    server = client("predict", max_texts=40, max_body_bytes=100_000)
+    headers = {"Content-Type": "application/json"}
+    found = server.post("/predict", content=content, headers=headers)
+    assert error_of(found)[:2] == (status, param)
+    assert server.post("/predict", json={"inputs": "今天"}).status_code == 200
+
+
+def test_bodies_without_a_length_are_limited(client):
+    server = client("predict", max_texts=40, max_body_bytes=100_000)
+    chunks = (b" " * 1000 for _ in range(200))
+    found = server.post("/predict", content=chunks, headers={"Content-Type": "application/json"})
+    assert error_of(found) == (413, "body", "body_too_large")
+
+
+def test_other_errors(client):
+    server = client("predict")
+    assert error_of(server.get("/nothing")) == (404, None, "no_such_path")
+    assert error_of(server.get("/predict")) == (405, None, "method_not_allowed")
+    assert error_of(server.post("/entities", json={"inputs": "a"})) == (404, None, "no_such_task")
+    columns = server.post("/v1/models/bert:predict", json={"inputs": ["a"]})
+    assert columns.status_code == 422
+    assert "instances" in columns.json()["error"]["message"]
+    late = server.post("/predict", json={"inputs": "a"}, headers={"X-Request-Timeout": "soon"})
+    assert error_of(late)[:2] == (422, "X-Request-Timeout")
+    too_many = client("embeddings").post("/v1/embeddings", json={"input": "a", "dimensions": 999})
+    assert error_of(too_many)[:2] == (422, "dimensions")
+
+
+def test_deadlines(client):
+    server = client("predict")
+    found = server.post("/predict", json={"inputs": "a"}, headers={"X-Request-Timeout": "1e-9"})
+    assert error_of(found) == (504, None, "deadline_exceeded")
+
+
+def test_keys(client):
+    server = client("predict", keys=("one", "two"))
+    ask = {"json": {"inputs": "今天"}}
+    for headers in ({}, {"Authorization": "Bearer three"}, {"Authorization": "Basic one"}):
+        assert error_of(server.post("/predict", headers=headers, **ask))[0] == 401
+        assert server.get("/metrics", headers=headers).status_code == 401
+    for key in ("one", "two"):
+        headers = {"Authorization": f"Bearer {key}"}
+        assert server.post("/predict", headers=headers, **ask).status_code == 200
+    for path in ("/health", "/ready", "/docs", "/openapi.json"):
+        assert server.get(path).status_code == 200
+
+
+def test_metrics(client):
+    server = client("predict", batch_tokens=64)
+    for _ in range(3):
+        server.post("/predict", json={"inputs": ["今天", "房间"]})
+    server.post("/predict", json={"inputs": []})
+    values = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(server.get("/metrics").text)
+        for sample in family.samples
+    }
+    prefix = "keras_bert_zh"
+    assert values[f"{prefix}_requests_total", "/predict", "200"] == 3
+    assert values[f"{prefix}_requests_total", "/predict", "422"] == 1
+    assert values[f"{prefix}_texts_total", "predict"] == 6
+    assert values[f"{prefix}_tokens_total", "predict"] == 24
+    assert values[f"{prefix}_batch_tokens_sum", "predict"] == 24
+    assert values[f"{prefix}_batch_fill_sum", "predict"] == pytest.approx(24 / 64)
+    assert values[f"{prefix}_queue_tokens", "predict"] == 0
+    assert values[f"{prefix}_request_seconds_count", "/predict"] == 4
+
+
+def test_access_log(client, capsys):
+    client("predict", access_log=True).post("/predict", json={"inputs": "今天"})
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (line["path"], line["status"], line["texts"], line["tokens"]) == ("/predict", 200, 1, 4)
+    assert line["seconds"] > 0
+
+
+EXAMPLES = {
+    "/v1/embeddings": "embeddings",
+    "/predict": "predict",
+    "/entities": "entities",
+    "/fill-mask": "fill_mask",
+    "/v1/models/{model}:predict": "encoder",
+}
+
+
+def test_examples_of_the_page_work(client):
+    schema = client("predict").get("/openapi.json").json()
+    posts = {path: x["post"] for path, x in schema["paths"].items() if "post" in x}
+    assert posts.keys() == EXAMPLES.keys()
+    for path, operation in posts.items():
+        content = operation["requestBody"]["content"]["application/json"]
+        name = content["schema"]["$ref"].rpartition("/")[2]
+        fields = schema["components"]["schemas"][name]["properties"]
+        body = {key: x["examples"][0] for key, x in fields.items() if "examples" in x}
+        server = client(EXAMPLES[path])
+        found = server.post(path.replace("{model}", "bert"), json=body)
+        assert found.status_code == 200, found.text
+        answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
+        assert found.json().keys() == set(
+            schema["components"]["schemas"][answer["$ref"].rpartition("/")[2]]["properties"]
+        )
+
+
+def test_nothing_is_logged(client, caplog):
+    with caplog.at_level(logging.INFO, "keras_bert_zh"):
+        client("predict").post("/predict", json={"inputs": "今天"})
+    assert not [x for x in caplog.records if "今天" in x.getMessage()]
