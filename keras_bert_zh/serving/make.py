@@ -13,6 +13,9 @@ from typing import Any
 # The format that each engine runs.
 FORMATS = {"tensorflow": "savedmodel", "onnxruntime": "onnx", "openvino": "onnx"}
 
+# What tells users what to do, and goes on to them.
+ERRORS = (ValueError, TypeError, OSError, ImportError, RuntimeError)
+
 # The folders of the models: the one that MODEL is, and the one that finds tokens for [MASK].
 MODEL, FILL_MASK = "model", "fill_mask"
 
@@ -88,8 +91,9 @@ def main() -> int:
     folder = pathlib.Path(arguments.pop("folder"))
     try:
         make(Order(**arguments), folder)
-    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
-        json.dump({"error": type(error).__name__, "message": str(error)}, sys.stdout)
+    except ERRORS as error:
+        kind = next(kind.__name__ for kind in ERRORS if isinstance(error, kind))
+        json.dump({"error": kind, "message": str(error)}, sys.stdout)
         return 2
     return 0
 

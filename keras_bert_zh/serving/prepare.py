@@ -9,14 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+from keras_bert_zh.checkpoints import open_checkpoint
 from keras_bert_zh.checkpoints.sources import cache
 from keras_bert_zh.checkpoints.sources.resolve import resolve
 from keras_bert_zh.export.description import DESCRIPTION
 from keras_bert_zh.export.sources import is_saved_model
-from keras_bert_zh.serving.make import FILL_MASK, MODEL, Order
+from keras_bert_zh.serving.make import ERRORS, FILL_MASK, MODEL, Order
 from keras_bert_zh.version import __version__
-
-_ERRORS = {error.__name__: error for error in (TypeError, OSError, ImportError, RuntimeError)}
 
 
 def prepared(order: Order) -> list[pathlib.Path]:
@@ -48,6 +47,8 @@ def is_exported(source: str | os.PathLike) -> bool:
 
 
 def _export(order: Order, folder: pathlib.Path) -> None:
+    if not is_saved_model(order.source):
+        open_checkpoint(order.source)  # Most of what can be wrong is told at once.
     arguments = json.dumps({**dataclasses.asdict(order), "folder": os.fspath(folder)})
     done = subprocess.run(
         [sys.executable, "-m", "keras_bert_zh.serving.make", arguments],
@@ -63,7 +64,8 @@ def _export(order: Order, folder: pathlib.Path) -> None:
                 f"{order.source} was not exported: the process that does it ended with status "
                 f"{done.returncode}."
             ) from None
-        raise _ERRORS.get(said["error"], ValueError)(said["message"])
+        errors = {error.__name__: error for error in ERRORS}
+        raise errors[said["error"]](said["message"])
 
 
 def _key(order: Order) -> str:
