@@ -136,18 +136,16 @@ def _here(arguments: argparse.Namespace, order: Any, options: Options) -> None:
 
 
 def _on_ray(arguments: argparse.Namespace, order: Any, options: Options) -> None:
-    from keras_bert_zh.serving.on_ray import deploy, parse_replicas, wait_and_stop
+    from keras_bert_zh.serving import on_ray
 
-    deploy(
+    on_ray.run(
         order,
         options,
         address=arguments.address,
-        replicas=parse_replicas(arguments.replicas or "1"),
+        replicas=on_ray.parse_replicas(arguments.replicas or "1"),
         host=arguments.host,
         port=arguments.port,
     )
-    print(f"Serves {options.name} on http://{arguments.host}:{arguments.port}.", flush=True)
-    wait_and_stop()
 
 
 def _options(arguments: argparse.Namespace) -> Options:

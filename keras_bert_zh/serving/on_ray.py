@@ -42,7 +42,7 @@ def parse_replicas(text: str) -> Replicas:
     return Replicas(least, most)
 
 
-def deploy(
+def run(
     order: Order,
     options: Options,
     *,
@@ -50,9 +50,8 @@ def deploy(
     replicas: Replicas,
     host: str,
     port: int,
-    name: str = "keras_bert_zh",
 ) -> None:
-    """Starts replicas of the server, and returns when they answer.
+    """Serves on Ray until SIGTERM or SIGINT. What was taken until then is answered.
 
     Each exports the model on its own machine, unless that is done: the source must be the same on
     all of them. A replica whose engine fails is replaced.
@@ -63,7 +62,6 @@ def deploy(
         address: str, the cluster, such as `"auto"`; `None` starts one on this machine.
         replicas: Replicas; between the two numbers, Ray goes by the requests there are.
         host, port: where the proxies of Ray listen.
-        name: str, the name of the application.
 
     Raises:
         ImportError: if Ray Serve is not installed.
@@ -72,6 +70,9 @@ def deploy(
     ray, serve = imported("ray", _EXTRA, _USE), imported("ray.serve", _EXTRA, _USE)
     if not ray.is_initialized():
         ray.init(address, log_to_driver=False, include_dashboard=False)
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):  # Ray has set its own.
+        signal.signal(number, lambda *_: stopped.set())
     serve.start(http_options={"host": host, "port": port})
     deployment = serve.deployment(
         _replica(order, options),
@@ -89,7 +90,10 @@ def deploy(
             "runtime_env": {"env_vars": {SERVES: "1"}},
         },
     )
-    serve.run(deployment.bind(), name=name, route_prefix="/")
+    serve.run(deployment.bind(), name="keras_bert_zh", route_prefix="/")
+    print(f"Serves {options.name} on http://{host}:{port}, its page is /docs.", flush=True)
+    stopped.wait()
+    serve.shutdown()
 
 
 def _replica(order: Order, options: Options) -> type:
@@ -116,12 +120,3 @@ def _replica(order: Order, options: Options) -> type:
                 raise RuntimeError(f"The computing thread ended: {error!r}.") from error
 
     return Replica
-
-
-def wait_and_stop() -> None:
-    """Waits for SIGTERM or SIGINT, and takes the application down: what was taken is answered."""
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    stopped.wait()
-    imported("ray.serve", _EXTRA, _USE).shutdown()

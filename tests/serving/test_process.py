@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import numpy as np
 import openai
+import psutil
 import pytest
 
 from keras_bert_zh import quiet
@@ -24,23 +26,33 @@ from tests.process import ROOT
 
 @contextlib.contextmanager
 def running(*command, **environment):
-    """Yields the process of a server, its address and the lines that it writes."""
-    process = subprocess.Popen(
-        [sys.executable, *map(str, command)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | environment,
-    )
-    try:
-        first = process.stdout.readline()
-        address = re.search(r"http://\S+:\d+", first)
-        assert address, first + process.stderr.read()
-        yield process, address[0]
-    finally:
-        process.kill()
-        process.communicate()
+    """Yields the process of a server, its address and a function of what it wrote as errors."""
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            [sys.executable, *map(str, command)],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            cwd=ROOT,
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | environment,
+        )
+
+        def written():
+            errors.seek(0)
+            return errors.read()
+
+        try:
+            first = process.stdout.readline()
+            address = re.search(r"http://[^\s,]+", first)
+            assert address, first + written()
+            yield process, address[0], written
+        finally:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    child.kill()
+            process.kill()
+            process.wait()
+            process.stdout.close()
 
 
 def served(folder, *options):
@@ -58,6 +70,7 @@ def test_clients(exported, keras_models, tmp_path):
     with served(folder, "--name", "bge", "--api-key-file", tmp_path / "keys", "--access-log") as (
         process,
         address,
+        errors,
     ):
         client = openai.OpenAI(base_url=f"{address}/v1", api_key="secret", max_retries=0)
         texts = ["今天天气很好", "房间"]
@@ -81,11 +94,11 @@ def test_clients(exported, keras_models, tmp_path):
         process.send_signal(signal.SIGTERM)
         lines = [json.loads(line) for line in process.stdout.read().splitlines()]
         assert {line["status"] for line in lines} == {200, 401, 404, 422}
-        assert process.stderr.read() == ""
+        assert errors() == ""
 
 
 def test_sigterm_answers_what_was_taken(exported):
-    with slow(exported("predict"), 1.0) as (process, address), ThreadPoolExecutor(4) as pool:
+    with slow(exported("predict"), 1.0) as (process, address, _), ThreadPoolExecutor(4) as pool:
         ask = {"json": {"inputs": "今天"}, "timeout": 30}
         taken = [pool.submit(httpx.post, f"{address}/predict", **ask) for _ in range(3)]
         assert process.stdout.readline().startswith("computes")
@@ -101,7 +114,7 @@ def test_sigterm_answers_what_was_taken(exported):
 
 
 def test_a_client_that_goes_away_is_not_computed(exported):
-    with slow(exported("predict"), 0.5) as (process, address), ThreadPoolExecutor(1) as pool:
+    with slow(exported("predict"), 0.5) as (process, address, _), ThreadPoolExecutor(1) as pool:
         url = f"{address}/predict"
         first = pool.submit(httpx.post, url, json={"inputs": "今天"})
         assert process.stdout.readline() == "computes 1\n"
@@ -115,7 +128,7 @@ def test_a_client_that_goes_away_is_not_computed(exported):
 
 
 def test_a_full_queue_says_when_to_come_again(exported):
-    with slow(exported("predict"), 0.5) as (_, address), ThreadPoolExecutor(8) as pool:
+    with slow(exported("predict"), 0.5) as (_, address, _), ThreadPoolExecutor(8) as pool:
 
         def ask(number):
             return httpx.post(f"{address}/predict", json={"inputs": ["房间"] * 10}, timeout=30)
@@ -130,7 +143,10 @@ def test_a_full_queue_says_when_to_come_again(exported):
 
 
 def test_a_dead_thread_ends_the_process(exported):
-    with slow(exported("predict"), 0.5) as (process, address), ThreadPoolExecutor(2) as pool:
+    with (
+        slow(exported("predict"), 0.5) as (process, address, errors),
+        ThreadPoolExecutor(2) as pool,
+    ):
         url = f"{address}/predict"
         dying = pool.submit(httpx.post, url, json={"inputs": "好" * 5})
         assert dying.result().status_code == 500
@@ -140,11 +156,11 @@ def test_a_dead_thread_ends_the_process(exported):
                 health.append(httpx.get(f"{address}/health").status_code)
         assert process.wait(20) == 1
         assert set(health) <= {503}
-        assert "RuntimeError: The computing thread ended: SystemExit" in process.stderr.read()
+        assert "RuntimeError: The computing thread ended: SystemExit" in errors()
 
 
 def test_slow_and_broken_clients_do_no_harm(exported):
-    with slow(exported("predict"), 0.0) as (process, address):
+    with slow(exported("predict"), 0.0) as (process, address, _):
         host, port = address.removeprefix("http://").split(":")
         for sent in (
             b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{",
