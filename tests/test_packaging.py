@@ -72,7 +72,7 @@ def test_the_citation_is_of_this_package():
 
 def test_the_readme_names_the_extras():
     named = re.search(r"Extras: (.*?);", PAGE, re.DOTALL)[1]
-    assert set(re.findall(r"`(\w+)`", named)) == set(SETUP["options.extras_require"])
+    assert set(re.findall(r"`([\w-]+)`", named)) == set(SETUP["options.extras_require"])
 
 
 def test_every_file_of_the_package_is_installed():
