@@ -5,6 +5,8 @@ import dataclasses
 import math
 import pathlib
 import re
+import signal
+import sys
 from typing import Any
 
 from keras_bert_zh.arguments import check_int
@@ -40,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-length", type=int, help="the most tokens of a text (default: that of MODEL)"
     )
     parser.add_argument("--pairs", action="store_true", help="texts are pairs")
+    parser.add_argument(
+        "--no-fill-mask",
+        action="store_true",
+        help="do not serve tokens for [MASK] beside vectors, which takes the weights once more",
+    )
     parser.add_argument("--name", help="what clients call the model (default: from MODEL)")
     parser.add_argument(
         "--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)"
@@ -105,7 +112,8 @@ def run(arguments: argparse.Namespace) -> int:
     for module in ("fastapi", "orjson", "prometheus_client", "uvicorn"):
         imported(module, "serve", "The server")
     options = _options(arguments)
-    check_int("--port", arguments.port, 0)
+    # Until the server has its own: what exports the model ends too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     from keras_bert_zh.serving.make import Order
     from keras_bert_zh.serving.prepare import is_exported
 
@@ -116,6 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
         pooling=POOLINGS.get(arguments.pooling),
         max_length=arguments.max_length,
         pairs=arguments.pairs,
+        fill_mask=not arguments.no_fill_mask,
     )
     if options.engine is None and not is_exported(arguments.model):
         options = dataclasses.replace(options, engine=order.engine)
@@ -128,11 +137,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _here(arguments: argparse.Namespace, order: Any, options: Options) -> None:
     from keras_bert_zh.serving.prepare import prepared
+    from keras_bert_zh.serving.run import bound
     from keras_bert_zh.serving.run import run as serve
     from keras_bert_zh.serving.served_model import ServedModel
 
-    models = [ServedModel(x, options.engine, options.threads) for x in prepared(order)]
-    serve(models, options, arguments.host, arguments.port)
+    with bound(arguments.host, arguments.port) as place:
+        folders = prepared(order)
+        serve([ServedModel(x, options.engine, options.threads) for x in folders], options, place)
 
 
 def _on_ray(arguments: argparse.Namespace, order: Any, options: Options) -> None:
@@ -153,7 +164,7 @@ def _options(arguments: argparse.Namespace) -> Options:
     for name, least in ints.items():
         if getattr(arguments, name) is not None:
             check_int(f"--{name.replace('_', '-')}", getattr(arguments, name), least)
-    for name, lowest in {"max_wait_ms": 0.0, "max_body_mb": 2**-20, "timeout": 0.001}.items():
+    for name, lowest in {"max_wait_ms": 0.0, "max_body_mb": 0.001, "timeout": 0.001}.items():
         value = getattr(arguments, name)
         if not lowest <= value < math.inf:
             option = f"--{name.replace('_', '-')}"
@@ -161,9 +172,12 @@ def _options(arguments: argparse.Namespace) -> Options:
     for name in ("address", "replicas"):
         if getattr(arguments, name) is not None and not arguments.ray:
             raise ValueError(f"--{name} is for Ray: add --ray.")
+    name = arguments.name or _name(arguments.model)
+    if not re.fullmatch(r"[\w.@/-]+", name):
+        raise ValueError(f"--name is a part of paths, of letters, digits and ./@_-, got {name!r}.")
     keys = () if arguments.api_key_file is None else read_keys(arguments.api_key_file)
     return Options(
-        name=arguments.name or _name(arguments.model),
+        name=name,
         batch_tokens=arguments.batch_tokens,
         max_wait_ms=arguments.max_wait_ms,
         queue_tokens=arguments.queue_tokens,

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_bert_zh.engines.exported_model import ExportedModel
+from keras_bert_zh.engines.load import process_threads
 from keras_bert_zh.export.description import read_description
 
 # The tokeniser is fastest on so many texts.
@@ -52,11 +53,7 @@ class Embedder:
         batch_tokens: int,
         threads: int | None = None,
     ):
-        if threads is not None and read_description(folder).format == "savedmodel":
-            import tensorflow as tf
-
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-            threads = None
+        threads = process_threads(read_description(folder), threads)
         self._model = ExportedModel(folder, engine, threads=threads)
         self._batch_tokens = batch_tokens
         self._longest = longest_of(folder)

@@ -15,6 +15,21 @@ ENGINES = {
 }
 
 
+def process_threads(described: Description, threads: int | None) -> int | None:
+    """Returns the threads to load an engine with; TensorFlow's are set for the whole process.
+
+    Args:
+        described: what the file of the model says.
+        threads: int, or `None`. TensorFlow must not have computed anything before.
+    """
+    if threads is None or described.format != "savedmodel":
+        return threads
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    return None
+
+
 def load_engine(
     folder: pathlib.Path, described: Description, engine: str | None, threads: int | None
 ) -> Engine:

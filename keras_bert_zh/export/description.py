@@ -59,6 +59,7 @@ class Description:
         problem_type: str, or `None`.
         task: str, what the outputs are: those of a `Head` of this task, `SENTENCE_EMBEDDING` or
             `MASKED_LM`; `None` for anything else.
+        of_texts_alone: bool, whether it makes of texts what ids do not tell.
     """
 
     format: str
@@ -79,6 +80,7 @@ class Description:
     labels: list[str] | None = None
     problem_type: str | None = None
     task: str | None = None
+    of_texts_alone: bool = False
 
     def __post_init__(self) -> None:
         wrong = [name for name, fits in self._fits().items() if not fits]

@@ -219,6 +219,7 @@ def describe(source: OfIds | OfTensors, format: str, written: Written) -> Descri
         labels=None if source.labels is None else list(source.labels),
         problem_type=getattr(head, "problem_type", None) if source.labels else None,
         task=source.task,
+        of_texts_alone=source.beyond_ids is not None and source.preprocess is not None,
     )
 
 

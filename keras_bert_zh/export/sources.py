@@ -80,6 +80,8 @@ def model_of(
     }
     checkpoint = load_checkpoint(source)
     if pooling is not None:
+        if pairs or output is not None:
+            raise ValueError("Vectors are made of single texts: leave out --pairs and --output.")
         return SentenceEncoder(checkpoint, pooling=pooling, max_length=max_length), None
     head = None if checkpoint.head is None else heads[checkpoint.head.task]
     if head is None and checkpoint.pooling is not None and not checkpoint.pooling.unsupported:

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import orjson
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
 from keras_bert_zh.serving import schemas
 from keras_bert_zh.serving.errors import RefusedError
+from keras_bert_zh.serving.invalid import of_validation
 from keras_bert_zh.serving.middleware import AccessLog, BodyLimit, Counted, Keys
 from keras_bert_zh.serving.service import Service
 from keras_bert_zh.version import __version__
@@ -50,6 +52,8 @@ def create_app(service: Service) -> FastAPI:
         version=__version__,
         description=f"Serves `{service.options.name}`.",
         lifespan=lifespan,
+        # So that the page can send a key; they are looked at before.
+        dependencies=[Depends(HTTPBearer(auto_error=False))] if service.options.keys else [],
         separate_input_output_schemas=False,
     )
     app.state.service = service
@@ -73,12 +77,14 @@ def _add_state(app: FastAPI, service: Service) -> None:
     """Adds what tells of the server itself."""
     name = service.options.name
 
+    @app.head("/health", include_in_schema=False)
     @app.get("/health", summary="Whether the server computes")
     async def health():
         if service.error is not None:
             return _json({"status": "failed", "error": f"{service.error}"}, 503)
         return _json({"status": "ok"})
 
+    @app.head("/ready", include_in_schema=False)
     @app.get("/ready", summary="Whether the server takes requests")
     async def ready():
         if service.error is not None or service.is_draining:
@@ -89,10 +95,18 @@ def _add_state(app: FastAPI, service: Service) -> None:
     async def metrics():
         return Response(service.metrics.exposed(), media_type=service.metrics.content_type)
 
+    model = {"id": name, "object": "model", "created": 0, "owned_by": "keras_bert_zh"}
+
     @app.get("/v1/models", summary="The model that is served")
     async def models():
-        model = {"id": name, "object": "model", "created": 0, "owned_by": "keras_bert_zh"}
         return _json({"object": "list", "data": [model | {"serves": sorted(service.units)}]})
+
+    @app.get("/v1/models/{model_id:path}", summary="The model, also as TensorFlow Serving tells it")
+    async def one_model(model_id: str):
+        _check_name(model_id, name)
+        status = {"error_code": "OK", "error_message": ""}
+        version = {"version": "1", "state": "AVAILABLE", "status": status}
+        return _json(model | {"model_version_status": [version]})
 
 
 def _add_tasks(app: FastAPI, service: Service) -> None:
@@ -100,13 +114,7 @@ def _add_tasks(app: FastAPI, service: Service) -> None:
     name = service.options.name
 
     async def ask(request, model, endpoint, param, sent, *, truncate=False, **options):
-        if model not in (None, name):
-            raise RefusedError(
-                404,
-                f"model is {model!r}, and this server has {name!r}.",
-                param="model",
-                code="model_not_found",
-            )
+        _check_name(model, name)
         seconds = _seconds(request, service.options.timeout)
         asked = service.answers(
             endpoint, param, sent, truncate=truncate, seconds=seconds, **options
@@ -188,15 +196,25 @@ def _add_tasks(app: FastAPI, service: Service) -> None:
         return _json({"tokens": found, "model": name, "usage": usage})
 
     @app.post(
-        "/v1/models/{model}:predict",
+        "/v1/models/{model:path}:predict",
         response_model=schemas.RowsAnswer,
         responses=_ERRORS,
         summary="All outputs, as TensorFlow Serving has them",
     )
     async def rows(model: str, body: schemas.RowsRequest, request: Request):
         sent = [_sent(instance) for instance in body.instances]
-        found, _ = await ask(request, model, "outputs", "instances", sent)
+        found, _ = await ask(request, model, "outputs", "instances", sent, truncate=body.truncate)
         return _json({"predictions": found})
+
+
+def _check_name(given: str | None, name: str) -> None:
+    if given not in (None, name):
+        raise RefusedError(
+            404,
+            f"model is {given!r}, and this server has {name!r}.",
+            param="model",
+            code="model_not_found",
+        )
 
 
 def _listed(value: Any) -> Sequence:
@@ -204,11 +222,13 @@ def _listed(value: Any) -> Sequence:
 
 
 def _sent(instance: Any) -> Any:
-    if isinstance(instance, schemas.Text):
+    if isinstance(instance, str):
+        return instance
+    if instance.text is not None:
         return instance.text
-    if isinstance(instance, schemas.Pair):
+    if instance.text_a is not None:
         return instance.text_a, instance.text_b
-    return instance if isinstance(instance, str) else instance.model_dump(exclude_none=True)
+    return instance.model_dump(exclude_none=True)
 
 
 def _check_dimensions(service: Service, dimensions: int | None) -> None:
@@ -273,30 +293,14 @@ async def _refused(request: Request, error: Any) -> Response:
 
 
 async def _invalid(request: Request, error: Any) -> Response:
-    """Answers for a body that is not what the schema says: one problem, by its field."""
-    # Of the kinds that a value may have, the one that fits it furthest tells most.
-    found = max(error.errors(), key=lambda problem: len(_parts(problem["loc"])))
-    if found["type"] == "json_invalid":
-        text = f"The body is no JSON: {found.get('ctx', {}).get('error', found['msg'])}."
-        refused = RefusedError(400, text, param="body", code="not_json")
-    else:
-        parts = _parts(found["loc"])
-        param = "".join(f"[{x}]" if isinstance(x, int) else f".{x}" for x in parts).lstrip(".")
-        text = f"{param or 'The body'}: {found['msg']}."
-        refused = RefusedError(422, text, param=param or "body", code=found["type"])
+    refused = of_validation(error.errors())
     return _json(refused.body(), refused.status)
-
-
-def _parts(loc: Sequence) -> list:
-    """Returns the way to a field, without the kinds of values that it was tried as."""
-    fields = {name for x in vars(schemas).values() for name in getattr(x, "model_fields", ())}
-    return [part for part in loc if isinstance(part, int) or part in fields]
 
 
 async def _other(request: Request, error: Any) -> Response:
     path = request.url.path
     known = {
-        400: ("not_json", "body", "The body is no JSON in UTF-8."),
+        400: ("not_json", "body", "The body must be JSON in UTF-8."),
         404: ("no_such_path", None, f"There is no {path}: see /docs for what there is."),
         405: ("method_not_allowed", None, f"{path} takes no {request.method}: see /docs."),
     }

@@ -3,37 +3,35 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 from keras_bert_zh.serving.errors import RefusedError, overloaded, stopping, too_late
 from keras_bert_zh.serving.fair_queue import FairQueue, Taken, Work
 from keras_bert_zh.serving.metrics import Metrics
 
-# An engine that fails for so many batches in a row is broken.
+# An engine that fails for so many requests in a row, each computed alone, is broken.
 _FAILURES = 3
 
+# The share of the queue that one request may fill.
+_SHARE = 4
 
-class _Asked(Work):
-    """Work that a coroutine waits for."""
-
-    def __init__(self, rows: Sequence, lengths: Sequence[int], loop: asyncio.AbstractEventLoop):
-        super().__init__(rows, lengths)
-        self.answer: asyncio.Future = loop.create_future()
+# The most seconds after which clients are told to try again.
+_LATEST = 30.0
 
 
 class Batcher:
     """Joins the rows of all requests to batches, and computes them one after the other.
 
-    A batch is what waits when the one before it is done: nobody waits while the engine is idle,
-    but for `max_wait`.
+    A batch is what is waiting when the one before it is done. An engine that has nothing to do
+    takes what comes, or waits for more of it, for `max_wait`.
 
     Args:
         task: str, what metrics call it.
         compute: takes a list of rows, and returns a list of their results.
         batch_tokens: int, the most tokens of a batch; one row may have more.
         max_wait: float, for how many seconds an idle engine waits for a batch to become full.
-        queue_tokens: int, the most tokens that wait; a request alone may have more.
+        queue_tokens: int, the most tokens that wait; of no request more than a quarter counts.
+        padding: int, as for `FairQueue`.
         metrics: Metrics.
         on_death: is called, in the thread, if it ends with an error.
 
@@ -49,13 +47,14 @@ class Batcher:
         batch_tokens: int,
         max_wait: float,
         queue_tokens: int,
+        padding: int = 8,
         metrics: Metrics,
         on_death: Callable[[], None],
     ):
         self._compute, self._metrics, self._on_death = compute, metrics, on_death
         self._task, self._batch_tokens, self._max_wait = task, batch_tokens, max_wait
         self._queue_tokens = queue_tokens
-        self._queue = FairQueue()
+        self._queue = FairQueue(max(1, queue_tokens // _SHARE), padding)
         self._changed = threading.Condition()
         self._is_closing = False
         self._rate = 0.0  # Tokens per second.
@@ -82,7 +81,7 @@ class Batcher:
 
         Args:
             rows: what `compute` takes.
-            lengths: how many tokens each has.
+            lengths: how many tokens each costs.
             seconds: float, how long the results are waited for.
 
         Raises:
@@ -90,13 +89,13 @@ class Batcher:
         """
         if not rows:
             return []
-        work = _Asked(rows, lengths, self._loop)
+        work = Work(rows, lengths, self._loop.create_future())
         with self._changed:
             if self.error is not None or self._is_closing:
                 raise stopping()
-            waiting = self._queue.tokens
-            if waiting and waiting + work.waiting > self._queue_tokens:
-                raise overloaded(waiting, self._queue_tokens, self._expected(waiting))
+            load, more = self._queue.load, min(work.waiting, self._queue_tokens // _SHARE)
+            if load and load + more > self._queue_tokens:
+                raise overloaded(load, more, self._queue_tokens, self._expected())
             self._queue.add(work)
             self._show()
             self._changed.notify()
@@ -106,13 +105,18 @@ class Batcher:
         except TimeoutError as error:
             raise too_late(seconds) from error
         finally:
-            if not work.answer.done() or work.answer.cancelled():
-                with self._changed:
-                    self._queue.drop(work)
-                    self._show()
+            if work.rows_waiting:
+                self._drop([work])
 
-    def _expected(self, tokens: int) -> float:
-        return tokens / self._rate if self._rate else 1.0
+    def _drop(self, works: Iterable[Work]) -> None:
+        with self._changed:
+            for work in works:
+                self._queue.drop(work)
+            self._show()
+
+    def _expected(self) -> float:
+        """Returns after how many seconds what waits will be done."""
+        return min(self._queue.tokens / self._rate, _LATEST) if self._rate else 1.0
 
     def _show(self) -> None:
         self._metrics.queue_texts.labels(self._task).set(self._queue.rows)
@@ -134,8 +138,9 @@ class Batcher:
         """Waits for rows and takes a batch of them; an empty one at the end."""
         with self._changed:
             while True:
+                is_idle = not self._queue.rows
                 self._changed.wait_for(lambda: self._queue.rows or self._is_closing)
-                if self._max_wait and not self._is_closing:
+                if self._max_wait and is_idle:
                     self._changed.wait_for(
                         lambda: self._queue.tokens >= self._batch_tokens or self._is_closing,
                         self._max_wait,
@@ -147,27 +152,42 @@ class Batcher:
 
     def _serve(self, batch: list[Taken]) -> None:
         began = time.monotonic()
-        tokens = sum(work.lengths[place] for work, place in batch)
         try:
             found = self._compute([work.rows[place] for work, place in batch])
-        except BaseException as error:
-            self._failures += 1
-            self._tell([(work, None) for work in {taken.work for taken in batch}], _failed(error))
-            if self._failures == _FAILURES or not isinstance(error, Exception):
-                raise
+        except Exception as error:
+            works = dict.fromkeys(work for work, _ in batch)
+            if len(works) == 1:
+                self._fail(works, error)
+                return
+            for each in works:  # It may be the fault of one of them.
+                self._serve([taken for taken in batch if taken.work is each])
             return
+        except BaseException as error:
+            self._tell([(work, None) for work in {work for work, _ in batch}], _failed(error))
+            raise
         self._failures = 0
         for (work, place), result in zip(batch, found, strict=True):
             work.results[place] = result
             work.left -= 1
         done = {work for work, _ in batch if not work.left}
         self._tell([(work, work.results) for work in done], None)
-        self._count(batch, tokens, began)
+        self._count(batch, began)
 
-    def _count(self, batch: list[Taken], tokens: int, began: float) -> None:
+    def _fail(self, works: Iterable[Work], error: Exception) -> None:
+        self._drop(works)
+        self._tell([(work, None) for work in works], _failed(error))
+        self._failures += 1
+        if self._failures == _FAILURES:
+            raise error
+
+    def _count(self, batch: list[Taken], began: float) -> None:
         seconds = time.monotonic() - began
+        tokens = sum(work.lengths[place] for work, place in batch)
         rate = tokens / max(seconds, 1e-6)
-        self._rate = 0.8 * self._rate + 0.2 * rate if self._rate else rate
+        if 2 * tokens >= self._batch_tokens and self._rate:
+            self._rate = 0.8 * self._rate + 0.2 * rate
+        else:
+            self._rate = max(self._rate, rate)  # Small batches do not show what it can do.
         metrics, task = self._metrics, self._task
         metrics.texts.labels(task).inc(len(batch))
         metrics.tokens.labels(task).inc(tokens)
@@ -178,7 +198,7 @@ class Batcher:
         for work in {work for work, place in batch if place == 0}:
             metrics.queue_seconds.labels(task).observe(began - work.since)
 
-    def _tell(self, done: list[tuple[Any, list | None]], error: RefusedError | None) -> None:
+    def _tell(self, done: list[tuple[Work, list | None]], error: RefusedError | None) -> None:
         """Answers in the event loop, once for all of a batch."""
 
         def answer() -> None:

@@ -38,11 +38,12 @@ class RefusedError(Exception):
         }
 
 
-def overloaded(waiting: int, most: int, seconds: float) -> RefusedError:
+def overloaded(load: int, more: int, most: int, seconds: float) -> RefusedError:
     """Returns the error for a request that the queue has no room for."""
     return RefusedError(
         429,
-        f"{waiting} tokens are waiting, of at most {most}: send the request again later.",
+        f"{load} tokens are waiting, this request has {more}, and at most {most} may wait: send it "
+        "again later.",
         code="overloaded",
         retry_after=max(1, round(seconds + 0.5)),
     )

@@ -4,18 +4,16 @@ import heapq
 import itertools
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
-
-# Ids are padded to the longest row of a batch: at most so many times the tokens that count.
-_PADDED = 8
+from typing import Any, NamedTuple
 
 
 class Work:
     """What one request wants computed.
 
     Args:
-        rows: what the model takes, each with its length.
-        lengths: sequence of int, how many tokens each row has.
+        rows: what the model takes.
+        lengths: sequence of int, how many tokens each row costs.
+        answer: what the one who asks waits for.
 
     Attributes:
         results: list, in the order of the rows; what is computed is put there.
@@ -25,8 +23,8 @@ class Work:
         is_dropped: bool, whether nobody wants it any more.
     """
 
-    def __init__(self, rows: Sequence, lengths: Sequence[int]):
-        self.rows, self.lengths = rows, lengths
+    def __init__(self, rows: Sequence, lengths: Sequence[int], answer: Any = None):
+        self.rows, self.lengths, self.answer = rows, lengths, answer
         self.results: list = [None] * len(rows)
         self.left = len(rows)
         self.since = time.monotonic()
@@ -48,8 +46,13 @@ class FairQueue:
     Each request is served as if all had the same share of the tokens per second: of all rows that
     wait, the next one is that which would be finished first. Not safe for several threads.
 
+    Args:
+        share: int, a request counts in `load` with at most so many tokens.
+        padding: int, with its padding a batch has at most so many times its tokens.
+
     Attributes:
         tokens, rows: int, how many wait.
+        load: int, the tokens that wait, of no request more than its share.
 
     Example:
 
@@ -64,11 +67,12 @@ class FairQueue:
         Golestani, A Self-Clocked Fair Queueing Scheme for Broadband Applications, 1994.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, share: int = 1 << 62, padding: int = 8) -> None:
+        self._share, self._padding = share, padding
         self._heap: list[tuple[int, int, Work, int]] = []
         self._numbers = itertools.count()
         self._now = 0  # The tag of what was taken last.
-        self.tokens = self.rows = 0
+        self.tokens = self.rows = self.load = 0
 
     def add(self, work: Work) -> None:
         """Adds all rows of a request."""
@@ -76,15 +80,15 @@ class FairQueue:
         for place, length in enumerate(work.lengths):
             finish += length
             heapq.heappush(self._heap, (finish, next(self._numbers), work, place))
-        self.tokens += work.waiting
-        self.rows += work.rows_waiting
+        self._count(work, work.waiting, work.rows_waiting)
 
     def drop(self, work: Work) -> None:
         """Takes out what of a request is not taken yet."""
         if not work.is_dropped:
             work.is_dropped = True
-            self.tokens -= work.waiting
-            self.rows -= work.rows_waiting
+            self._count(work, -work.waiting, -work.rows_waiting)
+            if not self.rows:
+                self._heap.clear()  # Else they stay until something else is taken.
 
     def take(self, most: int) -> list[Taken]:
         """Takes the next batch, of at most so many tokens; one row may have more."""
@@ -92,27 +96,34 @@ class FairQueue:
         total = longest = 0
         while self._heap:
             finish, _, work, place = self._heap[0]
+            if work.is_dropped:
+                heapq.heappop(self._heap)
+                continue
             length = work.lengths[place]
             longest = max(longest, length)
             padded = longest * (len(taken) + 1)
-            is_full = total + length > most or padded > _PADDED * most
-            if taken and is_full and not work.is_dropped:
+            if taken and (total + length > most or padded > self._padding * most):
                 break
             heapq.heappop(self._heap)
-            if work.is_dropped:
-                continue
             self._now = finish
             total += length
             taken.append(Taken(work, place))
+            self._count(work, -length, -1)
             work.waiting -= length
             work.rows_waiting -= 1
-        self.tokens -= total
-        self.rows -= len(taken)
         return taken
 
     def clear(self) -> set[Work]:
         """Takes out everything, and returns what requests it was of."""
         works = {work for _, _, work, _ in self._heap if not work.is_dropped}
         self._heap.clear()
-        self.tokens = self.rows = 0
+        self.tokens = self.rows = self.load = 0
         return works
+
+    def _count(self, work: Work, tokens: int, rows: int) -> None:
+        """Counts more or fewer tokens and rows of a request than `work.waiting` says."""
+        self.tokens += tokens
+        self.rows += rows
+        before = 0 if tokens > 0 else min(work.waiting, self._share)
+        after = work.waiting if tokens > 0 else work.waiting + tokens
+        self.load += min(after, self._share) - before

@@ -31,6 +31,7 @@ class Order:
         pooling: str, as for SentenceEncoder.
         max_length: int, the most tokens of a text.
         pairs: bool, whether texts are pairs.
+        fill_mask: bool, whether a checkpoint without a head finds tokens for `[MASK]` too.
     """
 
     source: str
@@ -39,6 +40,7 @@ class Order:
     pooling: str | None = None
     max_length: int | None = None
     pairs: bool = False
+    fill_mask: bool = True
 
 
 def make(order: Order, folder: pathlib.Path) -> None:
@@ -65,13 +67,13 @@ def make(order: Order, folder: pathlib.Path) -> None:
 
     checkpoint = load_checkpoint(order.source)
     pooling = order.pooling
-    if pooling is None and order.source == "small":
+    if pooling is None and order.source == "small" and not order.pairs:
         pooling = "pooled_output"  # For which it is trained.
     model, preprocess = model_of(
         checkpoint, max_length=order.max_length, pairs=order.pairs, pooling=pooling
     )
     export_model(model, folder / MODEL, format, order.dtype, preprocess=preprocess)
-    if checkpoint.head is None and "masked_lm" in checkpoint.parts:
+    if order.fill_mask and checkpoint.head is None and "masked_lm" in checkpoint.parts:
         model, preprocess = _masked_lm(checkpoint, getattr(model, "encoder", model), order)
         export_model(model, folder / FILL_MASK, format, order.dtype, preprocess=preprocess)
 

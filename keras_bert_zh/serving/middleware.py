@@ -1,8 +1,10 @@
 """What is done to every request before and after its route."""
 
 import asyncio
+import hashlib
 import hmac
 import json
+import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -16,6 +18,11 @@ from keras_bert_zh.serving.metrics import Metrics
 
 # Open without a key: what says that the server lives, and the page of the API.
 _OPEN = ("/health", "/ready", "/docs", "/openapi.json")
+
+# The status of a client that went away, as nginx has it.
+_NO_ANSWER = 499
+
+_LOGGER = logging.getLogger(__name__)
 
 # How many seconds a client may take to send a request.
 _TO_SEND = 30.0
@@ -35,7 +42,7 @@ class _Middleware:
 
 
 class BodyLimit(_Middleware):
-    """Reads bodies, and refuses those that are too large.
+    """Reads bodies, and refuses those that are too large. They are JSON, whatever headers say.
 
     Args:
         most: int, the most bytes.
@@ -50,7 +57,7 @@ class BodyLimit(_Middleware):
         if said.isdigit() and int(said) > self._most:
             await _answer(send, self._refused(int(said)))
             return
-        body, more = b"", True
+        body, more = bytearray(), True
         try:
             async with asyncio.timeout(_TO_SEND):
                 while more:
@@ -73,8 +80,11 @@ class BodyLimit(_Middleware):
             if is_read:
                 return await receive()
             is_read = True
-            return {"type": "http.request", "body": body, "more_body": False}
+            return {"type": "http.request", "body": bytes(body), "more_body": False}
 
+        headers = [x for x in scope["headers"] if x[0] != b"content-type"]
+        headers.append((b"content-type", b"application/json"))
+        scope["headers"] = headers
         await self.app(scope, again, send)
 
     def _refused(self, size: int) -> RefusedError:
@@ -90,12 +100,12 @@ class Keys(_Middleware):
     """Refuses requests without one of the keys.
 
     Args:
-        keys: those that are taken.
+        keys: the digests of those that are taken, as `read_keys` returns them.
     """
 
     def __init__(self, app: Any, keys: Sequence[str]):
         super().__init__(app)
-        self._keys = [key.encode() for key in keys]
+        self._keys = keys
 
     async def http(self, scope, receive, send):
         if scope["path"] not in _OPEN and not self._is_known(scope["headers"]):
@@ -109,13 +119,14 @@ class Keys(_Middleware):
     def _is_known(self, headers) -> bool:
         given = dict(headers).get(b"authorization", b"")
         scheme, _, key = given.partition(b" ")
+        found = hashlib.sha256(key.strip()).hexdigest()
         # All are compared, each in a time that does not depend on what is equal.
-        equal = [hmac.compare_digest(key.strip(), known) for known in self._keys]
+        equal = [hmac.compare_digest(found, known) for known in self._keys]
         return scheme.lower() == b"bearer" and any(equal)
 
 
 class Counted(_Middleware):
-    """Counts requests.
+    """Counts requests, and answers with 500 where there is an error that nobody expected.
 
     Args:
         metrics: Metrics.
@@ -130,6 +141,11 @@ class Counted(_Middleware):
         status = _Status(send)
         try:
             await self.app(scope, receive, status)
+        except Exception as error:
+            _LOGGER.exception("%s failed", scope["path"])
+            if status.code == _NO_ANSWER:
+                text = f"The server failed: {type(error).__name__}."
+                await _answer(status, RefusedError(500, text, code="failed"))
         finally:
             # Not the path itself, of which there is no end.
             route = getattr(scope.get("route"), "path", "other")
@@ -161,10 +177,10 @@ class AccessLog(_Middleware):
 
 
 class _Status:
-    """Passes an answer on, and keeps its status: 499 where there was none."""
+    """Passes an answer on, and keeps its status."""
 
     def __init__(self, send: Any):
-        self._send, self.code = send, 499
+        self._send, self.code = send, _NO_ANSWER
 
     async def __call__(self, message):
         if message["type"] == "http.response.start":

@@ -1,5 +1,6 @@
 """The same application on the machines of a Ray cluster, as many of it as are needed."""
 
+import dataclasses
 import re
 import signal
 import threading
@@ -20,6 +21,7 @@ _ONGOING = 1024
 _WANTED = 32
 
 _HEALTH_SECONDS = 5
+_UPSCALE_SECONDS = 10
 
 
 class Replicas(NamedTuple):
@@ -58,22 +60,24 @@ def run(
 
     Args:
         order: which model.
-        options: Options of each replica. `threads` is the number of CPUs that Ray reserves.
+        options: Options of each replica. It computes with `threads`, 1 if that is `None`, and Ray
+            reserves as many CPUs.
         address: str, the cluster, such as `"auto"`; `None` starts one on this machine.
         replicas: Replicas; between the two numbers, Ray goes by the requests there are.
-        host, port: where the proxies of Ray listen.
+        host, port: where the proxies of Ray listen, unless the cluster has some already.
 
     Raises:
         ImportError: if Ray Serve is not installed.
         RuntimeError: if the replicas do not start.
     """
     ray, serve = imported("ray", _EXTRA, _USE), imported("ray.serve", _EXTRA, _USE)
-    if not ray.is_initialized():
-        ray.init(address, log_to_driver=False, include_dashboard=False)
+    ray.init(address, log_to_driver=False, include_dashboard=False)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):  # Ray has set its own.
         signal.signal(number, lambda *_: stopped.set())
     serve.start(http_options={"host": host, "port": port})
+    threads = options.threads or 1
+    options = dataclasses.replace(options, threads=threads)
     deployment = serve.deployment(
         _replica(order, options),
         name="server",
@@ -84,16 +88,20 @@ def run(
             "min_replicas": replicas.least,
             "max_replicas": replicas.most,
             "target_ongoing_requests": _WANTED,
+            "upscale_delay_s": _UPSCALE_SECONDS,
         },
         ray_actor_options={
-            "num_cpus": options.threads or 1,
+            "num_cpus": threads,
             "runtime_env": {"env_vars": {SERVES: "1"}},
         },
     )
-    serve.run(deployment.bind(), name="keras_bert_zh", route_prefix="/")
+    serve.run(deployment.bind(), name=options.name, route_prefix="/")
     print(f"Serves {options.name} on http://{host}:{port}, its page is /docs.", flush=True)
     stopped.wait()
-    serve.shutdown()
+    # Other applications of a cluster stay.
+    serve.delete(options.name)
+    if address is None:
+        serve.shutdown()
 
 
 def _replica(order: Order, options: Options) -> type:

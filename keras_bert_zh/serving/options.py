@@ -1,6 +1,7 @@
 """How a server serves."""
 
 import dataclasses
+import hashlib
 import os
 
 
@@ -19,7 +20,8 @@ class Options:
             for less by the header `X-Request-Timeout`.
         threads: int, how many threads compute; `None` for as many as the engine takes by itself.
         engine: str, as for `ExportedModel`.
-        keys: tuple of str; with any, requests need one of them as `Authorization: Bearer KEY`.
+        keys: tuple of str, digests of `read_keys`; with any, requests need one of the keys as
+            `Authorization: Bearer KEY`.
         access_log: bool, whether to write a line of JSON for each request.
     """
 
@@ -39,6 +41,9 @@ class Options:
 def read_keys(path: str | os.PathLike) -> tuple[str, ...]:
     """Reads keys from a file, one a line; blank lines and those that begin with # are none.
 
+    Returns:
+        The SHA-256 of each in hexadecimal digits: the keys themselves are not kept.
+
     Raises:
         ValueError: if it holds no key, or one with characters that no header can hold.
         OSError: if it can't be read.
@@ -51,4 +56,4 @@ def read_keys(path: str | os.PathLike) -> tuple[str, ...]:
         raise ValueError(f"{path} holds no key: write one a line.")
     if not all(key.isascii() and key.isprintable() and " " not in key for key in keys):
         raise ValueError(f"{path}: keys must be printable ASCII without blanks.")
-    return keys
+    return tuple(hashlib.sha256(key.encode()).hexdigest() for key in keys)

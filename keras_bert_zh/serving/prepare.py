@@ -14,7 +14,7 @@ from keras_bert_zh.checkpoints.sources import cache
 from keras_bert_zh.checkpoints.sources.resolve import resolve
 from keras_bert_zh.export.description import DESCRIPTION
 from keras_bert_zh.export.sources import is_saved_model
-from keras_bert_zh.serving.make import ERRORS, FILL_MASK, MODEL, Order
+from keras_bert_zh.serving.make import ERRORS, FILL_MASK, FORMATS, MODEL, Order
 from keras_bert_zh.version import __version__
 
 
@@ -31,7 +31,7 @@ def prepared(order: Order) -> list[pathlib.Path]:
     """
     if is_exported(order.source):
         for name, value in dataclasses.asdict(order).items():
-            if name not in ("source", "engine") and value:
+            if name not in ("source", "engine", "fill_mask") and value:
                 raise ValueError(
                     f"{order.source} is exported already, and its {name} was decided then: leave "
                     f"--{name.replace('_', '-')} out."
@@ -71,7 +71,9 @@ def _export(order: Order, folder: pathlib.Path) -> None:
 def _key(order: Order) -> str:
     """Returns a name for what an order makes, of all that it depends on."""
     files = [] if order.source == "small" else [*_files(order.source)]
-    said = json.dumps([__version__, dataclasses.asdict(order), files])
+    # Two engines may run the same files.
+    options = dataclasses.asdict(order) | {"engine": FORMATS[order.engine]}
+    said = json.dumps([__version__, options, files])
     return hashlib.sha256(said.encode()).hexdigest()[:24]
 
 

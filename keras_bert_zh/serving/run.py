@@ -35,7 +35,26 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def run(models: Sequence[ServedModel], options: Options, host: str, port: int) -> None:
+def bound(host: str, port: int) -> socket.socket:
+    """Returns a socket that is bound to an address, and does not listen yet.
+
+    Raises:
+        OSError: if that can't be.
+    """
+    place = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        place.bind((host, port))
+    except (OSError, OverflowError) as error:
+        place.close()
+        raise OSError(
+            f"The server can't listen on {host}, port {port}: {error}. Name a port that is free, "
+            "from 1 to 65535, or 0 for any, and an address of this machine."
+        ) from error
+    return place
+
+
+def run(models: Sequence[ServedModel], options: Options, place: socket.socket) -> None:
     """Serves models until SIGTERM or SIGINT.
 
     Then it takes nothing more, computes what it has taken, and returns.
@@ -43,12 +62,10 @@ def run(models: Sequence[ServedModel], options: Options, host: str, port: int) -
     Args:
         models: those to serve, the one whose outputs are served first.
         options: Options.
-        host: str, the address to listen on.
-        port: int; 0 for any that is free.
+        place: what `bound` returned.
 
     Raises:
         RuntimeError: if a computing thread has ended with an error.
-        OSError: if it can't listen there.
     """
     server: _Server
 
@@ -58,15 +75,12 @@ def run(models: Sequence[ServedModel], options: Options, host: str, port: int) -
     service = Service(models, options, on_death)
     config = uvicorn.Config(
         create_app(service),
-        host,
-        port,
         log_level="warning",
         access_log=False,
         # Then what waits is given up, with an error to each client.
         timeout_graceful_shutdown=round(options.timeout) + _TO_SEND,
     )
     server = _Server(config, service)
-    with config.bind_socket() as place:
-        server.run(sockets=[place])
+    server.run(sockets=[place])
     if service.error is not None:
         raise RuntimeError(f"The computing thread ended: {service.error!r}.") from service.error

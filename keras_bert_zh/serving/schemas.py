@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from keras_bert_zh.serving.tasks import MOST_TOKENS
+
 
 def _whole(text: str) -> str:
     """Refuses what JSON can write and UTF-8 can't."""
@@ -15,6 +17,9 @@ def _whole(text: str) -> str:
 
 
 String = Annotated[str, AfterValidator(_whole)]
+
+# Of a list, the first error is told.
+_LIST = Field(min_length=1, fail_fast=True)
 
 _NAME = Field(None, description="The name of the model, if it is given: that which is served.")
 _TRUNCATE = Field(
@@ -31,18 +36,19 @@ class Pair(BaseModel):
 
 
 class _Request(BaseModel):
-    # OpenAI's clients send further fields.
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="forbid")
     model: str | None = _NAME
 
 
 class EmbeddingsRequest(_Request):
     """Texts that vectors are made of, as OpenAI has it."""
 
-    input: String | Annotated[list[String], Field(min_length=1)] = Field(
+    # OpenAI's clients send further fields.
+    model_config = ConfigDict(extra="ignore")
+    input: String | Annotated[list[String], _LIST] = Field(
         description="A text, or a list of texts.", examples=[["房间很干净", "电池不行"]]
     )
-    encoding_format: Literal["float", "base64"] = Field(
+    encoding_format: Literal["float", "base64"] | None = Field(
         "float", description="Numbers, or float32 in little-endian order as base64."
     )
     dimensions: int | None = Field(
@@ -54,7 +60,7 @@ class EmbeddingsRequest(_Request):
 class PredictRequest(_Request):
     """Texts or pairs that are classified."""
 
-    inputs: String | Pair | Annotated[list[String | Pair], Field(min_length=1)] = Field(
+    inputs: String | Pair | Annotated[list[String | Pair], _LIST] = Field(
         description="A text, a pair, or a list of these.", examples=[["房间很干净", "电池不行"]]
     )
     threshold: float = Field(
@@ -66,7 +72,7 @@ class PredictRequest(_Request):
 class EntitiesRequest(_Request):
     """Texts in which entities are found. They may have any length."""
 
-    inputs: String | Annotated[list[String], Field(min_length=1)] = Field(
+    inputs: String | Annotated[list[String], _LIST] = Field(
         description="A text, or a list of texts.", examples=[["我在北京大学读书"]]
     )
 
@@ -74,48 +80,55 @@ class EntitiesRequest(_Request):
 class FillMaskRequest(_Request):
     """Texts with `[MASK]` in the places of tokens that are to be found."""
 
-    inputs: String | Annotated[list[String], Field(min_length=1)] = Field(
+    inputs: String | Annotated[list[String], _LIST] = Field(
         description="A text, or a list of texts.", examples=[["今天[MASK]气很好"]]
     )
-    top_k: int = Field(5, ge=1, le=100, description="How many tokens for each place.")
+    top_k: int = Field(5, ge=1, le=MOST_TOKENS, description="How many tokens for each place.")
     truncate: bool = _TRUNCATE
 
 
-class Text(BaseModel):
-    """One text by its name."""
+_KINDS = ({"text"}, {"text_a", "text_b"})
+
+
+class Instance(BaseModel):
+    """A text, a pair, or the ids of one row as the Hub module takes them."""
 
     model_config = ConfigDict(extra="forbid")
-    text: String
+    text: String | None = None
+    text_a: String | None = None
+    text_b: String | None = None
+    input_ids: Annotated[list[int], Field(fail_fast=True)] | None = None
+    input_mask: Annotated[list[int], Field(fail_fast=True)] | None = None
+    segment_ids: Annotated[list[int], Field(fail_fast=True)] | None = None
+    task_type_ids: Annotated[list[int], Field(fail_fast=True)] | None = None
+    mlm_positions: Annotated[list[int], Field(fail_fast=True)] | None = None
 
-
-class Ids(BaseModel):
-    """The ids of one row, as the Hub module takes them."""
-
-    model_config = ConfigDict(extra="forbid")
-    input_ids: list[int]
-    input_mask: list[int] | None = None
-    segment_ids: list[int] | None = None
-    task_type_ids: list[int] | None = None
-    mlm_positions: list[int] | None = None
+    @model_validator(mode="after")
+    def _one_kind(self):
+        given = self.model_dump(exclude_none=True).keys()
+        if given not in _KINDS and ("input_ids" not in given or given & {"text", *_KINDS[1]}):
+            raise ValueError("an instance has text, or text_a and text_b, or input_ids")
+        return self
 
 
 class RowsRequest(BaseModel):
     """Rows, as TensorFlow Serving has them."""
 
     model_config = ConfigDict(extra="forbid")
-    instances: Annotated[list[String | Text | Pair | Ids], Field(min_length=1)] = Field(
+    instances: Annotated[list[String | Instance], _LIST] = Field(
         description="Texts, objects with text, or with text_a and text_b, or with ids.",
         examples=[["房间很干净", "电池不行"]],
     )
     signature_name: Literal["serving_default", "tokens"] | None = Field(
         None, description="Both do the same: what is sent says what it is."
     )
+    truncate: bool = _TRUNCATE
 
     @model_validator(mode="before")
     @classmethod
     def _only_rows(cls, data):
         if isinstance(data, dict) and "inputs" in data:
-            raise ValueError('columns ("inputs") are not taken, send rows: "instances"')
+            raise ValueError('columns ("inputs") are not taken: send rows as "instances"')
         return data
 
 

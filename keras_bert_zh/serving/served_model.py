@@ -3,11 +3,12 @@
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from keras_bert_zh.engines.load import load_engine
-from keras_bert_zh.export.description import VOCABULARY, read_description
+from keras_bert_zh.engines.load import load_engine, process_threads
+from keras_bert_zh.export.description import MASKED_LM, VOCABULARY, read_description
 from keras_bert_zh.serving.errors import RefusedError, too_long
 from keras_bert_zh.text.plain_prompt import prompted
 from keras_bert_zh.text.plain_rows import PlainPreprocess
@@ -16,8 +17,11 @@ from keras_bert_zh.vocabulary import read_vocabulary, special_ids
 # Rows are padded to whole blocks, so that engines see few different shapes.
 _BLOCK = 16
 
-# The ids of one row by their names in `Description.inputs`, and what tasks keep beside them.
-Row = dict[str, Sequence[int]]
+# The scores of all tokens for one mask take about as much memory as so many tokens.
+_MASK = 64
+
+# The ids of one row by their names in `Description.inputs`, and what tasks have beside them.
+Row = dict[str, Any]
 
 
 class ServedModel:
@@ -33,9 +37,11 @@ class ServedModel:
         vocabulary: tuple of str, empty without a preprocess.
         special_ids: dict, the ids of the special tokens.
         most: int, the most tokens of a row.
+        padding: int, as for `FairQueue`.
 
     Raises:
-        ValueError: if the model takes anything but texts or ids.
+        ValueError: if the model takes anything but texts or ids, or makes of ids something else
+            than of texts.
         OSError, ImportError: as for `ExportedModel`.
     """
 
@@ -50,6 +56,14 @@ class ServedModel:
                 f"{folder} holds a model of tensors of its own, and a server takes texts: export a "
                 "model that begins with BertPreprocess or with BertEncoder."
             )
+        if described.of_texts_alone:
+            raise ValueError(
+                f"{folder} holds a SentenceEncoder that leaves the tokens of its prompt out, which "
+                'a server can\'t: make it with prompt="" and export it again.'
+            )
+        # LiteRT computes padding; all others leave it out.
+        self.padding = 1 if described.format == "litert" else 8
+        threads = process_threads(described, threads)
         self._engine = load_engine(place, described, engine, threads)
         self.vocabulary: tuple[str, ...] = ()
         self.preprocess, self.special_ids = None, {"[PAD]": 0}
@@ -62,7 +76,8 @@ class ServedModel:
                 self.vocabulary,
                 lowercase=described.preprocess["lowercase"],
                 max_length=self.most,
-                special_tokens_in_text=described.preprocess["special_tokens_in_text"],
+                special_tokens_in_text=described.preprocess["special_tokens_in_text"]
+                or described.task == MASKED_LM,
             )
 
     def rows(self, param: str, text: str, pair: str | None = None, *, truncate: bool) -> list[Row]:
@@ -94,6 +109,11 @@ class ServedModel:
             raise too_long(param, row.length, self.most)
         return [{"input_ids": row.input_ids, "segment_ids": row.segment_ids}]
 
+    def cost(self, row: Row) -> int:
+        """Returns how many tokens a row counts as in a batch."""
+        masks = len(row.get("mlm_positions", ()))
+        return (self.described.length or len(row["input_ids"])) + _MASK * masks
+
     def compute(self, rows: Sequence[Row]) -> list[list[np.ndarray]]:
         """Returns the outputs of each row, in the order of `Description.names`."""
         longest = max(len(row["input_ids"]) for row in rows)
@@ -106,7 +126,7 @@ class ServedModel:
                 fill = self.special_ids["[PAD]"] if name == "input_ids" else 0
                 values = np.full((len(rows), length), fill, np.int32)
             else:  # Positions in the row.
-                most = max(len(row.get(name, ())) for row in rows)
+                most = max(1, *(len(row.get(name, ())) for row in rows))
                 values = np.zeros((len(rows), most), np.int32)
             for place, row in enumerate(rows):
                 if name in row:

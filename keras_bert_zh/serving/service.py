@@ -1,15 +1,27 @@
 """All that a server does, behind its HTTP: models, their tasks and their batches."""
 
 import asyncio
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from keras_bert_zh.serving.batcher import Batcher
 from keras_bert_zh.serving.errors import RefusedError, stopping
 from keras_bert_zh.serving.metrics import Metrics
 from keras_bert_zh.serving.options import Options
-from keras_bert_zh.serving.served_model import ServedModel
-from keras_bert_zh.serving.tasks import OF_TASK, Embedding, Outputs, Sent, Task
+from keras_bert_zh.serving.served_model import Row, ServedModel
+from keras_bert_zh.serving.tasks import OF_TASK, Embedding, Labels, Outputs, Sent, Task
+
+# Where each task is.
+PATHS = {
+    "embeddings": "/v1/embeddings",
+    "predict": "/predict",
+    "entities": "/entities",
+    "fill-mask": "/fill-mask",
+    "outputs": "/v1/models/NAME:predict",
+}
 
 # Texts of more characters together become tokens in a thread beside the event loop.
 _LONG = 20_000
@@ -50,7 +62,8 @@ class Service:
             name, kind = OF_TASK.get(model.described.task, ("outputs", Outputs))
             batcher = Batcher(
                 name,
-                model.compute,
+                functools.partial(_computed, model),
+                padding=model.padding,
                 batch_tokens=options.batch_tokens,
                 max_wait=options.max_wait_ms / 1000,
                 queue_tokens=options.queue_tokens,
@@ -59,7 +72,8 @@ class Service:
             )
             self._batchers.append(batcher)
             self.units.setdefault("outputs", _Unit(Outputs(model), batcher))
-            if kind is not Outputs and model.preprocess is not None:
+            takes = ("texts", "pairs") if kind is Labels else ("texts",)
+            if kind is not Outputs and model.described.takes in takes:
                 self.units[name] = _Unit(kind(model), batcher)
 
     def start(self) -> None:
@@ -104,17 +118,13 @@ class Service:
             **options: those of the task.
 
         Raises:
-            RefusedError: if anything of it is not to be had.
+            RefusedError: if one of the texts can't be answered.
         """
         if self.is_draining:
             raise stopping()
         unit = self.units.get(endpoint)
         if unit is None:
-            raise RefusedError(
-                404,
-                f"This model has no /{endpoint}: it serves {', '.join(sorted(self.units))}.",
-                code="no_such_task",
-            )
+            raise self._not_served(endpoint)
         most = self.options.max_texts
         if len(sent) > most:
             raise RefusedError(
@@ -129,11 +139,11 @@ class Service:
             named = enumerate(sent)
             return [unit.task.rows(f"{param}[{i}]", x, truncate=truncate) for i, x in named]
 
-        is_long = len(sent) > 1 and sum(map(_characters, sent)) > _LONG
+        is_long = sum(map(_characters, sent)) > _LONG
         rows = await asyncio.to_thread(encoded) if is_long else encoded()
-        flat = [row for of_text in rows for row in of_text]
-        lengths = [len(row["input_ids"]) for row in flat]
-        outputs = iter(await unit.batcher.results(flat, lengths, seconds))
+        flat = [(unit.task, row) for of_text in rows for row in of_text]
+        costs = [unit.task.model.cost(row) for _, row in flat]
+        outputs = iter(await unit.batcher.results(flat, costs, seconds))
 
         def answered():
             of_texts = [[next(outputs) for _ in of_text] for of_text in rows]
@@ -141,7 +151,20 @@ class Service:
             return [unit.task.answer(*triple, **options) for triple in triples]
 
         found = await asyncio.to_thread(answered) if len(flat) > 8 else answered()
-        return found, sum(lengths)
+        return found, sum(len(row["input_ids"]) for _, row in flat)
+
+    def _not_served(self, endpoint: str) -> RefusedError:
+        served = ", ".join(path for name, path in PATHS.items() if name in self.units)
+        text = f"This model is not for {PATHS[endpoint]}: it serves {served}."
+        if endpoint == "embeddings":
+            text += " Of any checkpoint, serve --pooling mean makes vectors."
+        return RefusedError(404, text, code="no_such_task")
+
+
+def _computed(model: ServedModel, asked: list[tuple[Task, Row]]) -> list[list[np.ndarray]]:
+    """Returns what the tasks of rows keep of their outputs."""
+    outputs = model.compute([row for _, row in asked])
+    return [task.keep(row, found) for (task, row), found in zip(asked, outputs, strict=True)]
 
 
 def _characters(sent: Sent) -> int:

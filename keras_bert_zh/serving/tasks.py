@@ -13,6 +13,12 @@ from keras_bert_zh.serving.served_model import Row, ServedModel
 from keras_bert_zh.text.plain_entities import join_entities, label_table, words_of
 from keras_bert_zh.vocabulary import later_pieces
 
+# How many tokens there may be for a `[MASK]`.
+MOST_TOKENS = 100
+
+# How many of a text's masks are computed in one row.
+_PLACES = 8
+
 # One text, a pair, or ids.
 Sent = str | tuple[str, str] | Mapping[str, Sequence[int]]
 
@@ -35,15 +41,26 @@ class Task(abc.ABC):
             sent: the text, or a pair.
             truncate: bool, whether a text that is too long is cut.
 
+        Returns:
+            The rows of ids; `rows` of other tasks have more beside them.
+
         Raises:
             RefusedError: if it can't be computed.
         """
         text, pair = (sent, None) if isinstance(sent, str) else sent
         return self.model.rows(param, text, pair, truncate=truncate)
 
+    def keep(self, row: Row, outputs: list[np.ndarray]) -> list[np.ndarray]:
+        """Returns what `answer` needs of the outputs of a row.
+
+        It is called in the computing thread. What it returns are copies: one row must not keep the
+        outputs of a whole batch.
+        """
+        return [value.copy() for value in outputs]
+
     @abc.abstractmethod
     def answer(self, sent: Sent, rows: list[Row], outputs: list[list[np.ndarray]], **options: Any):
-        """Returns the answer for a text, of the outputs of its rows."""
+        """Returns the answer for a text, of what was kept of its rows."""
 
 
 class Embedding(Task):
@@ -103,6 +120,9 @@ class Entities(Task):
             return super().rows(param, sent, truncate=truncate)  # Which says what is wrong.
         return [window._asdict() for window in self.model.preprocess.windows(sent, offsets=True)]
 
+    def keep(self, row, outputs):
+        return [outputs[0][: len(row["input_ids"])].copy()]
+
     def answer(self, sent, rows, outputs):
         kept = [np.flatnonzero(row["is_max_context"]) for row in rows]
 
@@ -143,19 +163,25 @@ class FillMask(Task):
                 "token is to be found.",
                 param=param,
             )
-        return [row | {"mlm_positions": places}]
+        # All rows of a batch have as many places as the one with most.
+        starts = range(0, len(places), _PLACES)
+        return [row | {"mlm_positions": places[i : i + _PLACES]} for i in starts]
+
+    def keep(self, row, outputs):
+        logits = outputs[0][: len(row["mlm_positions"]), : len(self.model.vocabulary)]
+        chances = _softmax(logits.astype(np.float32))
+        best = np.argsort(-chances, axis=1, kind="stable")[:, :MOST_TOKENS]
+        return [best, np.take_along_axis(chances, best, 1)]
 
     def answer(self, sent, rows, outputs, *, top_k=5):
-        (row,), ((logits,),) = rows, outputs
-        return [self._best(place, top_k) for place in logits[: len(row["mlm_positions"])]]
-
-    def _best(self, logits, top_k):
-        chances = _softmax(logits.astype(np.float32))
-        best = np.argsort(-chances, kind="stable")[:top_k]
         vocabulary = self.model.vocabulary
         return [
-            {"token": vocabulary[token], "token_id": int(token), "score": chances[token].item()}
-            for token in best
+            [
+                {"token": vocabulary[token], "token_id": token, "score": score}
+                for token, score in zip(ids[:top_k], scores[:top_k], strict=True)
+            ]
+            for best, chances in outputs
+            for ids, scores in zip(best.tolist(), chances.tolist(), strict=True)
         ]
 
 
@@ -164,7 +190,10 @@ class Outputs(Task):
 
     def rows(self, param, sent, *, truncate):
         if not isinstance(sent, Mapping):
-            return super().rows(param, sent, truncate=truncate)
+            rows = super().rows(param, sent, truncate=truncate)
+            if self.model.described.task == MASKED_LM:
+                rows = [row | {"mlm_positions": [*range(len(row["input_ids"]))]} for row in rows]
+            return rows
         described = self.model.described
         unknown = sorted(sent.keys() - described.inputs.keys())
         if unknown or "input_ids" not in sent:
@@ -173,14 +202,17 @@ class Outputs(Task):
                 422, f"{param} takes {', '.join(described.inputs)}, and {what}.", param=param
             )
         length = len(sent["input_ids"])
+        if described.task == MASKED_LM:
+            sent = {"mlm_positions": [*range(length)], **sent}
         for name, values in sent.items():
             field, most = f"{param}.{name}", described.sizes.get(name, length)
             if name in described.sizes and len(values) != length:
                 raise RefusedError(
                     422, f"{field} has {len(values)} ids, and input_ids {length}.", param=field
                 )
-            if not all(0 <= value < most for value in values):
-                raise RefusedError(422, f"{field} must be in [0, {most}).", param=field)
+            if not values or not all(0 <= value < most for value in values):
+                text = f"{field} must be one number or more, each in [0, {most})."
+                raise RefusedError(422, text, param=field)
         longest = described.length or described.positions or length
         if not 1 <= length <= longest:
             raise RefusedError(
@@ -190,20 +222,23 @@ class Outputs(Task):
             )
         return [dict(sent)]
 
+    def keep(self, row, outputs):
+        described, length = self.model.described, len(row["input_ids"])
+        cut = {"sequence_output": length, "start_logits": length, "end_logits": length}
+        if described.task == "token_classification":
+            cut["logits"] = length
+        if described.task == MASKED_LM:
+            cut["mlm_logits"] = len(row["mlm_positions"])
+        named = zip(described.names, outputs, strict=True)
+        return [
+            value[: cut.get(name)].copy() if name in cut else value.copy() for name, value in named
+        ]
+
     def answer(self, sent, rows, outputs):
         described = self.model.described
-        named = self.model.by_name(_mean(outputs) if len(outputs) > 1 else outputs[0])
-        length = len(rows[0]["input_ids"])
-        per_token = {"sequence_output", "start_logits", "end_logits"}
-        if described.task == "token_classification":
-            per_token.add("logits")
-        found = {
-            name: value[:length] if name in per_token else value for name, value in named.items()
-        }
+        found = dict(zip(described.names, _mean(outputs), strict=True))
         if described.scaled_after:
             found = {name: _scaled(value) for name, value in found.items()}
-        if described.task == MASKED_LM:
-            found = {name: v[: len(rows[0].get("mlm_positions", ()))] for name, v in found.items()}
         return found if len(found) > 1 else next(iter(found.values()))
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 
 from keras_bert_zh.serving.options import Options
-from keras_bert_zh.serving.run import run
+from keras_bert_zh.serving.run import bound, run
 from keras_bert_zh.serving.served_model import ServedModel
 
 folder, seconds, port = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
@@ -24,5 +24,6 @@ class Slow(ServedModel):
 
 
 assert "tensorflow" not in sys.modules
-run([Slow(folder)], Options(name="slow", timeout=20.0, queue_tokens=64), "127.0.0.1", port)
+options = Options(name="slow", timeout=20.0, queue_tokens=64)
+run([Slow(folder)], options, bound("127.0.0.1", port))
 assert "tensorflow" not in sys.modules

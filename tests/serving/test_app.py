@@ -2,12 +2,15 @@
 
 import base64
 import json
-import logging
 
 import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.testclient import TestClient
 
+from keras_bert_zh.serving.app import create_app
+from keras_bert_zh.serving.options import Options, read_keys
+from keras_bert_zh.serving.service import Service
 from tests.serving.test_tasks import TEXTS
 
 
@@ -105,6 +108,9 @@ BAD = {
     "an empty list": (b'{"inputs": []}', 422, "inputs"),
     "half a character": (b'{"inputs": ["a", "\\ud800"]}', 422, "inputs[1]"),
     "half a pair": (b'{"inputs": [{"text_a": "x"}]}', 422, "inputs[0].text_b"),
+    "ids": (b'{"inputs": [[101, 102]]}', 422, "inputs[0]"),
+    "an unknown field": (b'{"inputs": "a", "truncated": true}', 422, "truncated"),
+    "half a million numbers": (b'{"inputs": [' + b"1," * 40_000 + b"1]}", 422, "inputs[0]"),
     "a threshold": (b'{"inputs": "a", "threshold": 2}', 422, "threshold"),
     "another model": (b'{"inputs": "a", "model": "gpt"}', 404, "model"),
     "a pair": (b'{"inputs": [{"text_a": "x", "text_b": "y"}]}', 422, "inputs[0]"),
@@ -112,6 +118,48 @@ BAD = {
     "many texts": (json.dumps({"inputs": ["a"] * 50}).encode(), 422, "inputs"),
     "ten megabytes": (b'{"inputs": "' + b"a" * 10_000_000 + b'"}', 413, "body"),
 }
+
+
+SENTENCES = {
+    b'{"input": []}': "input must not be empty.",
+    b'{"input": [[1, 2]]}': "input[0] must be a text; ids of tokens are taken by "
+    "/v1/models/NAME:predict.",
+    b'{"input": ["a", null]}': "input[1] must be a text.",
+    b'{"input": "a", "dimensions": 0}': (
+        "dimensions is wrong: input should be greater than or equal to 1."
+    ),
+    b'{"input": "\\udc00"}': (
+        "input is wrong: it holds half of a surrogate pair, which is no character."
+    ),
+    b"{}": "input is missing.",
+    b"[]": "The body must be a JSON object.",
+}
+
+
+@pytest.mark.parametrize("content", SENTENCES)
+def test_sentences(content, client):
+    found = client("embeddings").post("/v1/embeddings", content=content)
+    assert found.json()["error"]["message"] == SENTENCES[content]
+
+
+ROWS = {
+    b'{"instances": [{"input_id": [9]}]}': "instances[0].input_id is no field of this request.",
+    b'{"instances": [{"text": "a", "text_b": "b"}]}': (
+        "instances[0] is wrong: an instance has text, or text_a and text_b, or input_ids."
+    ),
+    b'{"instances": [{}]}': (
+        "instances[0] is wrong: an instance has text, or text_a and text_b, or input_ids."
+    ),
+    b'{"instances": [{"input_ids": [1, "a"]}]}': (
+        "instances[0].input_ids[1] must be a whole number."
+    ),
+}
+
+
+@pytest.mark.parametrize("content", ROWS)
+def test_sentences_of_rows(content, client):
+    found = client("encoder").post("/v1/models/bert:predict", content=content)
+    assert found.json()["error"]["message"] == ROWS[content]
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -145,14 +193,73 @@ def test_other_errors(client):
     assert error_of(too_many)[:2] == (422, "dimensions")
 
 
+def test_the_model_is_told_as_openai_and_as_tensorflow_serving_do(client):
+    found = client("predict").get("/v1/models/bert").json()
+    assert (found["id"], found["object"]) == ("bert", "model")
+    assert found["model_version_status"][0]["state"] == "AVAILABLE"
+    assert error_of(client("predict").get("/v1/models/gpt"))[:2] == (404, "model")
+
+
+def test_what_nobody_expected_is_an_answer_too(served, caplog):
+    service = Service([served("predict")], Options(name="bert"))
+    service.units["predict"].task.answer = None
+    with TestClient(create_app(service)) as server:
+        found = server.post("/predict", json={"inputs": "今天"})
+        assert error_of(found) == (500, None, "failed")
+        assert 'path="/predict",status="500"} 1.0' in server.get("/metrics").text
+    assert "Traceback" in caplog.text
+
+
+def test_health_is_red_when_a_thread_has_died(served):
+    service = Service([served("predict")], Options(name="bert"))
+    with TestClient(create_app(service)) as server:
+        assert [server.head(x).status_code for x in ("/health", "/ready")] == [200, 200]
+        service.units["predict"].batcher.error = MemoryError("no memory")
+        assert [server.get(x).status_code for x in ("/health", "/ready")] == [503, 503]
+        assert server.get("/health").json()["error"] == "no memory"
+        service.units["predict"].batcher.error = None
+        service.is_draining = True
+        assert [server.get(x).status_code for x in ("/health", "/ready")] == [200, 503]
+        assert error_of(server.post("/predict", json={"inputs": "a"}))[0] == 503
+
+
+def test_long_texts_of_rows_are_cut_if_that_is_asked(client):
+    ask = {"instances": ["好" * 30]}
+    server = client("predict")
+    assert error_of(server.post("/v1/models/bert:predict", json=ask))[0] == 413
+    cut = server.post("/v1/models/bert:predict", json=ask | {"truncate": True})
+    assert cut.status_code == 200
+
+
+def test_outputs_of_a_masked_lm(client):
+    server = client("fill_mask")
+    for instance, count in (
+        ("今天", 4),
+        ({"input_ids": [1, 2, 3]}, 3),
+        ({"input_ids": [1, 2, 3], "mlm_positions": [1]}, 1),
+    ):
+        found = server.post("/v1/models/bert:predict", json={"instances": [instance]})
+        assert len(found.json()["predictions"][0]) == count
+    none = {"input_ids": [1, 2], "mlm_positions": []}
+    found = server.post("/v1/models/bert:predict", json={"instances": [none]})
+    assert error_of(found)[:2] == (422, "instances[0].mlm_positions")
+
+
+def test_many_masks(client):
+    ask = {"inputs": ["[MASK]" * 10, "今天"[:1] + "[MASK]"], "top_k": 1}
+    found = client("fill_mask").post("/fill-mask", json=ask).json()["tokens"]
+    assert [len(x) for x in found] == [10, 1]
+
+
 def test_deadlines(client):
     server = client("predict")
     found = server.post("/predict", json={"inputs": "a"}, headers={"X-Request-Timeout": "1e-9"})
     assert error_of(found) == (504, None, "deadline_exceeded")
 
 
-def test_keys(client):
-    server = client("predict", keys=("one", "two"))
+def test_keys(client, tmp_path):
+    (tmp_path / "keys").write_text("one\n# and another one\n\ntwo\n")
+    server = client("predict", keys=read_keys(tmp_path / "keys"))
     ask = {"json": {"inputs": "今天"}}
     for headers in ({}, {"Authorization": "Bearer three"}, {"Authorization": "Basic one"}):
         assert error_of(server.post("/predict", headers=headers, **ask))[0] == 401
@@ -217,9 +324,3 @@ def test_examples_of_the_page_work(client):
         assert found.json().keys() == set(
             schema["components"]["schemas"][answer["$ref"].rpartition("/")[2]]["properties"]
         )
-
-
-def test_nothing_is_logged(client, caplog):
-    with caplog.at_level(logging.INFO, "keras_bert_zh"):
-        client("predict").post("/predict", json={"inputs": "今天"})
-    assert not [x for x in caplog.records if "今天" in x.getMessage()]

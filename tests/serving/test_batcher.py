@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 
@@ -18,11 +19,13 @@ class Engine:
         self.entered = threading.Semaphore(0)
         self.batches = []
         self.error = None
+        self.seconds = 0.0
 
     def __call__(self, rows):
         self.batches.append(list(rows))
         self.entered.release()
         assert self.go.acquire(timeout=10)
+        time.sleep(self.seconds)
         if self.error is not None:
             raise self.error
         return [2 * row for row in rows]
@@ -106,23 +109,49 @@ def test_an_idle_engine_waits_for_more():
 def test_a_full_queue_refuses():
     async def test(engine, batcher):
         first = await holding(engine, batcher)
-        waiting = ask(batcher, 1, 2, length=15)
+        waiting = [ask(batcher, n, length=7) for n in range(1, 5)]
         await asyncio.sleep(0.01)
-        with pytest.raises(RefusedError, match="30 tokens are waiting, of at most 30") as caught:
-            await ask(batcher, 3)
+        said = "28 tokens are waiting, this request has 3, and at most 30 may wait"
+        with pytest.raises(RefusedError, match=said) as caught:
+            await ask(batcher, 5, length=3)
         assert caught.value.status == 429
         assert int(caught.value.headers["Retry-After"]) >= 1
         engine.go.release(9)
-        assert (await first, await waiting) == ([0], [2, 4])
-        assert await ask(batcher, 3) == [6]
+        assert await asyncio.gather(first, *waiting) == [[0], [2], [4], [6], [8]]
+        assert await ask(batcher, 5) == [10]
 
     run(test)
 
 
-def test_a_request_alone_may_be_larger_than_the_queue():
+def test_a_large_request_leaves_room_for_others():
     async def test(engine, batcher):
-        engine.go.release(9)
-        assert await ask(batcher, 1, 2, length=40) == [2, 4]
+        large = ask(
+            batcher, *range(1, 11), length=10
+        )  # More than the queue, of which it fills 1/4.
+        await until(engine.entered)
+        small = ask(batcher, 77)
+        await asyncio.sleep(0.01)
+        engine.go.release(2)
+        assert await small == [154]
+        assert len(engine.batches) <= 3
+        assert not large.done()
+        engine.go.release(20)
+        assert await large == [*range(2, 22, 2)]
+
+    run(test)
+
+
+def test_when_to_come_again_is_learned_from_full_batches():
+    async def test(engine, batcher):
+        engine.go.release(20)
+        engine.seconds = 0.02  # Of every batch.
+        for _ in range(3):
+            await ask(batcher, 1)
+        await ask(batcher, 1, 2, 3, 4, 5, length=2)
+        full = batcher._rate
+        for _ in range(3):
+            await ask(batcher, 1)
+        assert batcher._rate == full
 
     run(test)
 
@@ -154,6 +183,22 @@ def test_who_goes_away_is_not_computed():
         assert engine.batches == [[0], [4]]
 
     run(test)
+
+
+def test_a_request_that_fails_harms_no_other():
+    async def test(engine, batcher):
+        first = await holding(engine, batcher)
+        bad, good = ask(batcher, "x", None, "y", length=3), [ask(batcher, n) for n in (1, 2)]
+        await asyncio.sleep(0.01)
+        engine.go.release(20)
+        with pytest.raises(RefusedError, match="TypeError") as caught:
+            await bad
+        assert caught.value.status == 500
+        assert await asyncio.gather(first, *good) == [[0], [2], [4]]
+        assert batcher.error is None
+        assert await ask(batcher, 3) == [6]
+
+    assert run(test) == 0
 
 
 def test_an_engine_may_fail_once():

@@ -91,6 +91,15 @@ def test_what_is_made(data, tmp_path):
     assert ServedModel(tmp_path / "b" / making.MODEL).described.task == "sentence_embedding"
 
 
+def test_vectors_are_of_single_texts(data, tmp_path):
+    order = Order(os.fspath(data / "tiny_huggingface"), "onnxruntime", pooling="mean", pairs=True)
+    with pytest.raises(ValueError, match="leave out --pairs"):
+        make(order, tmp_path / "made")
+    order = Order(os.fspath(data / "tiny_huggingface"), "onnxruntime", fill_mask=False)
+    make(order, tmp_path / "made")
+    assert [x.name for x in (tmp_path / "made").iterdir()] == [making.MODEL]
+
+
 def test_a_keras_file(keras_models, tmp_path):
     model, _ = keras_models["predict"]
     path = tmp_path / "reviews.keras"

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_bert_zh import SentenceEncoder, export_model
+from keras_bert_zh.checkpoints.pooling import Pooling
 from keras_bert_zh.serving.errors import RefusedError
+from keras_bert_zh.serving.served_model import ServedModel
 from keras_bert_zh.serving.tasks import Embedding, Entities, FillMask, Labels, Outputs
 
 # In the vocabulary of the fixtures are all of these; the last ones are longer than the models.
@@ -14,7 +17,9 @@ TEXTS = ["今天天气很好", "", "房间 干净", "很好 不好 今天是晴�
 def answers(task, sent, *, truncate=True, **options):
     """The answers for texts that are computed in one batch."""
     rows = [task.rows(f"inputs[{i}]", x, truncate=truncate) for i, x in enumerate(sent)]
-    flat = iter(task.model.compute([row for of_text in rows for row in of_text]))
+    asked = [row for of_text in rows for row in of_text]
+    computed = zip(asked, task.model.compute(asked), strict=True)
+    flat = iter([task.keep(row, outputs) for row, outputs in computed])
     outputs = [[next(flat) for _ in of_text] for of_text in rows]
     return [task.answer(*x, **options) for x in zip(sent, rows, outputs, strict=True)]
 
@@ -149,15 +154,40 @@ def test_outputs_of_ids(keras_models, served):
     assert found[3]["sequence_output"].shape[0] == 3
 
 
+@pytest.mark.filterwarnings("ignore::keras_bert_zh.TruncationWarning")
+@pytest.mark.parametrize(
+    ("format", "engine"), [("onnx", "openvino"), ("savedmodel", "tensorflow"), ("litert", "litert")]
+)
+def test_engines(format, engine, keras_models, exported, tmp_path):
+    model, _ = keras_models["predict"]
+    if format == "onnx":
+        folder = exported("predict")
+    else:
+        folder = export_model(model, tmp_path / "model", format)
+    served = ServedModel(folder, engine)
+    assert served.padding == (1 if format == "litert" else 8)
+    expected = model.classify(TEXTS)["score"]
+    scores = [x["score"] for x in answers(Labels(served), TEXTS)]
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+
+
+def test_a_prompt_that_is_left_out_is_refused(tiny_block, tmp_path):
+    pooling = Pooling("mean", 8, prompts={"q": "今天"}, default_prompt="q", include_prompt=False)
+    model = SentenceEncoder(tiny_block, pooling)
+    folder = export_model(model, tmp_path / "model", "savedmodel")
+    with pytest.raises(ValueError, match="leaves the tokens of its prompt out"):
+        ServedModel(folder)
+
+
 @pytest.mark.parametrize(
     ("sent", "message", "param"),
     [
-        ({"input_ids": [5, 9999]}, r"must be in \[0, ", "instances[0].input_ids"),
-        ({"input_ids": [5, -1]}, r"must be in \[0, ", "instances[0].input_ids"),
+        ({"input_ids": [5, 9999]}, r"each in \[0, 718", "instances[0].input_ids"),
+        ({"input_ids": [5, -1]}, r"each in \[0, 718", "instances[0].input_ids"),
         ({"input_ids": [5, 6], "input_mask": [1]}, "has 1 ids", "instances[0].input_mask"),
         ({"input_ids": [5], "mlm_positions": [0]}, "'mlm_positions' is none", "instances[0]"),
         ({"input_mask": [1]}, "input_ids are missing", "instances[0]"),
-        ({"input_ids": []}, "has 0 ids", "instances[0]"),
+        ({"input_ids": []}, "one number or more", "instances[0].input_ids"),
         ({"input_ids": [5] * 9999}, "has 9999 ids", "instances[0]"),
     ],
 )
