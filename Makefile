@@ -2,9 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PEERS := .venv-peers/bin
+INFINITY := .venv-infinity/bin
 LOWEST := .venv-lowest/bin
 
-.PHONY: demo test test-all coverage test-lowest lint dist bench bench-peers peers clean
+.PHONY: demo test test-all coverage test-lowest lint dist bench bench-peers bench-infinity peers clean
 
 demo: .venv/examples
 	$(BIN)/python examples/classify_reviews.py
@@ -43,7 +44,7 @@ dist: .venv/dev
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
 
-bench: .venv/dev bench-peers
+bench: .venv/dev bench-peers bench-infinity
 	$(BIN)/python -m benchmarks.preprocess
 	$(BIN)/python -m benchmarks.loading
 	$(BIN)/python -m benchmarks.profile
@@ -53,6 +54,7 @@ bench: .venv/dev bench-peers
 	$(PEERS)/python -m benchmarks.finetune
 	$(PEERS)/python -m benchmarks.growth
 	$(PEERS)/python -m benchmarks.corpus
+	$(PEERS)/python -m benchmarks.serving
 
 # Several gigabytes, in an environment of their own: they must not move what the tests run with.
 bench-peers: .venv-peers/installed
@@ -61,6 +63,15 @@ bench-peers: .venv-peers/installed
 	$(PYTHON) -m venv .venv-peers
 	$(PEERS)/python -m pip install --quiet --upgrade pip
 	$(PEERS)/python -m pip install --quiet --editable . --requirement benchmarks/peers.txt
+	touch $@
+
+# A server whose packages would replace those of the other peers: it needs Transformers 4 and NumPy 1.
+bench-infinity: .venv-infinity/installed
+
+.venv-infinity/installed:
+	$(PYTHON) -m venv .venv-infinity
+	$(INFINITY)/python -m pip install --quiet --upgrade pip
+	$(INFINITY)/python -m pip install --quiet 'infinity-emb[torch,server,optimum]==0.0.78' 'setuptools<80'
 	touch $@
 
 # Beside the tests' own packages: PyTorch, Transformers, sentence-transformers and Keras Hub read what
@@ -75,7 +86,7 @@ peers: .venv/peers-installed
 	touch $@
 
 clean:
-	rm -rf .venv .venv-lowest .venv-peers build dist out *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage*
+	rm -rf .venv .venv-lowest .venv-peers .venv-infinity build dist out *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage*
 
 $(BIN)/python:
 	$(PYTHON) -m venv .venv

@@ -19,7 +19,7 @@ _LINES = {
     "openvino-bfloat16": {"color": "#b5483a", "lw": 1.2, "ls": "--"},
     "pytorch-bfloat16": {"color": "#b5483a", "lw": 1.2, "ls": ":"},
 }
-_STYLE = {
+STYLE = {
     "font.size": 10.5,
     "text.color": INK,
     "axes.edgecolor": FAINT,
@@ -48,7 +48,7 @@ def draw(
         names: of the contestants, as the legend has them, by key.
         medians: seconds by name of the case and key of the contestant.
     """
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(12, 4.5), dpi=120)
         plots = figure.subplots(1, len(chosen))
         for axes, series in zip(plots, chosen, strict=True):
