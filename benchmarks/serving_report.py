@@ -90,9 +90,9 @@ the client, which took at most {client:.0%} of one. Median (range) of the rounds
         f"""\
 **The peak** is the highest rate of random (Poisson) arrivals at which no request fails and 99 of
 100 take less than {LIMIT:g} s, found to a factor of {CLOSE}. Time counts from when a request was
-to be sent; after {PATIENCE:g} s it has failed. `alone` is the p50 of one request at a time, and the
-next column that over the engine's own call in process. The last one is the least cosine
-of {COMPARED} vectors to those of ours in float32.""",
+to be sent; after {PATIENCE:g} s it has failed. `alone` is the p50 of one request at a time,
+`over` that over the p50 of the same texts in the engine's own call in process, and `cosine`
+the least of {COMPARED} vectors to ours in float32.""",
         _peaks(found),
         *_peak_ratios(found),
         "**Clients that each wait for an answer before they send again:**",
@@ -126,37 +126,27 @@ def show_endurance(
     )
 
 
+_PEAK = ("peak, requests/s", "answers/s", "p50, ms", "p99, ms", "alone, ms", "over", "cosine")
+
+
 def _peaks(found: Rounds) -> str:
-    rows = []
-    for name, of in found.items():
-        peaks = [one.peak for one in of if one.peak]
-        over = [
-            percentile(one.lone, 0.5) / percentile(one.in_process, 0.5)
-            for one in of
-            if one.in_process
-        ]
-        rows.append(
-            [
-                name,
-                spread([_rate(one) for one in of]).show(".1f"),
-                spread([run.throughput for run in peaks]).show(".1f") if peaks else "",
-                _latencies(peaks, 0.5),
-                _latencies(peaks, 0.99),
-                spread([1000 * percentile(one.lone, 0.5) for one in of]).show(".1f"),
-                spread(over).show(".2f") if over else "",
-                f"{min(one.cosine for one in of):.4f}",
-            ]
-        )
-    header = [
-        "",
-        "requests/s",
-        "p50, ms",
-        "p99, ms",
-        "alone, ms",
-        "over in process",
-        "least cosine",
+    return table(["", *_PEAK], [[name, *_peak(of)] for name, of in found.items()])
+
+
+def _peak(of: Sequence[Found]) -> list[str]:
+    peaks = [one.peak for one in of if one.peak]
+    over = [
+        percentile(one.lone, 0.5) / percentile(one.in_process, 0.5) for one in of if one.in_process
     ]
-    return table([*header, "over in process", "cosine"], rows)
+    return [
+        spread([_rate(one) for one in of]).show(".1f"),
+        spread([run.throughput for run in peaks]).show(".1f") if peaks else "",
+        _latencies(peaks, 0.5),
+        _latencies(peaks, 0.99),
+        spread([1000 * percentile(one.lone, 0.5) for one in of]).show(".1f"),
+        spread(over).show(".2f") if over else "",
+        f"{min(one.cosine for one in of):.4f}",
+    ]
 
 
 def _peak_ratios(found: Rounds) -> list[str]:

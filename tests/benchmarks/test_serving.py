@@ -209,6 +209,10 @@ def test_the_report_has_peaks_ratios_and_all_runs():
     report = show(FOUND, options, ["很好"] * 10)
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in report.splitlines()]
     rows = [cells for cells in lines if cells]
+    widths = [len(cells) for cells in rows]
+    for line, cells in enumerate(rows):
+        if cells[0] == "---":  # Beside its header and its first row.
+            assert widths[line - 1] == widths[line] == widths[line + 1]
     peaks = next(cells for cells in rows if cells[0] == "ours, ONNX Runtime")
     assert peaks[1:3] == ["42.0 (40.0-44.0)", "50.0 (50.0-50.0)"]
     assert peaks[3:] == [
