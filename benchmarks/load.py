@@ -14,8 +14,10 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-# Seconds after which a request counts as failed.
+# Seconds after which a request that was sent at a rate counts as failed.
 PATIENCE = 5.0
+# And one of a client that waits, beside as many others as there are clients.
+_CLIENTS_PATIENCE = 60.0
 # Servers close connections after some seconds without a request.
 _KEPT = 2.0
 # How long what is left of a run may take, and what a lone short text takes at most.
@@ -141,7 +143,7 @@ class Client:
             for due in times:
                 await asyncio.sleep(start + due - asyncio.get_running_loop().time())
                 request = order.choice(self._requests)
-                group.create_task(self._send(connections, request, start + due))
+                group.create_task(self._send(connections, request, start + due, PATIENCE))
 
     async def _closed_loop(self, clients: int, seconds: float, seed: int) -> None:
         order, now = random.Random(seed), asyncio.get_running_loop().time
@@ -149,16 +151,20 @@ class Client:
 
         async def client():
             while now() < end:
-                await self._send(connections, order.choice(self._requests), now())
+                due = now()
+                request = order.choice(self._requests)
+                await self._send(connections, request, due, _CLIENTS_PATIENCE)
 
         async with _Connections(self._port) as connections, asyncio.TaskGroup() as group:
             for _ in range(clients):
                 group.create_task(client())
 
-    async def _send(self, connections: "_Connections", request: bytes, due: float) -> None:
+    async def _send(
+        self, connections: "_Connections", request: bytes, due: float, patience: float
+    ) -> None:
         """Counts the time of one request from when it was due, or its failure."""
         try:
-            async with asyncio.timeout_at(due + PATIENCE):
+            async with asyncio.timeout_at(due + patience):
                 await connections.post(request)
         except (OSError, EOFError, ValueError) as error:
             name = f"{error}" if isinstance(error, ValueError) else type(error).__name__

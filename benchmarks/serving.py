@@ -29,7 +29,7 @@ from benchmarks.contest import PAUSE, Contestant
 from benchmarks.contestants.servers import MODEL, MODEL_WITH_ONNX, MODELS, PATH, SERVERS
 from benchmarks.contestants.start import check_installed, environment, start
 from benchmarks.load import Run
-from benchmarks.peak import find_peak
+from benchmarks.peak import FEWEST, find_peak
 from benchmarks.report import write_section
 from benchmarks.server_process import Server, serving
 from benchmarks.serving_report import COMPARED, Found, show, show_endurance
@@ -215,7 +215,8 @@ def _one_at_a_time(bench: Bench, engine: tuple[str, str] | None) -> tuple[list[f
 
 def _at_rate(bench: Bench, name: str, number: int, runs: list[Run], rate: float) -> Run:
     bench.client.call("settle")
-    run = bench.client.take_turn("at_rate", rate, bench.options.seconds, number)
+    seconds = max(bench.options.seconds, FEWEST / rate)
+    run = bench.client.take_turn("at_rate", rate, seconds, number)
     runs.append(run)
     _tell(name, f"{rate:.1f}/s", run)
     return run
@@ -230,7 +231,7 @@ def _tell(name: str, what: str, run: Run) -> None:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=12, help="of each run")
+    parser.add_argument("--seconds", type=float, default=12, help="of a run; more at low rates")
     parser.add_argument(
         "--servers",
         nargs="+",

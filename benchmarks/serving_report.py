@@ -11,7 +11,7 @@ from typing import NamedTuple
 from benchmarks.contest import cores, ratios, spread
 from benchmarks.contestants.servers import MAX_LENGTH
 from benchmarks.load import PATIENCE, Run, percentile
-from benchmarks.peak import CLOSE, LIMIT
+from benchmarks.peak import CLOSE, FEWEST, LIMIT
 from benchmarks.report import circumstances, installed, table
 
 _PACKAGES = (
@@ -89,10 +89,10 @@ the client, which took at most {client:.0%} of one. Median (range) of the rounds
         versions,
         f"""\
 **The peak** is the highest rate of random (Poisson) arrivals at which no request fails and 99 of
-100 take less than {LIMIT:g} s, found to a factor of {CLOSE}. Time counts from when a request was
-to be sent; after {PATIENCE:g} s it has failed. `alone` is the p50 of one request at a time,
-`over` that over the p50 of the same texts in the engine's own call in process, and `cosine`
-the least of {COMPARED} vectors to ours in float32.""",
+100 take less than {LIMIT:g} s, found to a factor of {CLOSE} in runs of at least {FEWEST} requests.
+Time counts from when one was to be sent; after {PATIENCE:g} s it has failed. `alone` is the p50 of
+one request at a time, `over` that over the p50 of the same texts in the engine's own call in
+process, and `cosine` the least of {COMPARED} vectors to ours in float32.""",
         _peaks(found),
         *_peak_ratios(found),
         "**Clients that each wait for an answer before they send again:**",
