@@ -21,7 +21,7 @@ _CLIENTS_PATIENCE = 60.0
 # Servers close connections after some seconds without a request.
 _KEPT = 2.0
 # How long what is left of a run may take, and what a lone short text takes at most.
-_DRAINED, _AT_ONCE = 120, 0.5
+_DRAINED, _AT_ONCE = 300, 0.5
 _HOST = "127.0.0.1"
 
 
@@ -113,9 +113,17 @@ class Client:
             time.sleep(_AT_ONCE)
         raise TimeoutError(f"The server is busy {_DRAINED} s after the last request.")
 
-    def at_rate(self, rate: float, seconds: float, seed: int) -> Run:
-        """Sends requests at random times, whether the ones before are answered or not."""
-        return self._timed(rate, self._open_loop(arrivals(rate, seconds, seed), seed))
+    def at_rate(self, rate: float, seconds: float, seed: int, to_the_end: bool = True) -> Run:
+        """Sends requests at random times, whether the ones before are answered or not.
+
+        Args:
+            rate: requests a second.
+            seconds: for how long.
+            seed: of the times and the order of the texts.
+            to_the_end: whether it goes on when one has failed.
+        """
+        times = arrivals(rate, seconds, seed)
+        return self._timed(rate, self._open_loop(times, seed, to_the_end))
 
     def from_clients(self, clients: int, seconds: float, seed: int) -> Run:
         """Lets clients each send a request when the one before is answered."""
@@ -136,12 +144,14 @@ class Client:
             body = await connections.post(self._requests[number])
             return time.perf_counter() - start, body
 
-    async def _open_loop(self, times: Sequence[float], seed: int) -> None:
+    async def _open_loop(self, times: Sequence[float], seed: int, to_the_end: bool) -> None:
         order = random.Random(seed)
         start = asyncio.get_running_loop().time()
         async with _Connections(self._port) as connections, asyncio.TaskGroup() as group:
             for due in times:
                 await asyncio.sleep(start + due - asyncio.get_running_loop().time())
+                if self._failures and not to_the_end:
+                    return
                 request = order.choice(self._requests)
                 group.create_task(self._send(connections, request, start + due, PATIENCE))
 

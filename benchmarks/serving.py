@@ -14,6 +14,7 @@ import argparse
 import functools
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,7 @@ PICTURE = pathlib.Path(__file__).parents[1] / "docs" / "images" / "serving.png"
 INFINITY = pathlib.Path(__file__).parents[1] / ".venv-infinity"
 TEXTS = 2000
 CLIENTS = (1, 4, 16, 64)
+_WARM_UP = 16
 _WRITER = "benchmarks.contestants.servers:Writer"
 _IN_PROCESS = "benchmarks.contestants.servers:InProcess"
 _REFERENCE = ("onnxruntime", "float32")
@@ -78,6 +80,8 @@ class Bench(NamedTuple):
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
     check_installed(_NEEDS | _PEERS)
+    # Servers are not to outlive this: what ends it must leave their contexts.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with _prepared(options) as bench:
         if options.endurance:
             print(endure(bench))
@@ -143,7 +147,8 @@ def measure(bench: Bench, name: str, number: int) -> Found:
     client, seconds = bench.client, bench.options.seconds
     with serving(SERVERS[name], bench.place, bench.options.infinity) as server:
         cosine = _aim(bench, name, server)
-        client.call("from_clients", CLIENTS[1], seconds, number)  # Warms up; does not count.
+        # Does not count: libraries compile for shapes of batches that they have not seen.
+        client.call("from_clients", _WARM_UP, seconds, number)
         lone, in_process = _one_at_a_time(bench, SERVERS[name].engine)
         closed = {}
         for clients in CLIENTS:
@@ -160,7 +165,7 @@ def endure(bench: Bench) -> str:
     options, (name, *_) = bench.options, bench.options.servers
     with serving(SERVERS[name], bench.place, options.infinity) as server:
         _aim(bench, name, server)
-        bench.client.call("from_clients", CLIENTS[1], options.seconds, 0)
+        bench.client.call("from_clients", _WARM_UP, options.seconds, 0)
         peak = find_peak(functools.partial(_at_rate, bench, name, 0, []), _FIRST_RATE)
         if peak is None:
             raise SystemExit(f"{name} answers at no rate in time.")
@@ -216,7 +221,8 @@ def _one_at_a_time(bench: Bench, engine: tuple[str, str] | None) -> tuple[list[f
 def _at_rate(bench: Bench, name: str, number: int, runs: list[Run], rate: float) -> Run:
     bench.client.call("settle")
     seconds = max(bench.options.seconds, FEWEST / rate)
-    run = bench.client.take_turn("at_rate", rate, seconds, number)
+    # More requests would only leave the server more to do before the next run.
+    run = bench.client.take_turn("at_rate", rate, seconds, number, False)
     runs.append(run)
     _tell(name, f"{rate:.1f}/s", run)
     return run
