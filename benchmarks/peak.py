@@ -21,7 +21,7 @@ def holds(run: Run) -> bool:
 
 
 def find_peak(measure: Callable[[float], Run], rate: float) -> Run | None:
-    """Doubles a rate until it fails, then bisects between the last two.
+    """Doubles a rate until it fails twice, then bisects between the last two.
 
     Args:
         measure: returns the run at a rate.
@@ -33,6 +33,8 @@ def find_peak(measure: Callable[[float], Run], rate: float) -> Run | None:
     best, failed = None, math.inf
     while best is None or failed > CLOSE * best.rate:
         run = measure(rate)
+        if not holds(run):  # It may have been bad luck: nothing lower is searched then.
+            run = measure(rate)
         if holds(run):
             best = run
         else:

@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 _START, _END = 300, 10
 # What says nothing of what it does to its makers, and keeps its files in the given place.
 _PRIVATE = {"DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-_PLACES = ("INFINITY_HOME", "HF_HUB_CACHE")
+_PLACES = ("INFINITY_HOME", "HF_HUB_CACHE", "KERAS_BERT_ZH_CACHE")
 
 
 class Server:
