@@ -90,9 +90,10 @@ the client, which took at most {client:.0%} of one. Median (range) of the rounds
         f"""\
 **The peak** is the highest rate of random (Poisson) arrivals at which no request fails and 99 of
 100 take less than {LIMIT:g} s, found to a factor of {CLOSE} in runs of at least {FEWEST} requests;
-a rate that fails is tried once more. Time counts from when one was to be sent; after {PATIENCE:g} s it has failed. `alone` is the p50 of
-one request at a time, `over` that over the p50 of the same texts in the engine's own call in
-process, and `cosine` the least of {COMPARED} vectors to ours in float32.""",
+a rate that fails is tried once more. Time counts from when a request was to be sent, and after
+{PATIENCE:g} s it has failed. `alone` is the p50 of one request at a time, `over` that over the p50
+of the same texts in the engine's own call in process, and `cosine` the least of {COMPARED}
+vectors to ours in float32.""",
         _peaks(found),
         *_peak_ratios(found),
         "**Clients that each wait for an answer before they send again:**",
