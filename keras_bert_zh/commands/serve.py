@@ -43,9 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--pairs", action="store_true", help="texts are pairs")
     parser.add_argument(
-        "--no-fill-mask",
+        "--fill-mask",
         action="store_true",
-        help="do not serve tokens for [MASK] beside vectors, which takes the weights once more",
+        help="serve tokens for [MASK] too; it takes the memory of the weights once more",
     )
     parser.add_argument("--name", help="what clients call the model (default: from MODEL)")
     parser.add_argument(
@@ -124,7 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
         pooling=POOLINGS.get(arguments.pooling),
         max_length=arguments.max_length,
         pairs=arguments.pairs,
-        fill_mask=not arguments.no_fill_mask,
+        fill_mask=arguments.fill_mask,
     )
     if options.engine is None and not is_exported(arguments.model):
         options = dataclasses.replace(options, engine=order.engine)
@@ -136,13 +136,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _here(arguments: argparse.Namespace, order: Any, options: Options) -> None:
+    from keras_bert_zh.serving.address import bound
     from keras_bert_zh.serving.prepare import prepared
-    from keras_bert_zh.serving.run import bound
-    from keras_bert_zh.serving.run import run as serve
-    from keras_bert_zh.serving.served_model import ServedModel
 
     with bound(arguments.host, arguments.port) as place:
         folders = prepared(order)
+        from keras_bert_zh.serving.run import run as serve
+        from keras_bert_zh.serving.served_model import ServedModel
+
         serve([ServedModel(x, options.engine, options.threads) for x in folders], options, place)
 
 

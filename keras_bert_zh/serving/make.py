@@ -31,7 +31,7 @@ class Order:
         pooling: str, as for SentenceEncoder.
         max_length: int, the most tokens of a text.
         pairs: bool, whether texts are pairs.
-        fill_mask: bool, whether a checkpoint without a head finds tokens for `[MASK]` too.
+        fill_mask: bool, whether a checkpoint finds tokens for `[MASK]` too.
     """
 
     source: str
@@ -40,7 +40,7 @@ class Order:
     pooling: str | None = None
     max_length: int | None = None
     pairs: bool = False
-    fill_mask: bool = True
+    fill_mask: bool = False
 
 
 def make(order: Order, folder: pathlib.Path) -> None:
@@ -56,7 +56,8 @@ def make(order: Order, folder: pathlib.Path) -> None:
     format = FORMATS[order.engine]
     if is_saved_model(order.source):
         decided = {"--pooling": order.pooling, "--max-length": order.max_length}
-        for name, value in (decided | {"--pairs": order.pairs or None}).items():
+        decided |= {"--pairs": order.pairs or None, "--fill-mask": order.fill_mask or None}
+        for name, value in decided.items():
             if value is not None:
                 raise ValueError(
                     f"{name} is for checkpoints: a .keras file has a model that knows it."
@@ -73,13 +74,17 @@ def make(order: Order, folder: pathlib.Path) -> None:
         checkpoint, max_length=order.max_length, pairs=order.pairs, pooling=pooling
     )
     export_model(model, folder / MODEL, format, order.dtype, preprocess=preprocess)
-    if order.fill_mask and checkpoint.head is None and "masked_lm" in checkpoint.parts:
+    if order.fill_mask:
         model, preprocess = _masked_lm(checkpoint, getattr(model, "encoder", model), order)
         export_model(model, folder / FILL_MASK, format, order.dtype, preprocess=preprocess)
 
 
 def _masked_lm(checkpoint: Any, encoder: Any, order: Order) -> tuple[Any, Any]:
     """Returns the model that finds tokens, on an encoder that is there, and its preprocess."""
+    if "masked_lm" not in checkpoint.parts:
+        raise ValueError(
+            f"{order.source} has no weights that find tokens for [MASK]: leave out --fill-mask."
+        )
     from keras_bert_zh.export.sources import preprocess_of
     from keras_bert_zh.heads.masked_lm import MaskedLM
 
@@ -102,4 +107,6 @@ def main() -> int:
 
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    os._exit(status)  # To take TensorFlow down takes a second, in which nobody can be served.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import importlib
 import json
 import os
 import pathlib
@@ -31,7 +32,7 @@ def prepared(order: Order) -> list[pathlib.Path]:
     """
     if is_exported(order.source):
         for name, value in dataclasses.asdict(order).items():
-            if name not in ("source", "engine", "fill_mask") and value:
+            if name not in ("source", "engine") and value:
                 raise ValueError(
                     f"{order.source} is exported already, and its {name} was decided then: leave "
                     f"--{name.replace('_', '-')} out."
@@ -47,22 +48,26 @@ def is_exported(source: str | os.PathLike) -> bool:
 
 
 def _export(order: Order, folder: pathlib.Path) -> None:
-    if not is_saved_model(order.source):
-        open_checkpoint(order.source)  # Most of what can be wrong is told at once.
     arguments = json.dumps({**dataclasses.asdict(order), "folder": os.fspath(folder)})
-    done = subprocess.run(
-        [sys.executable, "-m", "keras_bert_zh.serving.make", arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
+    command = [sys.executable, "-m", "keras_bert_zh.serving.make", arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            said = json.loads(done.stdout.splitlines()[-1])
+            if not is_saved_model(order.source):
+                open_checkpoint(order.source)  # Most of what can be wrong is told at once.
+            # Which has to be imported anyway, and this process has nothing else to do.
+            importlib.import_module("keras_bert_zh.serving.run")
+            importlib.import_module(f"keras_bert_zh.engines.{order.engine}")
+            printed, _ = process.communicate()
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        try:
+            said = json.loads(printed.splitlines()[-1])
         except (ValueError, IndexError):
             raise RuntimeError(
                 f"{order.source} was not exported: the process that does it ended with status "
-                f"{done.returncode}."
+                f"{process.returncode}."
             ) from None
         errors = {error.__name__: error for error in ERRORS}
         raise errors[said["error"]](said["message"])

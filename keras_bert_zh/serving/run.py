@@ -35,25 +35,6 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def bound(host: str, port: int) -> socket.socket:
-    """Returns a socket that is bound to an address, and does not listen yet.
-
-    Raises:
-        OSError: if that can't be.
-    """
-    place = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    try:
-        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        place.bind((host, port))
-    except (OSError, OverflowError) as error:
-        place.close()
-        raise OSError(
-            f"The server can't listen on {host}, port {port}: {error}. Name a port that is free, "
-            "from 1 to 65535, or 0 for any, and an address of this machine."
-        ) from error
-    return place
-
-
 def run(models: Sequence[ServedModel], options: Options, place: socket.socket) -> None:
     """Serves models until SIGTERM or SIGINT.
 

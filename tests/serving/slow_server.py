@@ -7,8 +7,9 @@ computing thread.
 import sys
 import time
 
+from keras_bert_zh.serving.address import bound
 from keras_bert_zh.serving.options import Options
-from keras_bert_zh.serving.run import bound, run
+from keras_bert_zh.serving.run import run
 from keras_bert_zh.serving.served_model import ServedModel
 
 folder, seconds, port = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])

@@ -148,7 +148,9 @@ def test_when_to_come_again_is_learned_from_full_batches():
         for _ in range(3):
             await ask(batcher, 1)
         await ask(batcher, 1, 2, 3, 4, 5, length=2)
+        await ask(batcher, 1)  # What is before it has been counted then.
         full = batcher._rate
+        assert full > 200
         for _ in range(3):
             await ask(batcher, 1)
         assert batcher._rate == full

@@ -72,16 +72,22 @@ def test_errors_of_the_other_process(order, error, message, cache):
 def test_an_exported_model_is_served_as_it_is(exported):
     folder = exported("predict")
     assert prepare.prepared(Order(os.fspath(folder), "openvino")) == [folder]
-    for options in ({"dtype": "int8"}, {"max_length": 9}, {"pairs": True}, {"pooling": "mean"}):
+    for options in (
+        {"dtype": "int8"},
+        {"max_length": 9},
+        {"pairs": True},
+        {"pooling": "mean"},
+        {"fill_mask": True},
+    ):
         (name,) = options
         with pytest.raises(ValueError, match=f"leave --{name.replace('_', '-')} out"):
             prepare.prepared(Order(os.fspath(folder), "openvino", **options))
 
 
 def test_what_is_made(data, tmp_path):
-    """Of a checkpoint without a head its outputs, and tokens for [MASK]; of one that says how to
-    pool, vectors."""
-    make(Order(os.fspath(data / "tiny_huggingface"), "onnxruntime"), tmp_path / "a")
+    """Of a checkpoint without a head its outputs, and tokens for [MASK]; or vectors."""
+    order = Order(os.fspath(data / "tiny_huggingface"), "onnxruntime", fill_mask=True)
+    make(order, tmp_path / "a")
     assert sorted(x.name for x in (tmp_path / "a").iterdir()) == [making.FILL_MASK, making.MODEL]
     outputs = ServedModel(tmp_path / "a" / making.MODEL).described
     assert (outputs.task, outputs.names) == (None, ["pooled_output", "sequence_output"])
@@ -91,13 +97,16 @@ def test_what_is_made(data, tmp_path):
     assert ServedModel(tmp_path / "b" / making.MODEL).described.task == "sentence_embedding"
 
 
+def test_a_checkpoint_without_a_head_for_masks(checkpoint, tmp_path):
+    order = Order(os.fspath(checkpoint), "onnxruntime", fill_mask=True)
+    with pytest.raises(ValueError, match="leave out --fill-mask"):
+        make(order, tmp_path / "made")
+
+
 def test_vectors_are_of_single_texts(data, tmp_path):
     order = Order(os.fspath(data / "tiny_huggingface"), "onnxruntime", pooling="mean", pairs=True)
     with pytest.raises(ValueError, match="leave out --pairs"):
         make(order, tmp_path / "made")
-    order = Order(os.fspath(data / "tiny_huggingface"), "onnxruntime", fill_mask=False)
-    make(order, tmp_path / "made")
-    assert [x.name for x in (tmp_path / "made").iterdir()] == [making.MODEL]
 
 
 def test_a_keras_file(keras_models, tmp_path):
@@ -108,5 +117,7 @@ def test_a_keras_file(keras_models, tmp_path):
     served = ServedModel(tmp_path / "made" / making.MODEL)
     (found,) = served.compute(served.rows("inputs[0]", "今天", truncate=False))
     np.testing.assert_allclose(found[0], model.predict(["今天"], verbose=0)[0], atol=1e-5)
-    with pytest.raises(ValueError, match="--pooling is for checkpoints"):
-        make(Order(os.fspath(path), "onnxruntime", pooling="mean"), tmp_path / "made")
+    for option in ({"pooling": "mean"}, {"fill_mask": True}):
+        (name,) = option
+        with pytest.raises(ValueError, match=f"--{name.replace('_', '-')} is for checkpoints"):
+            make(Order(os.fspath(path), "onnxruntime", **option), tmp_path / "made")
