@@ -8,13 +8,20 @@ from keras_bert_zh.extras import imported
 # products that are in int8 in the file, and the rest is in bfloat16 where the CPU has it.
 _PRECISIONS = {"float32": "f32", "float16": "f16", "bfloat16": "bf16", "int8": "bf16"}
 
+# What OpenVINO keeps of shapes that it has seen, in operators. By default it is 5,000, which takes
+# gigabytes where each batch has other lengths.
+_SHAPES = 500
+
 
 class OpenVINO(Engine):
     """Runs ONNX on a CPU."""
 
     def __init__(self, folder, description, threads):
         openvino = imported("openvino", "openvino", "This model")
-        options = {"INFERENCE_PRECISION_HINT": _PRECISIONS[description.dtype]}
+        options: dict[str, str | int] = {
+            "INFERENCE_PRECISION_HINT": _PRECISIONS[description.dtype],
+            "CPU_RUNTIME_CACHE_CAPACITY": _SHAPES,
+        }
         if threads is not None:
             options["INFERENCE_NUM_THREADS"] = threads
         self._model = openvino.Core().compile_model(str(folder / GRAPH), "CPU", options)
