@@ -27,6 +27,7 @@ def checkpoint(data, tmp_path):
     return made
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_exported_once(checkpoint, cache, monkeypatch):
     order = Order(os.fspath(checkpoint), "onnxruntime", max_length=16)
     (folder,) = prepare.prepared(order)
@@ -60,7 +61,10 @@ def test_changes_are_exported_again(checkpoint, cache, monkeypatch):
     ("order", "error", "message"),
     [
         (Order("no/such/folder", "onnxruntime"), OSError, "no/such/folder does not exist"),
-        (Order("small", "tensorflow", dtype="int8"), ValueError, "int8"),
+        pytest.param(
+            *(Order("small", "tensorflow", dtype="int8"), ValueError, "int8"),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_errors_of_the_other_process(order, error, message, cache):

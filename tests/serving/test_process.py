@@ -23,6 +23,8 @@ import pytest
 from keras_bert_zh import quiet
 from tests.process import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 @contextlib.contextmanager
 def running(*command, **environment):
