@@ -8,6 +8,7 @@ import pytest
 
 from keras_bert_zh.serving.batcher import Batcher
 from keras_bert_zh.serving.errors import RefusedError
+from keras_bert_zh.serving.fair_queue import Taken, Work
 from keras_bert_zh.serving.metrics import Metrics
 
 
@@ -19,13 +20,11 @@ class Engine:
         self.entered = threading.Semaphore(0)
         self.batches = []
         self.error = None
-        self.seconds = 0.0
 
     def __call__(self, rows):
         self.batches.append(list(rows))
         self.entered.release()
         assert self.go.acquire(timeout=10)
-        time.sleep(self.seconds)
         if self.error is not None:
             raise self.error
         return [2 * row for row in rows]
@@ -141,21 +140,23 @@ def test_a_large_request_leaves_room_for_others():
     run(test)
 
 
-def test_when_to_come_again_is_learned_from_full_batches():
-    async def test(engine, batcher):
-        engine.go.release(20)
-        engine.seconds = 0.02  # Of every batch.
-        for _ in range(3):
-            await ask(batcher, 1)
-        await ask(batcher, 1, 2, 3, 4, 5, length=2)
-        await ask(batcher, 1)  # What is before it has been counted then.
-        full = batcher._rate
-        assert full > 200
-        for _ in range(3):
-            await ask(batcher, 1)
-        assert batcher._rate == full
-
-    run(test)
+def test_when_to_come_again_is_learned_from_full_batches(monkeypatch):
+    batcher = Batcher(
+        "numbers",
+        Engine(),
+        batch_tokens=10,
+        max_wait=0.0,
+        queue_tokens=30,
+        metrics=Metrics(),
+        on_death=lambda: None,
+    )
+    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
+    rates = []
+    for size in (1, 10, 10, 1, 1):  # Each batch takes 20 ms.
+        work = Work(range(size), [1] * size)
+        batcher._count([Taken(work, place) for place in range(size)], 100.0 - 0.02)
+        rates.append(round(batcher._rate))
+    assert rates == [50, 140, 212, 212, 212]
 
 
 def test_what_is_too_late_is_not_computed():
