@@ -92,7 +92,8 @@ class SentenceTransformers:
 
 def _exported(place: str, folder: str, engine: str, dtype: str | None) -> str:
     from keras_bert_zh import SentenceEncoder, export_model
-    from keras_bert_zh.corpus.model import CALIBRATED_ON, FORMATS
+    from keras_bert_zh.corpus.model import CALIBRATED_ON
+    from keras_bert_zh.engines.load import FORMATS
 
     model = SentenceEncoder(f"{place}/{MODEL}")
     texts = None

@@ -93,7 +93,7 @@ class InProcess:
 
     def __init__(self, place: str, engine: str, dtype: str):
         from keras_bert_zh import ExportedModel, SentenceEncoder, export_model
-        from keras_bert_zh.corpus.model import FORMATS
+        from keras_bert_zh.engines.load import FORMATS
 
         model = SentenceEncoder(pathlib.Path(place, MODEL))
         folder = pathlib.Path(place, f"{engine}_{dtype}")

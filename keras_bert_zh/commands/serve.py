@@ -114,8 +114,8 @@ def run(arguments: argparse.Namespace) -> int:
     options = _options(arguments)
     # Until the server has its own: what exports the model ends too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    from keras_bert_zh.export.description import is_exported
     from keras_bert_zh.serving.make import Order
-    from keras_bert_zh.serving.prepare import is_exported
 
     order = Order(
         arguments.model,

@@ -1,19 +1,16 @@
 """The model of a corpus: exported once into its folder, for runs that go on and for queries."""
 
-import os
 import pathlib
 import shutil
 from collections.abc import Iterable
 from typing import Any
 
 from keras_bert_zh.corpus.options import Options
-from keras_bert_zh.export.description import DESCRIPTION
+from keras_bert_zh.engines.load import FORMATS
+from keras_bert_zh.export.description import is_exported
 from keras_bert_zh.export.model import export_model
 from keras_bert_zh.files.new_folder import new_folder
 from keras_bert_zh.heads.sentence_encoder import SentenceEncoder
-
-# The format that each engine runs.
-FORMATS = {"tensorflow": "savedmodel", "onnxruntime": "onnx", "openvino": "onnx"}
 
 # OpenVINO computes in int8 by the ranges of so many texts.
 CALIBRATED_ON = 300
@@ -59,8 +56,3 @@ def make_model(folder: pathlib.Path, options: Options, texts: Iterable[str]) -> 
         dtype,
         calibration=[*texts] if by_ranges else None,
     )
-
-
-def is_exported(source: str | os.PathLike) -> bool:
-    """Returns whether a source is a folder that `export_model` wrote."""
-    return pathlib.Path(source, DESCRIPTION).is_file()

@@ -14,6 +14,9 @@ ENGINES = {
     "litert": {"litert": "LiteRT"},
 }
 
+# The format that each engine runs.
+FORMATS = {engine: format for format, engines in ENGINES.items() for engine in engines}
+
 
 def process_threads(described: Description, threads: int | None) -> int | None:
     """Returns the threads to load an engine with; TensorFlow's are set for the whole process.

@@ -156,6 +156,11 @@ def read_description(folder: str | os.PathLike) -> Description:
         raise ValueError(f"{path} is damaged: {error}") from error
 
 
+def is_exported(source: str | os.PathLike) -> bool:
+    """Tells whether a source is a folder that `export_model` wrote."""
+    return pathlib.Path(source, DESCRIPTION).is_file()
+
+
 def arguments_of(preprocess: "BertPreprocess") -> dict[str, Any]:
     """Returns what `preprocess_in` makes a preprocess of again, beside its vocabulary."""
     return {name: getattr(preprocess, name) for name in _OF_PREPROCESS}

@@ -1,6 +1,5 @@
 """The HTTP of a server: one route a function."""
 
-import asyncio
 import base64
 import contextlib
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from keras_bert_zh.serving.errors import RefusedError
 from keras_bert_zh.serving.invalid import of_validation
 from keras_bert_zh.serving.middleware import AccessLog, BodyLimit, Counted, Keys
 from keras_bert_zh.serving.service import Service
+from keras_bert_zh.serving.waiting import seconds_of, while_connected
 from keras_bert_zh.version import __version__
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
@@ -115,11 +115,11 @@ def _add_tasks(app: FastAPI, service: Service) -> None:
 
     async def ask(request, model, endpoint, param, sent, *, truncate=False, **options):
         _check_name(model, name)
-        seconds = _seconds(request, service.options.timeout)
+        seconds = seconds_of(request, service.options.timeout)
         asked = service.answers(
             endpoint, param, sent, truncate=truncate, seconds=seconds, **options
         )
-        found, tokens = await _while_connected(request, asked)
+        found, tokens = await while_connected(request, asked)
         request.scope["served"] = {"texts": len(sent), "tokens": tokens}
         return found, {"prompt_tokens": tokens, "total_tokens": tokens}
 
@@ -237,44 +237,6 @@ def _check_dimensions(service: Service, dimensions: int | None) -> None:
         raise RefusedError(
             422, f"dimensions is {dimensions}, and vectors have {size} numbers.", param="dimensions"
         )
-
-
-def _seconds(request: Request, most: float) -> float:
-    """Returns how long a request is willing to wait."""
-    given = request.headers.get("x-request-timeout")
-    if given is None:
-        return most
-    try:
-        seconds = float(given)
-    except ValueError:
-        seconds = -1.0
-    if not 0 < seconds < float("inf"):
-        raise RefusedError(
-            422,
-            f"X-Request-Timeout is {given!r}, and must be seconds, such as 2.5.",
-            param="X-Request-Timeout",
-        )
-    return min(seconds, most)
-
-
-async def _while_connected(request: Request, asked: Any) -> Any:
-    """Returns what a coroutine returns, which is cancelled when the client goes away."""
-    answer = asyncio.ensure_future(asked)
-    gone = asyncio.ensure_future(_disconnected(request))
-    try:
-        await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not answer.done():
-            raise RefusedError(499, "The client has gone.", code="client_gone")
-        return answer.result()
-    finally:
-        gone.cancel()
-        answer.cancel()
-
-
-async def _disconnected(request: Request) -> None:
-    # The body was read before.
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

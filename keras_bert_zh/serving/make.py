@@ -10,9 +10,6 @@ import pathlib
 import sys
 from typing import Any
 
-# The format that each engine runs.
-FORMATS = {"tensorflow": "savedmodel", "onnxruntime": "onnx", "openvino": "onnx"}
-
 # What tells users what to do, and goes on to them.
 ERRORS = (ValueError, TypeError, OSError, ImportError, RuntimeError)
 
@@ -50,6 +47,7 @@ def make(order: Order, folder: pathlib.Path) -> None:
         ValueError, TypeError, OSError, ImportError: as `load_checkpoint`, the models and
             `export_model` raise them; for options that a `.keras` file has decided.
     """
+    from keras_bert_zh.engines.load import FORMATS
     from keras_bert_zh.export.model import export_model
     from keras_bert_zh.export.sources import is_saved_model, model_of, read_saved_model
 

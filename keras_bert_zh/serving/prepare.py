@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from keras_bert_zh.checkpoints import open_checkpoint
 from keras_bert_zh.checkpoints.sources import cache
 from keras_bert_zh.checkpoints.sources.resolve import resolve
-from keras_bert_zh.export.description import DESCRIPTION
+from keras_bert_zh.engines.load import FORMATS
+from keras_bert_zh.export.description import is_exported
 from keras_bert_zh.export.sources import is_saved_model
-from keras_bert_zh.serving.make import ERRORS, FILL_MASK, FORMATS, MODEL, Order
+from keras_bert_zh.serving.make import ERRORS, FILL_MASK, MODEL, Order
 from keras_bert_zh.version import __version__
 
 
@@ -40,11 +41,6 @@ def prepared(order: Order) -> list[pathlib.Path]:
         return [pathlib.Path(order.source)]
     folder = cache.keep(cache.folder() / "serving" / _key(order), lambda new: _export(order, new))
     return [folder / name for name in (MODEL, FILL_MASK) if (folder / name).is_dir()]
-
-
-def is_exported(source: str | os.PathLike) -> bool:
-    """Tells whether a source is a folder that `export_model` wrote."""
-    return pathlib.Path(source, DESCRIPTION).is_file()
 
 
 def _export(order: Order, folder: pathlib.Path) -> None:

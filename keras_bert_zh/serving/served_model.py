@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -136,7 +136,3 @@ class ServedModel:
             given[name] = values
         outputs = self._engine(given)
         return [[np.asarray(output)[place] for output in outputs] for place in range(len(rows))]
-
-    def by_name(self, outputs: Sequence[np.ndarray]) -> Mapping[str, np.ndarray]:
-        """Returns outputs by their names."""
-        return dict(zip(self.described.names, outputs, strict=True))
