@@ -99,49 +99,71 @@ def test_clients(exported, keras_models, tmp_path):
         assert errors() == ""
 
 
+def waiting_for(count, address, client):
+    """Waits until so many texts wait for the engine."""
+    for _ in range(200):
+        if f'queue_texts{{task="predict"}} {count}.0' in client.get(f"{address}/metrics").text:
+            return
+        time.sleep(0.02)
+    raise AssertionError(client.get(f"{address}/metrics").text)
+
+
 def test_sigterm_answers_what_was_taken(exported):
-    with slow(exported("predict"), 1.0) as (process, address, _), ThreadPoolExecutor(4) as pool:
-        ask = {"json": {"inputs": "今天"}, "timeout": 30}
-        taken = [pool.submit(httpx.post, f"{address}/predict", **ask) for _ in range(3)]
+    with (
+        slow(exported("predict"), 3.0) as (process, address, _),
+        httpx.Client(timeout=30) as client,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        ask = (client.post, f"{address}/predict")
+        taken = [pool.submit(*ask, json={"inputs": "今天"})]
         assert process.stdout.readline().startswith("computes")
-        with httpx.Client() as kept:
-            assert kept.get(f"{address}/ready").status_code == 200
-            time.sleep(0.2)
-            process.send_signal(signal.SIGTERM)
-            time.sleep(0.2)
-            with pytest.raises(httpx.TransportError):
-                httpx.get(f"{address}/ready")  # Nobody listens any more.
+        taken += [pool.submit(*ask, json={"inputs": "今天"}) for _ in range(2)]
+        waiting_for(2, address, client)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"{address}/ready")  # Nobody listens any more.
         assert [x.result().status_code for x in taken] == [200] * 3
         assert process.wait(20) in (0, -signal.SIGTERM)
 
 
 def test_a_client_that_goes_away_is_not_computed(exported):
-    with slow(exported("predict"), 0.5) as (process, address, _), ThreadPoolExecutor(1) as pool:
+    with (
+        slow(exported("predict"), 2.0) as (process, address, _),
+        httpx.Client(timeout=30) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
         url = f"{address}/predict"
-        first = pool.submit(httpx.post, url, json={"inputs": "今天"})
+        first = pool.submit(client.post, url, json={"inputs": "今天"})
         assert process.stdout.readline() == "computes 1\n"
         with pytest.raises(httpx.ReadTimeout):
-            httpx.post(url, json={"inputs": ["房间"] * 4}, timeout=0.1)
+            client.post(url, json={"inputs": ["房间"] * 4}, timeout=0.3)
         assert first.result().status_code == 200
-        assert httpx.post(url, json={"inputs": ["房间"] * 2}).status_code == 200
+        assert client.post(url, json={"inputs": ["房间"] * 2}).status_code == 200
         assert process.stdout.readline() == "computes 2\n"
-        metrics = httpx.get(f"{address}/metrics").text
+        metrics = client.get(f"{address}/metrics").text
         assert 'keras_bert_zh_requests_total{path="/predict",status="499"} 1.0' in metrics
 
 
 def test_a_full_queue_says_when_to_come_again(exported):
-    with slow(exported("predict"), 0.5) as (_, address, _), ThreadPoolExecutor(8) as pool:
-
-        def ask(number):
-            return httpx.post(f"{address}/predict", json={"inputs": ["房间"] * 10}, timeout=30)
-
-        found = [*pool.map(ask, range(8))]
-        statuses = [x.status_code for x in found]
-        assert set(statuses) == {200, 429}
-        for response in found:
-            if response.status_code == 429:
-                assert int(response.headers["Retry-After"]) >= 1
-                assert response.json()["error"]["code"] == "overloaded"
+    with (
+        slow(exported("predict"), 3.0) as (process, address, _),
+        httpx.Client(timeout=30) as client,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        ask = (client.post, f"{address}/predict")
+        body = {
+            "inputs": ["房间"] * 10
+        }  # 40 tokens. 64 may wait, and a request counts as 16 at most.
+        computed = pool.submit(*ask, json=body)
+        assert process.stdout.readline() == "computes 10\n"
+        queued = [pool.submit(*ask, json=body) for _ in range(2)]
+        waiting_for(20, address, client)
+        refused = client.post(f"{address}/predict", json=body)
+        assert refused.status_code == 429
+        assert int(refused.headers["Retry-After"]) >= 1
+        assert refused.json()["error"]["code"] == "overloaded"
+        assert [x.result().status_code for x in (computed, *queued)] == [200] * 3
 
 
 def test_a_dead_thread_ends_the_process(exported):
