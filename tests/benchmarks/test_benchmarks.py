@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib import image
 
-from benchmarks import growth, growth_picture
+from benchmarks import growth, growth_picture, relative_picture
 from benchmarks.contest import Contestant, Spread, ratios
 from benchmarks.contestants.start import check_installed
 from benchmarks.contestants.table import ENGINE_KINDS, FIRST_STEPS, KINDS, TRAININGS
@@ -219,3 +219,13 @@ def test_the_picture_has_a_line_a_contestant(tmp_path):
     figure = growth_picture.draw(tmp_path / "speed.png", chosen, names, medians)
     assert [len(axes.lines) for axes in figure.axes] == [2, 2, 2]
     assert list(figure.axes[0].lines[0].get_ydata()) == [100.0] * 3
+
+
+def test_the_picture_of_the_readme_has_the_figures_of_the_results(tmp_path):
+    found = relative_picture.figures(relative_picture.RESULTS.read_text("utf-8"), "32x128 real")
+    assert found["ours float32"][1] == found["ours bfloat16"][2] == 1
+    figure = relative_picture.draw(tmp_path / "speed.png", found)
+    bars = [[bar.get_width() for bar in axes.patches] for axes in figure.axes]
+    assert [len(widths) for widths in bars] == [6, 4]
+    assert bars[0][1] == found["OpenVINO float32"][1]
+    assert image.imread(tmp_path / "speed.png").shape == (460, 1440, 4)
