@@ -5,7 +5,7 @@ PEERS := .venv-peers/bin
 INFINITY := .venv-infinity/bin
 LOWEST := .venv-lowest/bin
 
-.PHONY: demo test test-all coverage test-lowest lint dist bench bench-peers bench-infinity peers clean
+.PHONY: demo test test-all coverage test-lowest lint docs release bench bench-peers bench-infinity peers clean
 
 demo: .venv/examples
 	$(BIN)/python examples/classify_reviews.py
@@ -38,11 +38,23 @@ lint: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# What is uploaded: a wheel, and the sources that it is built from.
-dist: .venv/dev
+# The pages as a site, in out/site. A warning is an error.
+docs: .venv/docs
+	rm -rf out/site
+	NO_MKDOCS_2_WARNING=1 PYTHONWARNINGS=ignore $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 PYTHONWARNINGS=ignore $(BIN)/mkdocs build --quiet --config-file mkdocs.zh.yml
+
+# What is uploaded, a wheel and the sources that it is built from, and what is in them. The wheel is
+# built from the sources, installed into an environment of its own, and tried.
+release: .venv/dev
 	rm -rf build dist
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
+	$(BIN)/python -m zipfile --list dist/*.whl
+	tar --list --verbose --file dist/*.tar.gz
+	$(PYTHON) -m venv --clear build/installed
+	build/installed/bin/python -m pip install --quiet dist/*.whl
+	cd build && installed/bin/keras-bert-zh inspect small
 
 bench: .venv/dev bench-peers bench-infinity
 	$(BIN)/python -m benchmarks.preprocess

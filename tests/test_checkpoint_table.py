@@ -17,7 +17,7 @@ from keras_bert_zh.checkpoints.weight_kinds import KINDS
 PAGE = (pathlib.Path(__file__).parents[1] / "docs" / "checkpoints.md").read_text(encoding="utf-8")
 ROWS = [
     [cell.strip() for cell in line.strip("| ").split(" | ")]
-    for line in PAGE.splitlines()
+    for line in PAGE.partition("## Chinese checkpoints")[2].splitlines()
     if line.startswith("| ")
 ][1:]
 

@@ -1,5 +1,6 @@
 """What the documentation shows, runs."""
 
+import ast
 import doctest
 import hashlib
 import importlib
@@ -20,10 +21,25 @@ from keras_bert_zh.checkpoints.sources.tfhub_url import MODULE
 from tests.pages import ROOT, python_blocks
 from tests.tensors import read_tensors, write_tensors
 
-README = (ROOT / "README.md").read_text()
-PAGES = ["devices", "fine_tuning", "models", "pretraining", "serving", "text"]
-TRACED_ELSEWHERE = ("docs/models.md", "docs/pretraining.md")
+API = (ROOT / "docs" / "api.md").read_text()
+TESTED_ELSEWHERE = {"adam_and_embeddings.md", "corpus.md", "server.md"}
+PAGES = [
+    path.relative_to(ROOT).as_posix()
+    for path in sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
+    if path.name not in TESTED_ELSEWHERE
+    and "zh" not in path.parts
+    and "```python\n" in path.read_text(encoding="utf-8")
+]
+TRACED_ELSEWHERE = ("docs/index.md", "docs/models.md", "docs/pretraining.md")
 
+
+# A Chinese page, and the English one whose code it has: only comments are in its own language.
+TRANSLATED = {"README.zh-CN.md": "README.md"} | {
+    f"docs/zh/{path.relative_to(ROOT / 'docs' / 'zh')}": (
+        f"docs/{path.relative_to(ROOT / 'docs' / 'zh')}"
+    )
+    for path in sorted(ROOT.glob("docs/zh/**/*.md"))
+}
 
 MODULES = [
     module.name for module in pkgutil.walk_packages(keras_bert_zh.__path__, "keras_bert_zh.")
@@ -75,7 +91,7 @@ def _lengthen(prefix, positions):
 
 # Not under coverage, which would trace all of Keras.
 @pytest.mark.no_cover
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}.md" for name in PAGES)])
+@pytest.mark.parametrize("page", PAGES)
 @pytest.mark.usefixtures("folder")
 def test_blocks_run_one_after_the_other(page, request):
     if page in TRACED_ELSEWHERE:
@@ -85,6 +101,16 @@ def test_blocks_run_one_after_the_other(page, request):
     namespace = {}
     for block in blocks:
         exec(compile(block, page, "exec"), namespace)
+
+
+@pytest.mark.parametrize("page", TRANSLATED)
+def test_chinese_pages_have_the_code_that_runs(page):
+    """So that what runs of the English page has run of this one."""
+    ours, english = (
+        [ast.dump(ast.parse(block)) for block in python_blocks(name)]
+        for name in (page, TRANSLATED[page])
+    )
+    assert ours == english
 
 
 def test_adam_of_keras_is_as_the_page_says(capsys):
@@ -116,7 +142,7 @@ def test_public_names_have_examples(name):
 @pytest.mark.parametrize("name", keras_bert_zh.__all__)
 def test_public_names_are_documented(name):
     public = getattr(keras_bert_zh, name)
-    assert f"`{name}" in README
+    assert f"::: keras_bert_zh.{name}\n" in API
     assert inspect.getdoc(public)
     for member, value in vars(public).items() if inspect.isclass(public) else ():
         if callable(value) and not member.startswith("_") and member in public.__dict__:

@@ -11,7 +11,6 @@ import keras_bert_zh
 
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_bert_zh"
-PAGE = (ROOT / "README.md").read_text()
 SETUP = configparser.ConfigParser()
 SETUP.read(ROOT / "setup.cfg")
 
@@ -35,8 +34,10 @@ def words(section, option):
     return SETUP[section][option].replace(",", " ").split()
 
 
-def test_links_of_the_readme_work_where_the_file_stands_alone():
-    found, pictures = links(PAGE), links(PAGE, "!")
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_links_of_a_readme_work_where_the_file_stands_alone(readme):
+    page = (ROOT / readme).read_text(encoding="utf-8")
+    found, pictures = links(page), links(page, "!")
     own = [link.removeprefix(BLOB) for link in found if link.startswith(BLOB)]
     assert own
     assert pictures
@@ -44,7 +45,7 @@ def test_links_of_the_readme_work_where_the_file_stands_alone():
     assert [link for link in found if not link.startswith(("https://", "#"))] == []
     for link in [*own, *(link for link in found if link.startswith("#"))]:
         path, _, anchor = link.partition("#")
-        target = ROOT / (path or "README.md")
+        target = ROOT / (path or readme)
         assert target.is_file(), link
         assert not anchor or anchor in anchors(target.read_text()), link
 
@@ -70,8 +71,10 @@ def test_the_citation_is_of_this_package():
     assert f"Homepage = https://github.com/{REPOSITORY}\n" in SETUP["metadata"]["project_urls"]
 
 
-def test_the_readme_names_the_extras():
-    named = re.search(r"Extras: (.*?);", PAGE, re.DOTALL)[1]
+@pytest.mark.parametrize("page", ["docs/index.md", "docs/zh/index.md"])
+def test_the_first_page_names_the_extras(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = " ".join(re.findall(r"^\| (`[\w-]+`(?:, `[\w-]+`)*) \|", text, re.MULTILINE))
     assert set(re.findall(r"`([\w-]+)`", named)) == set(SETUP["options.extras_require"])
 
 
