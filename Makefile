@@ -55,6 +55,7 @@ release: .venv/dev
 	$(PYTHON) -m venv --clear build/installed
 	build/installed/bin/python -m pip install --quiet dist/*.whl
 	cd build && installed/bin/keras-bert-zh inspect small
+	rm -rf build
 
 bench: .venv/dev bench-peers bench-infinity
 	$(BIN)/python -m benchmarks.preprocess
