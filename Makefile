@@ -41,8 +41,8 @@ lint: .venv/dev
 # The pages as a site, in out/site. A warning is an error.
 docs: .venv/docs
 	rm -rf out/site
-	NO_MKDOCS_2_WARNING=1 PYTHONWARNINGS=ignore $(BIN)/mkdocs build --quiet
-	NO_MKDOCS_2_WARNING=1 PYTHONWARNINGS=ignore $(BIN)/mkdocs build --quiet --config-file mkdocs.zh.yml
+	NO_MKDOCS_2_WARNING=1 PYTHONWARNINGS=ignore $(BIN)/mkdocs build
+	NO_MKDOCS_2_WARNING=1 PYTHONWARNINGS=ignore $(BIN)/mkdocs build --config-file mkdocs.zh.yml
 
 # What is uploaded, a wheel and the sources that it is built from, and what is in them. The wheel is
 # built from the sources, installed into an environment of its own, and tried.
