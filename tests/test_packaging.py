@@ -50,10 +50,10 @@ def test_links_of_a_readme_work_where_the_file_stands_alone(readme):
         assert not anchor or anchor in anchors(target.read_text()), link
 
 
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_of_other_pages_exist(page):
     found = [link for link in links(page.read_text()) if not link.startswith("https://")]
     for link in found:

@@ -1,4 +1,4 @@
-"""docs/tasks.md has the table of examples/parts/defaults.py."""
+"""docs/tasks/index.md has the table of examples/parts/defaults.py."""
 
 import importlib
 import pathlib
@@ -7,7 +7,7 @@ import re
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "tasks" / "index.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_the_page_has_the_table_of_the_code(defaults):
 def test_every_script_of_the_table_is_there_and_on_the_page(defaults):
     for task in defaults.RECIPES:
         assert (ROOT / "examples" / f"{task}.py").is_file()
-        assert f"(../examples/{task}.py)" in PAGE
+        assert f"(../../examples/{task}.py)" in PAGE
 
 
 def test_rates_of_wide_models_are_those_of_the_authors(defaults):
