@@ -30,7 +30,13 @@ PAGES = [
     and "zh" not in path.parts
     and "```python\n" in path.read_text(encoding="utf-8")
 ]
-TRACED_ELSEWHERE = ("docs/index.md", "docs/pretraining.md", "docs/tasks/")
+TRACED_ELSEWHERE = (
+    "docs/coming_from.md",
+    "docs/index.md",
+    "docs/pretraining.md",
+    "docs/questions.md",
+    "docs/tasks/",
+)
 
 
 # A Chinese page, and the English one whose code it has: only comments are in its own language.
