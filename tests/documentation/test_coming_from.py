@@ -60,7 +60,7 @@ def checkpoints(tmp_path_factory):
         num_hidden_layers=2,
         num_attention_heads=4,
         intermediate_size=64,
-        max_position_embeddings=256,
+        max_position_embeddings=512,
         initializer_range=0.3,
     )
     encoder, preprocess = BertEncoder(None, config=config), BertPreprocess(None)
