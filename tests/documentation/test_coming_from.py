@@ -113,8 +113,8 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 """,
     ),
 }
-# Exporting to ONNX, compiling and loading TensorFlow Hub take long.
-SLOW = ("Transformers", "hub.KerasLayer and hub.load, in TensorFlow 2")
+# The other packages take long to import, and to run.
+SLOW = ("Keras Hub", "Transformers", "hub.KerasLayer and hub.load, in TensorFlow 2")
 TABLES = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in NAMES]
 NOT_RUN = ("ORTModel", "Trainer")  # They need more packages, and data.
 
