@@ -122,9 +122,12 @@ def test_labels_are_in_the_order_of_the_outputs(folder):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"id2label": {"0": "a", "1": "b"}}, r"must name the outputs 0 to 2 of the head, got \{'0"),
-        ({"id2label": {"0": "a", "1": "b", "3": "c"}}, "must name the outputs 0 to 2 of the head"),
-        ({"id2label": ["a", "b", "c"]}, "must name the outputs 0 to 2"),
+        (
+            {"id2label": {"0": "a", "1": "b"}},
+            r"must name each output of the head, 0 to 2, got \{'0",
+        ),
+        ({"id2label": {"0": "a", "1": "b", "3": "c"}}, "must name each output of the head, 0 to 2"),
+        ({"id2label": ["a", "b", "c"]}, "must name each output of the head, 0 to 2"),
         ({"id2label": {"0": "a", "1": "b", "2": "a"}}, "Each label must be there once; 'a' is"),
         ({"problem_type": "ranking"}, "problem_type must be 'single_label_classification' or "),
         ({"classifier_dropout": 1}, r"dropout must be in \[0, 1\), got 1\."),
@@ -133,7 +136,7 @@ def test_labels_are_in_the_order_of_the_outputs(folder):
 def test_a_configuration_that_does_not_fit_its_head(folder, fields, message):
     """The BERT is there all the same."""
     made = folder("sequence_classification", **fields)
-    told = rf"{made}/config\.json: .*{message}.* does not read its head\."
+    told = rf"{made}/config\.json: .*{message}.* The head is therefore not read\."
     with (
         pytest.warns(UserWarning, match=told),
         pytest.warns(UserWarning, match="the head of BertForSequenceClassification is not read"),
@@ -175,7 +178,7 @@ def test_two_heads_are_none(original):
 @pytest.mark.parametrize("head", [{"task": "ranking"}, {"labels": ["a"]}, ["a"], {"task": 1}])
 def test_what_this_package_did_not_write(original, head):
     made = original(DENSE, head=head)
-    with pytest.raises(ValueError, match=rf"{made}/bert_config.json: head is not what this pack"):
+    with pytest.raises(ValueError, match=rf"{made}/bert_config.json: head is not in the form"):
         load_checkpoint(made)
 
 

@@ -32,13 +32,14 @@ def test_errors_are_one_line(run, tmp_path, command):
     status, output, errors = run(command, tmp_path / "empty", *rest[command])
     assert status == 2
     assert output == ""
-    assert errors.startswith(f"keras-bert-zh: error: {tmp_path / 'empty'} holds no checkpoint: it")
+    said = f"{tmp_path / 'empty'} does not contain a checkpoint: it"
+    assert errors.startswith(f"keras-bert-zh: error: {said}")
     assert errors.endswith("is empty. ... (7 more lines with --debug)\n")
     assert errors.count("\n") == 1
     status, _, errors = run(command, tmp_path / "empty", *rest[command], "--debug")
     assert status == 2
     assert "Traceback" in errors
-    assert "Formats that are read:\n" in errors
+    assert "Supported formats:\n" in errors
 
 
 def test_an_error_shows_what_to_do(run, data, tmp_path, monkeypatch):

@@ -26,7 +26,7 @@ def test_inspect(run, data):
     assert rows["parameters"] == "53,520"
 
 
-@pytest.mark.filterwarnings("ignore:.* computes what this package does not:UserWarning")
+@pytest.mark.filterwarnings("ignore:.* steps that this package does not support:UserWarning")
 def test_inspect_shows_how_vectors_are_made(run, data, tmp_path):
     folder = copy_of("cls", tmp_path / "model")
     prompts = {"query": "查询：", "passage": ""}

@@ -1,1 +1,1 @@
-"""What the files of a checkpoint say: one reader a format."""
+"""Reads the files of a checkpoint: one reader per format."""

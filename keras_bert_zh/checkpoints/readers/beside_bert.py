@@ -1,4 +1,4 @@
-"""Warns of what a model has beside its BERT: it is not read, and so not written either."""
+"""Warns about the parts of a model outside its BERT: they are neither read nor written."""
 
 import pathlib
 import re
@@ -17,13 +17,13 @@ def warn_of_head(
     model: object = None,
     labels: object = None,
 ) -> None:
-    """Warns of a head of a fine-tuned model that is not read.
+    """Warns that the head of a fine-tuned model is not read.
 
     Args:
-        path: the file, or the prefix of the files, that it is in.
-        tensors: the names of its tensors; if there are none, nothing is said.
-        model: what the makers call the whole model, if that is a str.
-        labels: `id2label` of its configuration, if that is a dict.
+        path: the file that contains it, or the prefix of the files.
+        tensors: the names of its tensors; if there are none, there is no warning.
+        model: the class name of the whole model; ignored unless it is a str.
+        labels: `id2label` of its configuration; ignored unless it is a dict.
     """
     if not tensors:
         return
@@ -31,22 +31,22 @@ def warn_of_head(
     owner = f" of {model}" if isinstance(model, str) else ""
     named_labels = ""
     if isinstance(labels, dict) and labels:
-        named_labels = f", nor what its outputs mean (id2label: {listing(labels.values(), 6)})"
+        named_labels = f", and neither are its labels (id2label: {listing(labels.values(), 6)})"
     warnings.warn(
-        f"{path}: the head{owner} is not read ({named}){named_labels}. BertEncoder gives "
-        "the outputs that it took, for a new head to be trained on. save_checkpoint and convert "
-        "write the model without it.",
+        f"{path}: the head{owner} is not read ({named}){named_labels}. Train a new "
+        "head on the outputs of BertEncoder. save_checkpoint and convert write the model without "
+        "its head.",
         stacklevel=2,
     )
 
 
 def warn_of_tasks(config: pathlib.Path, tensors: Collection[str]) -> None:
-    """Warns of ERNIE's embeddings of tasks, where the configuration leaves them out.
+    """Warns that ERNIE's task embeddings are not used, because the configuration omits them.
 
     Args:
         config: the path of the configuration.
-        tensors: the names of the tensors that are not used; if they are not among them, nothing is
-            said.
+        tensors: the names of the unused tensors; if there are no task embeddings among them, there
+            is no warning.
     """
     tables = [name for name in tensors if name.endswith(TASK_TABLE)]
     if tables:
@@ -59,16 +59,15 @@ def warn_of_tasks(config: pathlib.Path, tensors: Collection[str]) -> None:
 
 
 def warn_of_modules(folder: pathlib.Path) -> None:
-    """Warns of files of Sentence Transformers that do not say how hidden states are pooled."""
+    """Warns about files of Sentence Transformers that do not define the pooling."""
     names = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json")
     found = [name for name in names if (folder / name).is_file()]
     found += [p.name for p in sorted(folder.iterdir()) if re.fullmatch(r"\d+_Pooling", p.name)]
     if not found:
         return
     warnings.warn(
-        f"{folder} has files of Sentence Transformers, but no modules.json that says how hidden "
-        f"states are pooled. Its BERT is read, the rest is not: {', '.join(found)}. "
-        "SentenceEncoder has to be told how to pool. save_checkpoint and convert write the BERT "
-        "alone.",
+        f"{folder} has files of Sentence Transformers, but no modules.json that defines the "
+        f"pooling. The BERT is read, but these files are not: {', '.join(found)}. Pass pooling to "
+        "SentenceEncoder. save_checkpoint and convert write the BERT without them.",
         stacklevel=2,
     )

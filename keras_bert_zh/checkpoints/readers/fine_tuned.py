@@ -1,4 +1,4 @@
-"""Tells which head of a fine-tuned model the files have, and what its outputs mean."""
+"""Finds the head of a fine-tuned model in the files, and its labels."""
 
 import pathlib
 import warnings
@@ -14,10 +14,10 @@ class FoundHead(NamedTuple):
     """The heads among the tensors of a file.
 
     Attributes:
-        part: the one of `names.PARTS` that is read; `None` if none is. There may be a CRF with it.
-        outputs: int, how many outputs it has, K.
+        part: the part in `names.PARTS` that is read, or `None`. It may include a CRF.
+        outputs: int, the number of outputs, K.
         own: tuple of str, the names of its tensors in the file.
-        unread: tuple of str, the names of the tensors of heads that are not read.
+        unread: tuple of str, the names of the tensors of other heads.
     """
 
     part: str | None
@@ -27,14 +27,14 @@ class FoundHead(NamedTuple):
 
     @property
     def task(self) -> str | None:
-        """The task that its tensors tell; `None` if there may be several."""
+        """The task that its tensors belong to; `None` if several tasks are possible."""
         tasks = [task for task, part in TASKS.items() if part == self.part]
         if len(self.own) > 2:  # With a CRF, which is for tokens.
             return "token_classification"
         return tasks[0] if len(tasks) == 1 else None
 
     def left_out(self) -> "FoundHead":
-        """Returns the same, with the head among what is not read."""
+        """Returns the same, with the head's tensors in `unread`."""
         return FoundHead(None, 0, (), (*self.own, *self.unread))
 
 
@@ -45,14 +45,14 @@ def find(
     beside: Collection[str] = (),
     fields: Mapping[str, Any] | None = None,
 ) -> FoundHead:
-    """Finds the head that is one dense layer on an output of the encoder, if it is all there is.
+    """Finds a head that is one dense layer on an output of the encoder, and the only head.
 
     Args:
         tensors: all tensors of the file.
         scheme: the names in the file.
         hidden_size: int, D.
         beside: names of tensors that are neither BERT's nor its pretraining heads'.
-        fields: what the `config.json` holds, if there is one.
+        fields: the content of the `config.json`, if there is one.
     """
     of_choices = any(name.endswith("ForMultipleChoice") for name in classes(fields or {}))
     theirs = {
@@ -76,20 +76,20 @@ def find(
 def huggingface_head(
     path: pathlib.Path, fields: Mapping[str, Any], found: FoundHead, *, pooler: bool
 ) -> tuple[Head | None, FoundHead]:
-    """Returns what a `config.json` of Transformers says of the head that was found, if one was.
+    """Returns what a `config.json` of Transformers says about the head that was found.
 
-    Whether a classifier is of texts or of tokens is told by `architectures`; where that names no
-    class of Transformers, one with a pooler is of texts, since only these use it.
+    `architectures` tells whether a classifier labels texts or tokens. If it does not name a class
+    of Transformers, a classifier labels texts if there is a pooler, which only these use.
 
     Args:
         path: the file.
-        fields: what it holds.
+        fields: its content.
         found: what `find` returned.
         pooler: bool, whether the files have a pooler.
 
     Returns:
-        The head, or `None` if there is none, or if it is not read, of which a warning tells; and
-        what `find` returned, of which the head is unread then.
+        The head, or `None` if there is no head or, with a warning, if it can't be read; and the
+        result of `find`, in which the tensors of a head that can't be read are in `unread`.
 
     Reference:
         `PretrainedConfig` and `BertForSequenceClassification` in Hugging Face Transformers.
@@ -108,7 +108,7 @@ def huggingface_head(
             fields.get("classifier_dropout"),
         )
     except ValueError as error:
-        warnings.warn(f"{path}: {error} So this package does not read its head.", stacklevel=3)
+        warnings.warn(f"{path}: {error} The head is therefore not read.", stacklevel=3)
         return None, found.left_out()
     return head, found
 
@@ -116,10 +116,10 @@ def huggingface_head(
 def original_head(path: pathlib.Path, fields: Mapping[str, Any], found: FoundHead) -> Head | None:
     """Returns the head of a checkpoint of google-research/bert, if one was found.
 
-    Its code keeps the labels to itself. This package writes them to `bert_config.json`.
+    google-research/bert does not save the labels. This package adds them to `bert_config.json`.
 
     Raises:
-        ValueError: if that file says something else than this package writes.
+        ValueError: if `head` in that file is not valid.
     """
     if found.part is None:
         return None
@@ -132,11 +132,13 @@ def original_head(path: pathlib.Path, fields: Mapping[str, Any], found: FoundHea
         task = found.task or "sequence_classification"
         return Head(task, default_labels(found.outputs))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: head is not what this package writes: {error}") from error
+        raise ValueError(
+            f"{path}: head is not in the form that this package writes: {error}"
+        ) from error
 
 
 def _is_crf(tensors: Mapping[str, Tensor], crf: Sequence[str], dense: Sequence[str]) -> bool:
-    """Tells whether there are the weights of a CRF, for as many labels as a head has outputs.
+    """Tells whether there are CRF weights, with one label for each output of the head.
 
     Args:
         tensors: all tensors of the file.
@@ -156,7 +158,7 @@ def classes(fields: Mapping[str, Any]) -> list[str]:
 
 
 def _told(fields: Mapping[str, Any]) -> list[str]:
-    """Returns the tasks that `architectures` names."""
+    """Returns the tasks of the classes in `architectures`."""
     ends = HUGGINGFACE_CLASSES.items()
     return [task for name in classes(fields) for task, end in ends if name.endswith(end)]
 
@@ -169,6 +171,6 @@ def _labels(fields: Mapping[str, Any], outputs: int) -> tuple[str, ...]:
     numbers = {str(index): index for index in range(outputs)}
     if not isinstance(given, dict) or {str(key) for key in given} != set(numbers):
         raise ValueError(
-            f"id2label must name the outputs 0 to {outputs - 1} of the head, got {given!r}."
+            f"id2label must name each output of the head, 0 to {outputs - 1}, got {given!r}."
         )
     return tuple(str(label) for _, label in sorted((numbers[str(k)], v) for k, v in given.items()))

@@ -1,4 +1,4 @@
-"""What the nodes of a TensorFlow graph tell of a BERT, read without running it."""
+"""Reads the settings of a BERT from the nodes of a TensorFlow graph, without running it."""
 
 import pathlib
 import re
@@ -25,7 +25,7 @@ class Nodes(NamedTuple):
     """The nodes of a graph.
 
     Attributes:
-        where: what error messages call the graph.
+        where: the name of the graph in error messages.
         by_name: `NodeDef` by name.
     """
 
@@ -43,7 +43,7 @@ def parse(path: pathlib.Path) -> saved_model_pb2.SavedModel:
     try:
         saved_model.ParseFromString(path.read_bytes())
     except DecodeError as error:
-        raise ValueError(f"{path} is damaged, or no SavedModel: {error}.") from error
+        raise ValueError(f"{path} is damaged or is not a SavedModel: {error}.") from error
     return saved_model
 
 
@@ -52,7 +52,7 @@ def count_blocks(nodes: Nodes, pattern: re.Pattern, first: str) -> int:
 
     Args:
         nodes: the graph.
-        pattern: finds the number of the block in the name of a node in it.
+        pattern: matches the number of the block in the name of a node.
         first: the scope of the first block, for the error message.
 
     Raises:
@@ -62,20 +62,20 @@ def count_blocks(nodes: Nodes, pattern: re.Pattern, first: str) -> int:
     if not blocks or blocks != set(range(len(blocks))):
         raise ValueError(
             f"{nodes.where}: num_hidden_layers can't be found; expected nodes under {first}, "
-            f"layer_1/ and so on, got those of {sorted(blocks)}."
+            f"layer_1/ and so on, got nodes of the layers {sorted(blocks)}."
         )
     return len(blocks)
 
 
 def activation(where: str, operations: Mapping[str, Collection[str]]) -> str:
-    """Returns the one activation, by its name in BertConfig, of all feed-forward layers.
+    """Returns the activation of all feed-forward layers, by its name in BertConfig.
 
     Args:
-        where: what error messages call the graph.
+        where: the name of the graph in error messages.
         operations: the operations in a feed-forward layer, by the name of its scope.
 
     Raises:
-        ValueError: if they tell none that is known, or more than one.
+        ValueError: if they show no known activation, or more than one.
     """
     telling = frozenset().union(*_ACTIVATIONS)
     found = {_ACTIVATIONS.get(telling.intersection(ops)) for ops in operations.values()}
@@ -90,16 +90,16 @@ def activation(where: str, operations: Mapping[str, Collection[str]]) -> str:
 
 
 def agreed(nodes: Nodes, what: str, kind: type, names: Collection[str]) -> Any:
-    """Returns the one value that all of these scalar constants have.
+    """Returns the value that all of these scalar constants share.
 
     Args:
         nodes: the graph.
-        what: what the value is, for the error message.
+        what: the name of the value, for the error message.
         kind: bool, int or float, the type of the value.
         names: the names of the constants.
 
     Raises:
-        ValueError: if one of them is no such constant, or they differ.
+        ValueError: if a constant is missing or has another type, or if the values differ.
     """
     values = {name: _scalar(nodes.by_name.get(name)) for name in names}
     odd = [name for name, value in values.items() if type(value) is not kind]
@@ -116,15 +116,15 @@ def agreed(nodes: Nodes, what: str, kind: type, names: Collection[str]) -> Any:
 
 
 def the_file(where: str, owner: str, files: Collection[str]) -> str:
-    """Returns the name of the vocabulary under assets/.
+    """Returns the file name of the vocabulary under assets/.
 
     Args:
-        where: what error messages call the graph.
-        owner: what names the file, for the error message.
+        where: the name of the graph in error messages.
+        owner: the object that names the file, for the error message.
         files: the names found.
 
     Raises:
-        ValueError: if there is not one name, or it is a path, which could lead out of the module.
+        ValueError: if there is not exactly one name, or the name is a path.
     """
     if len(files) != 1 or any(pathlib.PurePath(file).name != (file or None) for file in files):
         raise ValueError(
@@ -135,7 +135,7 @@ def the_file(where: str, owner: str, files: Collection[str]) -> str:
 
 
 def constant(node: Any) -> np.ndarray | None:
-    """Returns the scalar or short vector of a constant node, None where there is no such thing."""
+    """Returns the scalar or short vector of a constant node, None for any other node."""
     tensor = node.attr["value"].tensor if node is not None and node.op == "Const" else None
     # A damaged file may claim any size.
     axes = [] if tensor is None else [axis.size for axis in tensor.tensor_shape.dim]

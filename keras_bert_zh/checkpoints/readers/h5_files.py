@@ -14,8 +14,8 @@ _LAST = {"kernel": "weight", "embeddings": "weight", "gamma": "weight", "beta": 
 def _torch_name(name: str) -> str:
     """Returns `bert.pooler.dense.weight` for `bert/CLASS/bert/pooler/dense/kernel:0`.
 
-    What comes first is the layer that Keras saved, and the model's class or the name that the user
-    gave it. `mlm___cls` is the masked language model's `cls`; `layer_._0` is `layer.0`.
+    The first two parts are the layer that Keras saved, and the model's class or the name that the
+    user gave it. `mlm___cls` is the masked language model's `cls`; `layer_._0` is `layer.0`.
     """
     path = re.sub(r"[^/]*___", "", name.partition(":")[0]).replace("_._", "/")
     *parts, last = path.split("/")[2:] or [path]
@@ -25,18 +25,18 @@ def _torch_name(name: str) -> str:
 def open_tensors(
     path: pathlib.Path, rename: Callable[[str], str] = _torch_name
 ) -> dict[str, Tensor]:
-    """Returns the tensors of a `tf_model.h5` by the names they have in models of torch.
+    """Returns the tensors of a `tf_model.h5` by their names in PyTorch models.
 
     Kernels are `[in, out]`.
 
     Args:
         path: the file.
-        rename: returns the name for a path in the file; `str` for the path itself.
+        rename: converts a path in the file to a name; pass `str` to keep the path.
 
     Raises:
-        ValueError: if the file is damaged or not whole, or keeps a tensor in another way than
-            Keras does; a tensor's `read`, if it holds numbers that are not finite. The format has
-            no checksums: other flipped bits do not show.
+        ValueError: if the file is damaged or incomplete, or stores a tensor in a way that Keras
+            does not. A tensor's `read` also raises it if numbers are not finite. The format has no
+            checksums, so other damage is not detected.
 
     Reference:
         `convert_tf_weight_name_to_pt_weight_name` in `modeling_tf_pytorch_utils.py` of
@@ -52,7 +52,7 @@ def open_tensors(
             numbers = _numbers(name, entry)
             # The masked language model repeats the embeddings that it shares with BERT.
             if found.setdefault(rename(name), numbers).shape != numbers.shape:
-                raise ValueError(f"its {name} is there in two shapes")
+                raise ValueError(f"its {name} occurs twice, with different shapes")
 
     try:
         # h5py compares the size of the file with what its first block says.
@@ -62,7 +62,7 @@ def open_tensors(
         for name, numbers in found.items():
             ((start, count),) = numbers.places
             if start + count * little_endian(numbers.dtype).itemsize > size:
-                raise ValueError(f"its {name} is not whole")
+                raise ValueError(f"its {name} is incomplete")
     except Exception as error:  # From OSError to RuntimeError and UnicodeDecodeError.
         raise ValueError(f"{path} can't be read: {error}") from error
     return {name: tensor(path, files, name, numbers) for name, numbers in found.items()}
@@ -72,8 +72,8 @@ def _numbers(name: str, dataset) -> Numbers:
     start = dataset.id.get_offset()
     if start is None or dataset.dtype.byteorder == ">":
         raise ValueError(
-            f"its {name} is compressed, in pieces, in another file, or not little-endian, which "
-            "neither Transformers nor Keras writes"
+            f"its {name} is compressed, chunked, stored in another file, or not little-endian; "
+            "files from Transformers or Keras never are"
         )
     # Keras keeps bfloat16 as two bytes without a meaning, and notes what they are.
     is_bfloat16 = dataset.attrs.get("dtype") == "bfloat16"

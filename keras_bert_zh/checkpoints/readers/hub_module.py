@@ -1,4 +1,4 @@
-"""Reads the SavedModel that `export/hub_module.py` writes; its graphs are not run."""
+"""Reads the SavedModel that `export/hub_module.py` writes, without running its graphs."""
 
 import pathlib
 
@@ -21,22 +21,22 @@ _SCHEME = Scheme(_OWN, transposed=(), leftovers=())
 
 
 def is_hub_module(folder: pathlib.Path) -> bool:
-    """Tells whether the folder holds a SavedModel that this package has written."""
+    """Tells whether the folder contains a SavedModel that this package wrote."""
     ours = all((folder / name).is_file() for name in ("saved_model.pb", CONFIG))
     return ours and not (folder / "tfhub_module.pb").is_file()
 
 
 def read(folder: pathlib.Path) -> Checkpoint:
-    """Opens the SavedModel in this folder, as it was written, or saved again by TensorFlow.
+    """Opens the SavedModel in this folder, as this package wrote it or TensorFlow saved it again.
 
     Raises:
-        ValueError: if a file is damaged or missing, or the files do not fit together.
+        ValueError: if a file is damaged or missing, or the files do not match.
     """
     config = read_config(folder / CONFIG, gelu=None)
     prefix = folder / "variables" / "variables"
     attributes, variables, found = _objects(prefix)
     weights, leftovers = select(
-        f"{prefix}.index does not hold the BERT that {CONFIG} describes.",
+        f"{prefix}.index does not contain the BERT that {CONFIG} describes.",
         found,
         _SCHEME,
         config,
@@ -53,7 +53,7 @@ def read(folder: pathlib.Path) -> Checkpoint:
 
 
 def _objects(prefix: pathlib.Path) -> tuple[set[str], dict[str, Tensor], dict[str, Tensor]]:
-    """Returns the attributes of the module, those that are variables, and the weights by name."""
+    """Returns the names of the module's attributes, its variables and its weights by name."""
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
@@ -76,7 +76,7 @@ def _objects(prefix: pathlib.Path) -> tuple[set[str], dict[str, Tensor], dict[st
         return set(attributes), variables(0), variables(attributes["weights"])
     except (DecodeError, IndexError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{prefix}.index: {OBJECTS} names no weights of a module. If the module is part of "
-            "another model there, save it on its own: save_checkpoint, or tf.saved_model.save of "
-            "the object that was loaded."
+            f"{prefix}.index: {OBJECTS} does not list the weights of a module. If the module is "
+            "part of another model in this file, save the module alone: with save_checkpoint, or "
+            "with tf.saved_model.save(module, folder)."
         ) from error

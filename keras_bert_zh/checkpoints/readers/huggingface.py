@@ -40,7 +40,7 @@ def read(folder: pathlib.Path) -> Checkpoint:
     `"hidden_act": "gelu"` means what Transformers computes for it, the exact GELU with erf.
 
     Raises:
-        ValueError: if a file is damaged or missing, or the files do not fit together.
+        ValueError: if a file is damaged or missing, or the files do not match.
     """
     path = folder / CONFIG
     fields = read_json(path)
@@ -48,7 +48,7 @@ def read(folder: pathlib.Path) -> Checkpoint:
         if fields.get(name, allowed[0]) not in allowed:
             raise ValueError(
                 f"{path}: {name} must be {' or '.join(map(repr, allowed))}, got {fields[name]!r}: "
-                "this model computes something else than BERT."
+                "this model does not compute what BERT computes."
             )
     config = read_config(path, gelu="erf")
     file, tensors, transposed = open_weights(folder)
@@ -66,7 +66,7 @@ def read(folder: pathlib.Path) -> Checkpoint:
     )
     others = [name for name in (*others, *found.unread) if name not in found.own]
     weights, leftovers = select(
-        f"{file} does not hold the BERT that {CONFIG} describes.",
+        f"{file} does not contain the BERT that {CONFIG} describes.",
         {name: tensor for name, tensor in tensors.items() if name not in others},
         scheme,
         config,
@@ -93,24 +93,24 @@ def _check_padding(
     if vocabulary and isinstance(pad, int) and vocabulary[pad : pad + 1] != ("[PAD]",):
         raise ValueError(
             f"{path}: pad_token_id is {pad}, but [PAD] is line {vocabulary.index('[PAD]') + 1} of "
-            f"the vocabulary: they belong to different models."
+            f"the vocabulary: these two files belong to different models."
         )
 
 
 def _of_a_head(leftovers: tuple[str, ...]) -> list[str]:
-    """Returns the tensors that no pretrained BERT has."""
+    """Returns the tensors that a pretrained BERT does not have."""
     embeddings = ("position_ids", TASK_TABLE)
     return [n for n in leftovers if not n.startswith("cls.") and not n.endswith(embeddings)]
 
 
 def _prefix(tensors: dict[str, Tensor]) -> str:
-    """Returns what stands before the names of the encoder's tensors; nothing, where it is alone."""
+    """Returns the prefix of the encoder's tensor names; empty if there is only an encoder."""
     found = (p for p in HUGGINGFACE_PREFIXES if any(name.startswith(p) for name in tensors))
     return next(found, "")
 
 
 def _of_other_layers(tensors: dict[str, Tensor], *, tied: bool) -> list[str]:
-    """Returns the tensors of a model around BERT, and of a decoder that is not the embeddings."""
+    """Returns the tensors outside BERT, and those of a decoder that is not tied to embeddings."""
     foreign = [] if tied else [name for name in tensors if name.startswith("cls.predictions.")]
     known = (_prefix(tensors), "cls.")  # Without a prefix, any name begins so.
     foreign += [name for name in tensors if not name.startswith(known)]
@@ -118,7 +118,7 @@ def _of_other_layers(tensors: dict[str, Tensor], *, tied: bool) -> list[str]:
 
 
 def _scheme_of(tensors: dict[str, Tensor]) -> Scheme:
-    """Returns the names that this file uses: older ones, and those of the encoder on its own."""
+    """Returns the names that this file uses, which may be old or have no prefix."""
     scheme = huggingface(_prefix(tensors))
     table = dict(scheme.names)
     if any(name.endswith("LayerNorm.gamma") for name in tensors):
@@ -129,7 +129,7 @@ def _scheme_of(tensors: dict[str, Tensor]) -> Scheme:
 
 
 def _tokenizer(folder: pathlib.Path, rows: int) -> tuple[tuple[str, ...] | None, bool | None]:
-    """Returns the vocabulary and whether text is lower-cased, None for what the files lack."""
+    """Returns the vocabulary and whether text is lower-cased; None if the files do not say."""
     fast = folder / "tokenizer.json"
     settings: dict[str, Any] = {}
     for path in (fast, folder / "tokenizer_config.json"):
@@ -151,7 +151,7 @@ def _tokenizer(folder: pathlib.Path, rows: int) -> tuple[tuple[str, ...] | None,
 
 
 def _with_added_tokens(tokens: tuple[str, ...], folder: pathlib.Path) -> tuple[str, ...]:
-    """Returns the tokens and those that Transformers keeps in a file of their own."""
+    """Returns the tokens, including those that Transformers keeps in another file."""
     path = folder / "added_tokens.json"
     added = {index: token for token, index in read_json(path).items()} if path.is_file() else {}
     if (folder / "tokenizer.json").is_file():
@@ -188,7 +188,7 @@ def _warn_of_other_tokens(folder: pathlib.Path, settings: dict, lowercase: bool 
         if settings.get(name, values[0]) not in values:
             warnings.warn(
                 f"{folder}: its tokenizer has {name}={settings[name]}, which BertPreprocess does "
-                "not do: the tokens of some texts will differ.",
+                "not support: the tokens of some texts will differ.",
                 stacklevel=2,
             )
 
@@ -198,8 +198,8 @@ def _vocabulary_of_tokenizer(path: pathlib.Path) -> tuple[str, ...]:
     model = found if isinstance(found, dict) else {}
     ids = model.get("vocab")
     if not isinstance(ids, dict) or model.get("type", "WordPiece") != "WordPiece":
-        raise ValueError(f"{path} holds no WordPiece vocabulary.")
+        raise ValueError(f"{path} does not contain a WordPiece vocabulary.")
     tokens = {index: token for token, index in ids.items() if isinstance(index, int)}
     if tokens.keys() != set(range(len(ids))):
-        raise ValueError(f"{path}: the ids of the tokens are not 0, 1, 2 and so on.")
+        raise ValueError(f"{path}: the ids of the tokens must be 0, 1, 2 and so on, without gaps.")
     return tuple(tokens[index] for index in range(len(ids)))

@@ -1,4 +1,4 @@
-"""Reads a preset of Keras Hub, the folder that its `BertBackbone.save_to_preset` writes."""
+"""Reads a Keras Hub preset, the folder that `BertBackbone.save_to_preset` writes."""
 
 import pathlib
 import warnings
@@ -54,22 +54,22 @@ _PLAIN = {
 
 
 def is_keras_hub(folder: pathlib.Path) -> bool:
-    """Tells whether there are weights as Keras saves them, and a config.json that names a class."""
+    """Tells whether the folder has Keras weights, and a config.json with a class name."""
     config = folder / CONFIG
     weights = (folder / WEIGHTS).is_file()
     return weights and config.is_file() and b'"class_name"' in config.read_bytes()
 
 
 def read(folder: pathlib.Path) -> Checkpoint:
-    """Opens the preset in this folder; none of its classes are looked up.
+    """Opens the preset in this folder without importing any of its classes.
 
-    Whether text is lower-cased is what its tokeniser says. Tokens are those of
-    google-research/bert all the same: Keras Hub's own lower-case and split a few characters
-    otherwise. A text classifier is opened without its head.
+    The preset's tokeniser says whether text is lower-cased. Texts are still split as in
+    google-research/bert: Keras Hub lower-cases and splits a few characters differently. A text
+    classifier is opened without its head.
 
     Raises:
-        ValueError: if a file is damaged or missing, the files do not fit together, or the preset is
-            of another model than BERT.
+        ValueError: if a file is damaged or missing, the files do not match, or the preset is not a
+            BERT model.
 
     Reference:
         `KerasPresetSaver` and `BertBackbone` in Keras Hub.
@@ -79,7 +79,7 @@ def read(folder: pathlib.Path) -> Checkpoint:
     if fields.get("class_name") != "BertBackbone":
         raise ValueError(
             f"{path}: class_name must be 'BertBackbone', got {fields.get('class_name')!r}: this "
-            "preset is of another model than BERT."
+            "preset is not a BERT model."
         )
     own = _object(path, fields, OWN) if OWN in fields else {}
     config = _config(path, _object(path, fields, "config"), own)
@@ -90,8 +90,8 @@ def read(folder: pathlib.Path) -> Checkpoint:
         required.remove("pooler")
         tensors = {n: t for n, t in tensors.items() if n not in _names_of("pooler")}
     weights, leftovers = select(
-        f"{folder / WEIGHTS} does not hold the BERT that {CONFIG} describes, or {TASK_WEIGHTS} "
-        f"(task/) not the head that {TASK} names.",
+        f"{folder / WEIGHTS} does not contain the BERT that {CONFIG} describes, or {TASK_WEIGHTS} "
+        f"(task/) does not contain the head that {TASK} names.",
         _joined(tensors, config),
         KERAS_HUB,
         config,
@@ -106,7 +106,7 @@ def read(folder: pathlib.Path) -> Checkpoint:
 
 
 def split_shapes(config: BertConfig) -> dict[str, tuple[int, ...]]:
-    """Returns the shapes that attention's weights have in the file, by their names there."""
+    """Returns the shapes of attention's weights in the file, by their names in the file."""
     heads = config.num_attention_heads
     sizes = config.to_dict() | {"head_size": config.hidden_size // heads}
     return {
@@ -117,7 +117,7 @@ def split_shapes(config: BertConfig) -> dict[str, tuple[int, ...]]:
 
 
 def implied_config(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Returns the fields of the BertConfig that Keras Hub computes for these arguments."""
+    """Returns the fields of the BertConfig that correspond to these Keras Hub arguments."""
     fields = {ours: arguments.get(theirs, default) for ours, (theirs, default) in ARGUMENTS.items()}
     return fields | FIXED | {"attention_probs_dropout_prob": fields["hidden_dropout_prob"]}
 
@@ -132,7 +132,9 @@ def _object(path: pathlib.Path, fields: dict[str, Any], name: str) -> dict[str, 
 def _config(path: pathlib.Path, arguments: dict[str, Any], own: dict[str, Any]) -> BertConfig:
     lacking = [n for n, default in ARGUMENTS.values() if default is None and n not in arguments]
     if lacking:
-        raise ValueError(f"{path}: config lacks {', '.join(lacking)}; it has {sorted(arguments)}.")
+        raise ValueError(
+            f"{path}: config must have {', '.join(lacking)}; it has {sorted(arguments)}."
+        )
     fields = implied_config(arguments)
     if own:
         fields |= _object(path, own, "config")
@@ -145,7 +147,7 @@ def _config(path: pathlib.Path, arguments: dict[str, Any], own: dict[str, Any]) 
 def _list(path: pathlib.Path, fields: dict[str, Any], name: str) -> list[Any]:
     value = fields.get(name)
     if not isinstance(value, list):
-        raise ValueError(f"{path}: {name} must be a JSON list, got {value!r}.")
+        raise ValueError(f"{path}: {name} must be a JSON array, got {value!r}.")
     return value
 
 
@@ -167,7 +169,7 @@ def _names_of(part: str) -> list[str]:
 
 
 def _joined(tensors: dict[str, Tensor], config: BertConfig) -> dict[str, Tensor]:
-    """Returns the tensors without axes for heads; those of other shapes stay, to be reported."""
+    """Returns the tensors without axes for heads; wrong shapes are kept, to be reported."""
     expected = names.translation(KERAS_HUB.names, config.num_hidden_layers)
     shapes = {
         expected[ours]: tuple(axis for axis in shape if axis is not None)
@@ -181,7 +183,7 @@ def _joined(tensors: dict[str, Tensor], config: BertConfig) -> dict[str, Tensor]
 
 
 def _tokenizer(folder: pathlib.Path, rows: int) -> tuple[tuple[str, ...] | None, bool | None]:
-    """Returns the vocabulary and whether text is lower-cased, None for what the files lack."""
+    """Returns the vocabulary and whether text is lower-cased; None if the files do not say."""
     path = folder / TOKENIZER
     settings = _object(path, read_json(path), "config") if path.is_file() else {}
     lowercase = settings.get("lowercase")
@@ -191,7 +193,7 @@ def _tokenizer(folder: pathlib.Path, rows: int) -> tuple[tuple[str, ...] | None,
         if settings.get(name, plain) != plain:
             warnings.warn(
                 f"{path}: its tokenizer has {name}={settings[name]!r}, which BertPreprocess does "
-                "not do: the tokens of some texts will differ.",
+                "not support: the tokens of some texts will differ.",
                 stacklevel=2,
             )
     vocabulary = folder / VOCABULARY
@@ -203,7 +205,7 @@ def _tokenizer(folder: pathlib.Path, rows: int) -> tuple[tuple[str, ...] | None,
 def _warn_of_masked_lm(path: pathlib.Path, config: BertConfig) -> None:
     warnings.warn(
         f"{path}: {_MASKED_LM} of Keras Hub computes its head with the exact GELU and an epsilon "
-        f"of 1e-05. MaskedLM takes for it what the encoder has, {config.hidden_act} and "
-        f"{config.layer_norm_eps}: its logits differ a little until it is trained further.",
+        f"of 1e-05. MaskedLM uses the encoder's values instead, {config.hidden_act} and "
+        f"{config.layer_norm_eps}: its logits differ slightly until you train it further.",
         stacklevel=2,
     )

@@ -24,14 +24,14 @@ _DEEPEST = 50
 
 
 def open_tensors(path: pathlib.Path) -> dict[str, Tensor]:
-    """Returns the tensors by the names they have in models of torch; kernels are `[in, out]`.
+    """Returns the tensors by their names in PyTorch models; kernels are `[in, out]`.
 
-    The file is gone through once, to find where the arrays lie; none is kept.
+    The file is read once to find the positions of the arrays; no array is kept.
 
     Raises:
-        ValueError: if the file is damaged or not whole, or holds anything else than arrays; a
-            tensor's `read`, if it holds numbers that are not finite. The format has no checksums:
-            other flipped bits do not show.
+        ValueError: if the file is damaged or incomplete, or contains anything other than arrays. A
+            tensor's `read` also raises it if numbers are not finite. The format has no checksums,
+            so other damage is not detected.
 
     Reference:
         `flax/serialization.py`; https://github.com/msgpack/msgpack/blob/master/spec.md
@@ -48,20 +48,20 @@ def open_tensors(path: pathlib.Path) -> dict[str, Tensor]:
                 raise ValueError(f"it has {size:,} bytes, expected {unpacker.tell():,}")
             found = dict(_arrays(view, tree, ()))
     except (msgpack.UnpackException, ValueError, LookupError, TypeError, OSError) as error:
-        why = str(error) or "it was not copied whole"
+        why = str(error) or "it is incomplete"
         raise ValueError(f"{path} can't be read: {why}") from error
     return {name: tensor(path, files, name, numbers) for name, numbers in found.items()}
 
 
 def _map(unpacker: Any, view: mmap.mmap, depth: int) -> dict[str, Any]:
-    """Returns the map that begins here: where each entry begins and ends, or a map of its own."""
+    """Returns the map that begins here: the start and end of each entry, or a nested map."""
     if depth > _DEEPEST:
-        raise ValueError(f"it holds maps in maps, over {_DEEPEST} deep")
+        raise ValueError(f"its maps are nested more than {_DEEPEST} deep")
     entries: dict[str, Any] = {}
     for _ in range(unpacker.read_map_header()):
         name = unpacker.unpack()
         if not isinstance(name, str) or name in entries:
-            raise ValueError("a name in it is no text, or there twice")
+            raise ValueError("a name in it is not text, or occurs twice")
         start = unpacker.tell()
         if view[start] in _MAPS:
             entries[name] = _map(unpacker, view, depth + 1)
@@ -72,7 +72,7 @@ def _map(unpacker: Any, view: mmap.mmap, depth: int) -> dict[str, Any]:
 
 
 def _arrays(view: mmap.mmap, entries: dict[str, Any], path: tuple[str, ...]):
-    """Yields the names and places of all arrays."""
+    """Yields the names and positions of all arrays."""
     for name, entry in entries.items():
         if isinstance(entry, tuple) or _CHUNKED in entry:
             numbers = _array(view, *entry) if isinstance(entry, tuple) else _chunked(view, entry)
@@ -82,7 +82,7 @@ def _arrays(view: mmap.mmap, entries: dict[str, Any], path: tuple[str, ...]):
 
 
 def _chunked(view: mmap.mmap, entry: dict[str, Any]) -> Numbers:
-    """Returns where an array lies that is in several pieces, which are numbered as its axes are."""
+    """Returns the position of an array that is stored in several numbered chunks."""
     import msgpack
 
     axes, pieces = entry.get("shape"), entry.get("chunks")
@@ -96,17 +96,17 @@ def _chunked(view: mmap.mmap, entry: dict[str, Any]) -> Numbers:
     if any(part.dtype != numbers.dtype for part in parts) or _size(shape) != sum(
         count for _, count in numbers.places
     ):
-        raise ValueError(f"a chunked array in it does not have the shape {list(shape)}")
+        raise ValueError(f"the chunks of an array in it do not match its shape, {list(shape)}")
     return numbers
 
 
 def _array(view: mmap.mmap, start: int, end: int) -> Numbers:
-    """Returns where the array lies that is packed in these bytes."""
+    """Returns the position of the array that is packed in these bytes."""
     import msgpack
 
     header = _EXTENSIONS.get(view[start])
     if header is None or view[start + header - 1] != _ARRAY:
-        raise ValueError("it holds something that is no array")
+        raise ValueError("it contains something that is not an array")
     start += header
     unpacker = msgpack.Unpacker()
     unpacker.feed(view[start : min(end, start + _LONGEST_START)])
@@ -114,17 +114,19 @@ def _array(view: mmap.mmap, start: int, end: int) -> Numbers:
     shape, dtype = unpacker.unpack(), unpacker.unpack()
     start += unpacker.tell()
     if fields != 3 or view[start] not in _BYTES or not isinstance(shape, list):
-        raise ValueError("an array in it is not as Flax packs it")
+        raise ValueError("an array in it is not in the form that Flax writes")
     start += _BYTES[view[start]]
     # NumPy's name of a type that it does not know.
     dtype = "bfloat16" if dtype == "V2" else dtype
     count = _size(shape)
     if count * little_endian(dtype).itemsize != end - start:
-        raise ValueError(f"an array in it has {end - start:,} bytes, which {shape} has not")
+        raise ValueError(
+            f"an array in it has {end - start:,} bytes, which does not match its shape, {shape}"
+        )
     return Numbers(tuple(shape), dtype, ((start, count),))
 
 
 def _size(shape: Any) -> int:
     if not all(type(axis) is int and axis >= 0 for axis in shape):
-        raise ValueError("an array in it has a shape that is none")
+        raise ValueError("an array in it has a shape that is not valid")
     return math.prod(shape)

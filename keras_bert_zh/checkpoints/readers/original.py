@@ -1,4 +1,4 @@
-"""Reads a checkpoint of google-research/bert, as it trains them and as Google published them."""
+"""Reads a checkpoint of google-research/bert, as its code or Google's archives have it."""
 
 import pathlib
 from typing import Any
@@ -19,22 +19,22 @@ PREFIX = "bert_model.ckpt"
 
 
 def prefixes(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Returns the prefixes of the TensorFlow checkpoints that lie in the folder itself."""
+    """Returns the prefixes of the TensorFlow checkpoints in the folder, not in subfolders."""
     found = [file.with_suffix("") for file in folder.glob("*.index")]
     # Other programs call their files so, too.
     return sorted(p for p in found if p.name == PREFIX or any(folder.glob(f"{p.name}.data-*")))
 
 
 def read(prefix: pathlib.Path) -> Checkpoint:
-    """Opens the checkpoint of this prefix, with the `bert_config.json` and `vocab.txt` beside it.
+    """Opens the checkpoint with this prefix, and the `bert_config.json` and `vocab.txt` next to it.
 
-    `"hidden_act": "gelu"` means what google-research/bert computes for it since February 2019, the
-    approximation with tanh. The format does not say whether text is lower-cased. A
-    `bert_config.json` that this package wrote may say it, name another GELU, say that there is no
-    pooler, and what the outputs of a head mean.
+    `"hidden_act": "gelu"` means the approximation with tanh, which google-research/bert has
+    computed since February 2019. The format does not say whether text is lower-cased. A
+    `bert_config.json` that this package wrote may say so, name another GELU, say that there is no
+    pooler, and give the labels of a head.
 
     Raises:
-        ValueError: if a file is damaged or missing, or the files do not fit together.
+        ValueError: if a file is damaged or missing, or the files do not match.
     """
     path = prefix.with_name(CONFIG)
     fields = read_json(path)
@@ -44,7 +44,7 @@ def read(prefix: pathlib.Path) -> Checkpoint:
     tensors = open_tensors(prefix)
     found = fine_tuned.find(tensors, TF1, config.hidden_size)
     weights, leftovers = select(
-        f"{prefix}.index does not hold the BERT that {CONFIG} describes.",
+        f"{prefix}.index does not contain the BERT that {CONFIG} describes.",
         {name: tensor for name, tensor in tensors.items() if name not in found.unread},
         TF1,
         config,
@@ -59,7 +59,7 @@ def read(prefix: pathlib.Path) -> Checkpoint:
 
 
 def _one_of(path: pathlib.Path, fields: dict[str, Any], name: str, allowed: tuple) -> Any:
-    """Returns the value of an optional key; the first of the allowed ones is the default."""
+    """Returns the value of an optional key; the first allowed value is the default."""
     value = fields.get(name, allowed[0])
     if value not in allowed:
         raise ValueError(f"{path}: {name} must be one of {allowed}, got {value!r}.")

@@ -1,4 +1,4 @@
-"""Tensors that a file holds as plain little-endian numbers; they are read later, by offset."""
+"""Tensors that a file stores as plain little-endian numbers; they are read later, by offset."""
 
 import math
 import pathlib
@@ -10,15 +10,14 @@ from keras_bert_zh.checkpoints.tensors import Tensor, Unchanged
 
 
 class Numbers(NamedTuple):
-    """Where the numbers of a tensor lie in a file.
+    """The position of a tensor's numbers in a file.
 
     Attributes:
         shape: tuple of int.
-        dtype: str, NumPy's name of it.
-        places: tuple of pairs of int: at which byte a run of numbers begins, and how many they
-            are. One run follows the other.
-        strides: tuple of int: how many numbers further the next one of each axis is; `None` if
-            they are in order of rows.
+        dtype: str, its NumPy name.
+        places: tuple of pairs of int, the byte at which a run of numbers begins and their count,
+            in the order of the runs.
+        strides: tuple of int, the stride of each axis, in numbers; `None` for row-major order.
     """
 
     shape: tuple[int, ...]
@@ -28,13 +27,13 @@ class Numbers(NamedTuple):
 
 
 def tensor(path: pathlib.Path, files: Unchanged, name: str, numbers: Numbers) -> Tensor:
-    """Returns the tensor; its `read` raises ValueError if it holds numbers that are not finite.
+    """Returns the tensor; its `read` raises ValueError if numbers are not finite.
 
     Args:
         path: the file.
-        files: what that file was when it was opened.
+        files: the state of the file when it was opened.
         name: str, the tensor's name in the file.
-        numbers: where it lies.
+        numbers: its position.
     """
 
     def read() -> np.ndarray:
@@ -48,10 +47,10 @@ def tensor(path: pathlib.Path, files: Unchanged, name: str, numbers: Numbers) ->
 
 
 def little_endian(dtype: str) -> np.dtype:
-    """Returns the dtype of this name as files hold it.
+    """Returns the little-endian dtype with this name.
 
     Raises:
-        ValueError: if it is no dtype of numbers.
+        ValueError: if it is not a numeric dtype.
     """
     if dtype == "bfloat16":
         import ml_dtypes
@@ -59,12 +58,12 @@ def little_endian(dtype: str) -> np.dtype:
         return np.dtype(ml_dtypes.bfloat16)
     found = np.dtype(dtype)
     if found.kind not in "fiub":
-        raise ValueError(f"{dtype} is no dtype of numbers")
+        raise ValueError(f"{dtype} is not a numeric dtype")
     return found.newbyteorder("<")
 
 
 def row_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Returns the strides, in numbers, of an array in order of rows."""
+    """Returns the strides, in numbers, of an array in row-major order."""
     return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
 
 

@@ -12,15 +12,15 @@ _DTYPES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float
 
 
 def open_tensors(path: pathlib.Path) -> dict[str, Tensor]:
-    """Returns the tensors by the names they have in the file.
+    """Returns the tensors by their names in the file.
 
-    They are not read by the library, which maps the file: that takes longer, and what was mapped
-    would count for this process as long as the file is open.
+    The safetensors library does not read the tensors, because it maps the file into memory: that
+    is slower, and the mapped memory counts for this process as long as the file is open.
 
     Raises:
-        ValueError: if the file is damaged; a tensor's `read`, if it holds numbers that are not
-            finite. The format has no checksums: other flipped bits show only where the file's
-            sha256 is known.
+        ValueError: if the file is damaged. A tensor's `read` also raises it if numbers are not
+            finite. The format has no checksums: other damage is detected only if the file's sha256
+            is known.
 
     Reference:
         https://github.com/huggingface/safetensors#format
@@ -37,7 +37,7 @@ def open_tensors(path: pathlib.Path) -> dict[str, Tensor]:
 
 
 def _header(path: pathlib.Path) -> tuple[int, dict[str, dict[str, Any]]]:
-    """Returns where the data begin, and what the file says of each tensor."""
+    """Returns the position of the data, and the header's entry for each tensor."""
     from safetensors import SafetensorError, safe_open
 
     try:

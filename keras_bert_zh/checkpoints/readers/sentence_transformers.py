@@ -1,4 +1,4 @@
-"""Reads how a model of sentence-transformers makes the vector of a text."""
+"""Reads how a Sentence Transformers model computes the vector of a text."""
 
 import pathlib
 import re
@@ -26,15 +26,15 @@ _FLAG = re.compile("pooling_mode_(.+?)(?:_tokens?)?")
 
 
 def read_pooling(folder: pathlib.Path, config: BertConfig, weights: Weights) -> Pooling | None:
-    """Returns what the folder says, or None if it says nothing of pooling.
+    """Returns the pooling that the folder defines, or None if it does not define one.
 
     Args:
         folder: the folder.
         config: BertConfig of the BERT in it.
-        weights: those of this BERT.
+        weights: the weights of this BERT.
 
     Raises:
-        ValueError: if a file is damaged, or does not say what is expected of it.
+        ValueError: if a file is damaged, or has a value that is not valid.
 
     Reference:
         The files that `SentenceTransformer.save` writes, of versions 2 to 6.
@@ -65,10 +65,9 @@ def read_pooling(folder: pathlib.Path, config: BertConfig, weights: Weights) -> 
     )
     if pooling.unsupported:
         warnings.warn(
-            f"{folder} is a model of Sentence Transformers that computes what this package does "
-            f"not: {', '.join(pooling.unsupported)}. Its BERT is read, for BertEncoder. "
-            "SentenceEncoder does not take it, and save_checkpoint and convert write the BERT "
-            "alone.",
+            f"{folder} is a Sentence Transformers model with steps that this package does not "
+            f"support: {', '.join(pooling.unsupported)}. You can use its BERT in BertEncoder, but "
+            "not in SentenceEncoder. save_checkpoint and convert write the BERT without these steps.",
             stacklevel=2,
         )
     return pooling
@@ -83,12 +82,12 @@ def _module(folder: pathlib.Path, entry: Any) -> tuple[str, pathlib.Path]:
         )
     # A longer path could lead out of the folder.
     if path not in ("", ".") and (pathlib.PurePath(path).name != path or path == ".."):
-        raise ValueError(f"{folder / MODULES} names {path!r}, which is no folder in {folder}.")
+        raise ValueError(f"{folder / MODULES} names {path!r}, which is not a folder in {folder}.")
     return kind.rpartition(".")[2], folder / path
 
 
 def _is_pooler(path: pathlib.Path, weights: Weights) -> bool:
-    """Tells whether a dense module is the pooler of BERT once more."""
+    """Tells whether a dense module repeats the pooler of BERT."""
     fields, file = _settings(path / "config.json"), path / DENSE_WEIGHTS
     plain = {"activation_function": TANH, "bias": True, "use_residual": False}
     if any(fields.get(key, value) != value for key, value in plain.items()) or not file.is_file():
@@ -104,7 +103,7 @@ def _is_pooler(path: pathlib.Path, weights: Weights) -> bool:
 def _around(
     folder: pathlib.Path, modules: list[tuple[str, pathlib.Path]]
 ) -> tuple[bool, list[str]]:
-    """Returns whether vectors are scaled after pooling, and which other modules there are."""
+    """Returns whether vectors are normalised after pooling, and the names of other modules."""
     beyond: list[str] = []
     normalize = pooled = False
     for index, (kind, path) in enumerate(modules):
@@ -124,7 +123,7 @@ def _scales_vectors(path: pathlib.Path) -> bool:
 
 
 def _mode(fields: dict[str, Any]) -> str:
-    """Returns how to pool; several ways, which give several vectors in one, with + between."""
+    """Returns the pooling mode; several modes, whose vectors are joined, have a + between."""
     mode = fields.get("pooling_mode")
     if mode is None:
         flags = [_FLAG.fullmatch(name) for name, value in fields.items() if value is True]
@@ -138,7 +137,8 @@ def _length(folder: pathlib.Path, text: dict[str, Any], positions: int) -> int:
         length = _settings(folder / "tokenizer_config.json").get("model_max_length", positions)
     if not isinstance(length, int) or length < 3:
         raise ValueError(
-            f"{folder}: the length of a text must be an int of at least 3, got {length!r}."
+            f"{folder}: max_seq_length or model_max_length must be an int of at least 3, got "
+            f"{length!r}."
         )
     return length
 
@@ -147,9 +147,11 @@ def _prompts(path: pathlib.Path) -> dict[str, Any]:
     fields = _settings(path)
     prompts, default = fields.get("prompts") or {}, fields.get("default_prompt_name")
     if not isinstance(prompts, dict) or not all(isinstance(p, str) for p in prompts.values()):
-        raise ValueError(f"{path}: prompts must be texts by name, got {prompts!r}.")
+        raise ValueError(f"{path}: prompts must map names to strings, got {prompts!r}.")
     if default is not None and default not in prompts:
-        raise ValueError(f"{path}: default_prompt_name {default!r} is none of {[*prompts]}.")
+        raise ValueError(
+            f"{path}: default_prompt_name must be one of {[*prompts]}, got {default!r}."
+        )
     return {"prompts": prompts, "default_prompt": default}
 
 

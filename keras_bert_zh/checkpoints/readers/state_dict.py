@@ -1,9 +1,9 @@
-"""Reads a pickle that `torch.save` wrote of a state dict, without running anything in it.
+"""Reads a state dict from a pickle that `torch.save` wrote, without running any code in it.
 
-A pickle is a list of instructions for a small machine. This one knows those that a state dict
-needs; where a pickle names what is to be called, it looks into a short table, and imports nothing.
-It is no `pickle.Unpickler`: that one calls whatever a pickle can get hold of, hashes nested keys
-for as long as they take, and makes its memo as long as a pickle says.
+A pickle is a list of instructions for a small machine. This machine knows only the instructions
+that a state dict needs. It imports nothing: functions in a pickle are looked up in a short table.
+It does not use `pickle.Unpickler`, which calls any function that a pickle can reach, may hash
+nested keys for a very long time, and makes its memo as long as a pickle asks for.
 """
 
 import pickletools
@@ -42,7 +42,7 @@ _MOST_AXES = 32
 
 
 class Storage(NamedTuple):
-    """Numbers that tensors are made of: their dtype, the name of their place, how many they are."""
+    """The numbers of one or more tensors: their dtype, the key of the storage and their count."""
 
     dtype: str
     key: str
@@ -50,7 +50,7 @@ class Storage(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A tensor in a storage; offset and strides count numbers."""
+    """A tensor in a storage; offset and strides are in numbers, not bytes."""
 
     storage: Storage
     offset: int
@@ -65,13 +65,13 @@ class _Name(NamedTuple):
 
 
 def load(file: BinaryIO) -> tuple[Any, dict[str, Storage]]:
-    """Returns the object in the next pickle of the file, and the storages that it names, by key.
+    """Returns the object in the next pickle of the file, and its storages by key.
 
-    Dicts, lists, tuples, str, bytes, int, float, bool and None are what they are, tensors are
+    Dicts, lists, tuples, str, bytes, int, float, bool and None are returned unchanged, tensors as
     `Stored`.
 
     Raises:
-        ValueError: if the pickle is damaged, or names or does anything that no state dict needs.
+        ValueError: if the pickle is damaged, or uses anything that a state dict does not need.
 
     Reference:
         `pickletools` in Python's library describes the instructions; `torch/_utils.py` and
@@ -84,12 +84,12 @@ def load(file: BinaryIO) -> tuple[Any, dict[str, Storage]]:
     except (IndexError, KeyError) as error:
         raise ValueError("its pickle is damaged") from error
     if len(machine.stack) != 1:
-        raise ValueError(f"its pickle is damaged: it is of {len(machine.stack)} things, not of one")
+        raise ValueError(f"its pickle is damaged: it has {len(machine.stack)} objects, expected 1")
     return machine.stack[0], machine.storages
 
 
 class _Machine:
-    """Does what the instructions of one pickle say."""
+    """Runs the instructions of one pickle."""
 
     def __init__(self) -> None:
         self.stack: list[Any] = []
@@ -106,10 +106,10 @@ class _Machine:
         elif opcode in _STEPS:
             _STEPS[opcode](self, argument)
         elif opcode not in _NOTHING:
-            raise ValueError(f"its pickle has the opcode {opcode}, which no state dict needs")
+            raise ValueError(f"its pickle has the opcode {opcode}, which a state dict never needs")
 
     def to_mark(self) -> list[Any]:
-        """Takes what is on the stack down to the last mark."""
+        """Pops the items on the stack above the last mark."""
         items = []
         while (item := self.stack.pop()) is not _MARK:
             items.append(item)
@@ -135,7 +135,7 @@ class _Machine:
             entries[_expect(key, str)] = value
 
     def build(self) -> None:
-        """Attributes of a dict, such as `_metadata`, are left out."""
+        """Ignores attributes of a dict, such as `_metadata`."""
         self.stack.pop()
         _expect(self.stack[-1], dict)
 
@@ -146,7 +146,7 @@ class _Machine:
     def reduce(self) -> None:
         arguments, name = self.stack.pop(), _expect(self.stack.pop(), _Name)
         if name.text not in _CALLS:
-            raise ValueError(f"its pickle calls {name.text}, which no state dict does")
+            raise ValueError(f"its pickle calls {name.text}, which a state dict never does")
         self.stack.append(_CALLS[name.text](*_expect(arguments, tuple)))
 
     def storage(self) -> None:
@@ -157,9 +157,9 @@ class _Machine:
             ):
                 found = Storage(_STORAGES[text], key, size)
             case _:
-                raise ValueError("its pickle has a persistent id that is no storage of tensors")
+                raise ValueError("its pickle has a persistent id that is not a storage of a tensor")
         if self.storages.setdefault(key, found) != found:
-            raise ValueError(f"its storage {key[:40]} has two sizes or dtypes")
+            raise ValueError(f"its storage {key[:40]} has two different sizes or dtypes")
         self.stack.append(found)
 
 
@@ -188,25 +188,27 @@ _STEPS: dict[str, Callable[[_Machine, Any], None]] = {
 def _known(name: str) -> _Name:
     if name not in _NAMES:
         raise ValueError(
-            f"its pickle names {name[:200]}, which no state dict needs. Nothing of it was run"
+            f"its pickle names {name[:200]}, which a state dict never needs. None of it was run"
         )
     return _Name(name)
 
 
 def _expect(value: Any, kind: type) -> Any:
     if type(value) is not kind:
-        raise ValueError(f"its pickle is damaged: it has a {type(value).__name__} out of place")
+        raise ValueError(
+            f"its pickle is damaged: it has a {type(value).__name__} in the wrong place"
+        )
     return value
 
 
 def _ordered_dict(*arguments: Any) -> dict[str, Any]:
-    """Python 2 hands over the entries, as a list of pairs."""
+    """Returns the dict; pickles from Python 2 pass its entries as a list of pairs."""
     match arguments:
         case ():
             return {}
         case (list(pairs),) if all(type(p) is list and len(p) == 2 for p in pairs):
             return {_expect(key, str): value for key, value in pairs}
-    raise ValueError(f"its pickle calls {_ORDERED_DICT} with something else than entries")
+    raise ValueError(f"its pickle calls {_ORDERED_DICT} with arguments that are not entries")
 
 
 def _tensor(*arguments: Any) -> Stored:
@@ -217,14 +219,14 @@ def _tensor(*arguments: Any) -> Stored:
             sizes = (offset, *shape, *strides)
             if len(shape) == len(strides) <= _MOST_AXES and all(map(_is_size, sizes)):
                 return Stored(storage, offset, shape, strides)
-    raise ValueError(f"its pickle calls {_TENSOR} with something else than sizes")
+    raise ValueError(f"its pickle calls {_TENSOR} with arguments that are not sizes")
 
 
 def _parameter(*arguments: Any) -> Stored:
     match arguments:
         case (Stored() as tensor, bool(), dict()):
             return tensor
-    raise ValueError(f"its pickle calls {_PARAMETER} with something else than a tensor")
+    raise ValueError(f"its pickle calls {_PARAMETER} with an argument that is not a tensor")
 
 
 def _is_size(value: Any) -> bool:

@@ -1,21 +1,21 @@
-"""Reads from the index of a TensorFlow checkpoint how long its data files are.
+"""Reads the sizes of the data files from the index of a TensorFlow checkpoint.
 
-TensorFlow's Python tells the names, shapes and dtypes of tensors, but not where they lie.
+TensorFlow's Python API gives the names, shapes and dtypes of tensors, but not their positions.
 """
 
 import pathlib
 from collections.abc import Iterator
 
-# The end of a table: where its two indexes lie, padded, and a number that all tables end in.
+# The end of a table: the positions of its two indexes, padded, and a number that ends all tables.
 _FOOTER = 48
 _MAGIC = 0xDB4775248B80FB57
 
 
 def data_sizes(index: pathlib.Path) -> dict[str, int]:
-    """Returns the size in bytes of each data file that holds a tensor, by the file's name.
+    """Returns the size in bytes of each data file that contains a tensor, by file name.
 
     Args:
-        index: `PREFIX.index`. Its checksums are not compared: TensorFlow does that.
+        index: `PREFIX.index`. Its checksums are not checked here: TensorFlow does that.
 
     Raises:
         ValueError: if it is damaged.
@@ -48,7 +48,7 @@ def _entries(table: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yields the keys and values of a table."""
     footer = table[-_FOOTER:]
     if int.from_bytes(footer[-8:], "little") != _MAGIC:
-        raise ValueError("This is no table.")
+        raise ValueError("This is not a table.")
     _, _, place = _handle(footer, 0)  # Of an index of another kind, which is empty.
     start, size, _ = _handle(footer, place)
     for _, where in _block(table, start, size):
@@ -57,14 +57,14 @@ def _entries(table: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _handle(content: bytes, place: int) -> tuple[int, int, int]:
-    """Returns where a block begins, its size, and the place behind these two numbers."""
+    """Returns the start of a block, its size, and the position after these two numbers."""
     start, place = _varint(content, place)
     size, place = _varint(content, place)
     return start, size, place
 
 
 def _block(table: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yields the keys and values of a block; each key repeats the beginning of the one before."""
+    """Yields the keys and values of a block; keys share a prefix with the key before."""
     if table[start + size]:
         raise ValueError("This block is compressed.")
     block = table[start : start + size]
@@ -81,7 +81,7 @@ def _block(table: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes]]
 
 
 def _varint(content: bytes, place: int) -> tuple[int, int]:
-    """Returns the number that begins there, seven bits a byte, and the place behind it."""
+    """Returns the number that begins there, seven bits per byte, and the position after it."""
     number = shift = 0
     while True:
         byte = content[place]

@@ -12,18 +12,18 @@ OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
 def open_tensors(prefix: pathlib.Path) -> dict[str, Tensor]:
-    """Returns the tensors by the names they have in the file.
+    """Returns the tensors by their names in the file.
 
     Raises:
-        ValueError: if the index is damaged, or a data file is missing or has another size than
-            the index says, whatever is read of it; a tensor's `read`, if its data are damaged.
-            TensorFlow checks a checksum for each tensor that is read.
+        ValueError: if the index is damaged, or if a data file is missing or does not have the size
+            in the index. A tensor's `read` also raises it if its data are damaged: TensorFlow
+            verifies a checksum for each tensor that is read.
     """
     import tensorflow as tf
 
     if set("*?[") & set(str(prefix)):
         raise ValueError(
-            f"{prefix}: TensorFlow takes *, ? and [ in this path for a pattern. Rename the folder."
+            f"{prefix}: TensorFlow reads *, ? and [ in a path as a pattern. Rename the folder."
         )
     files = Unchanged([pathlib.Path(f"{prefix}.index"), *_data_files(prefix)])
     try:
@@ -62,12 +62,12 @@ def _check_sizes(prefix: pathlib.Path) -> None:
     for name, expected in data_sizes(index).items():
         file = prefix.with_name(name)
         if not file.is_file():
-            raise ValueError(f"{file} is not there, expected {expected:,} bytes.")
+            raise ValueError(f"{file} is missing, expected a file of {expected:,} bytes.")
         found = file.stat().st_size
         if found != expected:
             raise ValueError(
-                f"{file} has {found:,} bytes, expected {expected:,} as {index.name} says: it was "
-                "not copied whole, or belongs to another checkpoint. Get both files again."
+                f"{file} has {found:,} bytes, expected {expected:,} from {index.name}: it is "
+                "incomplete, or belongs to another checkpoint. Copy or download both files again."
             )
 
 

@@ -1,4 +1,4 @@
-"""Reads from a TF1 Hub module's graph what its variables do not tell, without running it."""
+"""Reads the configuration from the graph of a TF1 Hub module, without running the graph."""
 
 import pathlib
 import re
@@ -21,7 +21,7 @@ _BLOCK = re.compile(r"^bert/encoder/layer_(\d+)/")
 
 
 class Graph(NamedTuple):
-    """What the graph tells of the encoder, by the names of BertConfig, and of the tokeniser."""
+    """The settings of the encoder, by their names in BertConfig, and of the tokeniser."""
 
     hyperparameters: dict[str, Any]
     head_size: int
@@ -33,7 +33,7 @@ def read(path: pathlib.Path) -> Graph:
     """Reads a module's `saved_model.pb`.
 
     Raises:
-        ValueError: if it is damaged or lacks something; the message says what, and where.
+        ValueError: if it is damaged or a value is missing; the message says which, and where.
     """
     meta_graph, train_meta_graph = _meta_graphs(path)
     nodes = _nodes(f"{path}, untagged graph", meta_graph)
@@ -79,7 +79,7 @@ def _meta_graphs(path: pathlib.Path) -> list[meta_graph_pb2.MetaGraphDef]:
     tags = [list(meta_graph.meta_info_def.tags) for meta_graph in saved_model.meta_graphs]
     if [] not in tags or ["train"] not in tags:
         raise ValueError(
-            f"{path} must hold an untagged graph, for inference, and one tagged "
+            f"{path} must contain an untagged graph, for inference, and one tagged "
             f'"train", which has the dropout rates; the tags of its graphs are {tags}.'
         )
     return [saved_model.meta_graphs[tags.index(wanted)] for wanted in ([], ["train"])]

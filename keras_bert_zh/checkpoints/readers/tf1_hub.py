@@ -20,20 +20,20 @@ FILES = ("tfhub_module.pb", "saved_model.pb", "variables/variables.index")
 
 
 def missing_files(folder: pathlib.Path) -> list[str]:
-    """Returns those of `FILES` that the folder lacks."""
+    """Returns the names in `FILES` that are not in the folder."""
     return [name for name in FILES if not (folder / name).is_file()]
 
 
 def is_tf1_hub(folder: pathlib.Path) -> bool:
-    """Tells whether the folder holds the files of a TF1 Hub module."""
+    """Tells whether the folder contains the files of a TF1 Hub module."""
     return not missing_files(folder)
 
 
 def read(folder: pathlib.Path) -> Checkpoint:
-    """Reads the module in this folder; its graph is not run.
+    """Reads the module in this folder, without running its graph.
 
     Raises:
-        ValueError: if a file is damaged or the files do not fit together.
+        ValueError: if a file is damaged or the files do not match.
     """
     # It imports TensorFlow, which the package does without until a checkpoint is read.
     from keras_bert_zh.checkpoints.readers import tf1_graph
@@ -45,7 +45,7 @@ def read(folder: pathlib.Path) -> Checkpoint:
     sizes = names.sizes({o: tensors[name].shape for o, name in theirs.items() if name in tensors})
     found = fine_tuned.find(tensors, TF1, sizes["hidden_size"])
     weights, leftovers = select(
-        f"{prefix}.index does not hold the BERT encoder that the module's graph describes.",
+        f"{prefix}.index does not contain the BERT encoder that the module's graph describes.",
         {name: tensor for name, tensor in tensors.items() if name not in found.unread},
         TF1,
         types.SimpleNamespace(**graph.hyperparameters, **sizes),

@@ -1,4 +1,4 @@
-"""Reads from a TF2 SavedModel's graphs what its variables do not tell, without running it."""
+"""Reads the configuration from the graphs of a TF2 SavedModel, without running them."""
 
 import pathlib
 import re
@@ -30,11 +30,11 @@ _RATE = re.compile(rf"/dropout/(?:{'|'.join(DROPOUT_RATES)})$")
 
 
 class Graph(NamedTuple):
-    """What the graphs tell of the encoder, and of the tokeniser.
+    """The settings of the encoder and of the tokeniser in the graphs.
 
     Attributes:
         hyperparameters: by the names of BertConfig. `initializer_range` is not in these files.
-        num_attention_heads: int, `None` where only the shapes of the kernels tell.
+        num_attention_heads: int, `None` if only the shapes of the kernels show it.
         vocabulary_file: str, the name of the file under assets/; `None` if there is none.
     """
 
@@ -44,12 +44,11 @@ class Graph(NamedTuple):
 
 
 class Objects(NamedTuple):
-    """What the object graph of a checkpoint tells of its tensors.
+    """The information about tensors in the object graph of a checkpoint.
 
     Attributes:
-        full_names: the names that the variables had, by the names of the tensors in the file.
-        lowercase: str, the tensor that is the root object's `do_lower_case`; `None` if there is
-            no such object.
+        full_names: the names of the variables, by the names of their tensors in the file.
+        lowercase: str, the name of the tensor for the root object's `do_lower_case`, or `None`.
     """
 
     full_names: dict[str, str]
@@ -59,10 +58,10 @@ class Objects(NamedTuple):
 def read(path: pathlib.Path) -> Graph:
     """Reads a `saved_model.pb`.
 
-    Its functions compute a layer each, or the whole model; some are for training.
+    Each of its functions computes a layer or the whole model; some are for training.
 
     Raises:
-        ValueError: if it is damaged or lacks something, or is no encoder's; the message says what.
+        ValueError: if it is damaged, a value is missing, or it is not an encoder.
     """
     meta_graph = _meta_graph(path)
     nodes = Nodes(
@@ -87,13 +86,13 @@ def read(path: pathlib.Path) -> Graph:
 
 
 def _refuse_other_models(path: pathlib.Path, objects: Sequence) -> None:
-    """Raises ValueError if the objects of a SavedModel tell that it is no module of Google's."""
+    """Raises ValueError if the objects of a SavedModel show that it is not a Google module."""
     children = {child.local_name for child in objects[0].children} if objects else set()
     if "tokenize" in children:
         raise ValueError(
-            f"{path} holds a preprocessor, which turns text into ids, and no encoder. Give the "
-            "encoder's module, whose name ends like bert_zh_L-12_H-768_A-12/4; its vocabulary is "
-            "in it."
+            f"{path} contains a preprocessor, which turns text into ids, not an encoder. Use the "
+            "encoder's module, with a name such as bert_zh_L-12_H-768_A-12/4; it also contains the "
+            "vocabulary."
         )
     if "_misc_assets" in children:  # Of keras.export.ExportArchive.
         writer = "Keras's model.export"
@@ -102,9 +101,9 @@ def _refuse_other_models(path: pathlib.Path, objects: Sequence) -> None:
     else:
         return
     raise ValueError(
-        f"{path.parent} is a SavedModel as {writer} writes it: TensorFlow runs it, but it holds no "
-        "checkpoint. Write one from the model itself, or from what keras.saving.load_model reads "
-        "from its .keras file, with save_checkpoint(encoder, folder); encoder is its BertEncoder."
+        f"{path.parent} is a SavedModel from {writer}. TensorFlow can run it, but it does not "
+        "contain a checkpoint. To write one, call save_checkpoint(encoder, folder) with the "
+        "BertEncoder of the original model, or of its .keras file after keras.saving.load_model."
     )
 
 
@@ -118,7 +117,7 @@ def read_objects(where: str, content: bytes) -> Objects:
     try:
         graph.ParseFromString(content)
     except DecodeError as error:
-        raise ValueError(f"{where} is damaged, or no object graph: {error}.") from error
+        raise ValueError(f"{where} is damaged or is not an object graph: {error}.") from error
     full_names = {
         attribute.checkpoint_key: attribute.full_name
         for node in graph.nodes
@@ -137,8 +136,8 @@ def _meta_graph(path: pathlib.Path) -> meta_graph_pb2.MetaGraphDef:
     graphs = [graph for graph in parse(path).meta_graphs if graph.object_graph_def.nodes]
     if len(graphs) != 1:
         raise ValueError(
-            f"{path} must hold one graph with objects, as TensorFlow 2 writes it, got "
-            f"{len(graphs)}. A TF1 Hub module has a file tfhub_module.pb beside it."
+            f"{path} must contain one graph with objects, as TensorFlow 2 writes it, got "
+            f"{len(graphs)}. A TF1 Hub module also needs the file tfhub_module.pb in this folder."
         )
     return graphs[0]
 
@@ -149,7 +148,8 @@ def _child(where: object, objects: Sequence[Any], name: str) -> Any | None:
         if child.local_name == name:
             if child.node_id not in range(len(objects)):
                 raise ValueError(
-                    f"{where} is damaged: {name} is object {child.node_id} of {len(objects)}."
+                    f"{where} is damaged: {name} refers to object {child.node_id} of "
+                    f"{len(objects)}."
                 )
             return objects[child.node_id]
     return None
@@ -184,7 +184,7 @@ def _is_zero(node: Any) -> bool:
 
 
 def _in_each_block(nodes: Nodes, field: str, names: Collection[str], blocks: int) -> float:
-    """Returns the one value of these constants, which must stand in each block at least."""
+    """Returns the value that these constants share; each block must have at least one."""
     there = {int(match[1]) for match in map(_BLOCK.search, names) if match}
     missing = [f"layer_{i}" for i in range(blocks) if i not in there]
     if missing:
@@ -196,7 +196,7 @@ def _in_each_block(nodes: Nodes, field: str, names: Collection[str], blocks: int
 
 
 def _heads(nodes: Nodes) -> int | None:
-    """Returns the number of heads that exports of 2019 split flat kernels into."""
+    """Returns the number of heads in exports of 2019, which split flat kernels into heads."""
     shapes = {
         name: constant(node) for name, node in nodes.by_name.items() if _KERNEL_SHAPE.search(name)
     }
@@ -208,8 +208,8 @@ def _heads(nodes: Nodes) -> int | None:
     }
     if len(found) != 1 or len(*found) != 3:
         raise ValueError(
-            f"{nodes.where}: num_attention_heads can't be found; expected the same constant of "
-            f"three lengths, the second of them heads, in each of {', '.join(shapes)}."
+            f"{nodes.where}: num_attention_heads can't be found; expected the same shape, with "
+            f"three axes and the heads as the second axis, in each of {', '.join(shapes)}."
         )
     return found.pop()[1]
 

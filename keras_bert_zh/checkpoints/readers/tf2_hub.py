@@ -22,25 +22,24 @@ FILES = ("saved_model.pb", "variables/variables.index")
 
 
 def missing_files(folder: pathlib.Path) -> list[str]:
-    """Returns those of `FILES` that the folder lacks."""
+    """Returns the names in `FILES` that are not in the folder."""
     return [name for name in FILES if not (folder / name).is_file()]
 
 
 def is_tf2_hub(folder: pathlib.Path) -> bool:
-    """Tells whether the folder holds the files of a SavedModel and is no TF1 Hub module."""
+    """Tells whether the folder contains a SavedModel that is not a TF1 Hub module."""
     return not missing_files(folder) and not (folder / "tfhub_module.pb").is_file()
 
 
 def read(folder: pathlib.Path) -> Checkpoint:
-    """Opens the SavedModel in this folder; its graphs are not run.
+    """Opens the SavedModel in this folder, without running its graphs.
 
-    Versions 1 to 4 of `tensorflow/bert_zh_L-12_H-768_A-12` name and shape their variables
-    differently; all are read. None tells `initializer_range`: it is BertConfig's default. A flag
-    that says text is not lower-cased is not believed where no token has a capital letter.
+    Versions 1 to 4 of `tensorflow/bert_zh_L-12_H-768_A-12` are supported; their variables have
+    different names and shapes. They do not store `initializer_range`: it has BertConfig's default.
+    If no token has a capital letter, a flag that says text is not lower-cased is ignored.
 
     Raises:
-        ValueError: if a file is damaged, the files do not fit together, or they are not those of
-            an encoder.
+        ValueError: if a file is damaged, the files do not match, or they are not an encoder's.
     """
     # It imports TensorFlow, which the package does without until a checkpoint is read.
     from keras_bert_zh.checkpoints.readers import tf2_graph
@@ -53,9 +52,9 @@ def read(folder: pathlib.Path) -> Checkpoint:
     tensors, split = _with_joined_heads(tensors, scheme, layers)
     theirs = names.translation(scheme.names, layers, ("pooler", "masked_lm"))
     sizes = names.sizes({o: tensors[name].shape for o, name in theirs.items() if name in tensors})
-    note = f" (attention's axes [{split[0]}, {split[1]}] count as one)" if split else ""
+    note = f" (attention's axes [{split[0]}, {split[1]}] are joined into one)" if split else ""
     weights, leftovers = select(
-        f"{prefix}.index does not hold the BERT encoder that saved_model.pb describes{note}.",
+        f"{prefix}.index does not contain the BERT encoder that saved_model.pb describes{note}.",
         tensors,
         scheme,
         types.SimpleNamespace(**graph.hyperparameters, **sizes),
@@ -63,8 +62,8 @@ def read(folder: pathlib.Path) -> Checkpoint:
     heads = split[0] if split else graph.num_attention_heads
     if heads is None:
         raise ValueError(
-            f"{folder}: num_attention_heads can't be found; expected kernels of attention with "
-            "an axis for heads, or shapes in saved_model.pb that split them."
+            f"{folder}: num_attention_heads can't be found; expected attention kernels with an "
+            "axis for heads, or shapes in saved_model.pb that split kernels into heads."
         )
     try:
         config = BertConfig(num_attention_heads=heads, **graph.hyperparameters, **sizes)
@@ -82,20 +81,22 @@ def read(folder: pathlib.Path) -> Checkpoint:
 
 
 def _by_full_name(prefix: pathlib.Path) -> tuple[dict[str, Tensor], bool | None]:
-    """Returns the tensors by the names that their variables had, and do_lower_case."""
+    """Returns the tensors by the names of their variables, and do_lower_case."""
     from keras_bert_zh.checkpoints.readers import tf2_graph
 
     tensors = open_tensors(prefix)
     content = tensors[OBJECTS].read() if OBJECTS in tensors else None
     if not isinstance(content, bytes):
         raise ValueError(
-            f"{prefix}.index has no {OBJECTS}, which TensorFlow 2 writes and which names the "
+            f"{prefix}.index has no {OBJECTS}, in which TensorFlow 2 stores the names of the "
             f"variables. The file has {len(tensors)} tensors."
         )
     objects = tf2_graph.read_objects(f"{prefix}.data-*: {OBJECTS}", content)
     absent = [name for key, name in objects.full_names.items() if key not in tensors]
     if absent:
-        raise ValueError(f"{prefix}.index lacks what {OBJECTS} names: {', '.join(absent)}.")
+        raise ValueError(
+            f"{prefix}.index does not have variables that {OBJECTS} names: {', '.join(absent)}."
+        )
     full_names = objects.full_names
     if objects.lowercase is not None:
         full_names = full_names | {objects.lowercase: "do_lower_case"}
@@ -111,7 +112,7 @@ def _by_full_name(prefix: pathlib.Path) -> tuple[dict[str, Tensor], bool | None]
 
 
 def _renamed(tensor: Tensor, name: str) -> Tensor:
-    """Returns the tensor with a name that tells its reader more than variables/N."""
+    """Returns the tensor with a more helpful name in error messages than variables/N."""
 
     def read() -> Any:
         try:
@@ -123,7 +124,7 @@ def _renamed(tensor: Tensor, name: str) -> Tensor:
 
 
 def _scheme_of(tensors: Iterable[str]) -> Scheme:
-    """Returns the names that this file uses, which may be older ones."""
+    """Returns the names that this file uses, which may be old names."""
     found = {}
     for name in tensors:
         theirs = newer = re.sub(r"\blayer_\d+", "layer_{i}", name)
@@ -138,9 +139,9 @@ def _scheme_of(tensors: Iterable[str]) -> Scheme:
 def _with_joined_heads(
     tensors: Mapping[str, Tensor], scheme: Scheme, layers: int
 ) -> tuple[dict[str, Tensor], tuple[int, int] | None]:
-    """Returns the tensors without axes for heads, and what most had there: heads and their size.
+    """Returns the tensors without axes for heads, and the most common heads and head size.
 
-    Those that have something else there stay as they are, so that they are reported.
+    Tensors with other sizes are left unchanged, so that they are reported.
     """
     axes = {
         scheme.names[ours].format(i=i): (axes.index("num_attention_heads"), len(axes))

@@ -1,4 +1,4 @@
-"""Opens a file that `torch.save` wrote of a state dict, in both of its forms, without torch."""
+"""Opens a state dict that `torch.save` wrote, in both of its formats, without torch."""
 
 import io
 import math
@@ -26,19 +26,19 @@ _LONGEST_PICKLE = 2_000_000
 
 
 class _Content(NamedTuple):
-    """What the pickles say: the state dict, and at which byte each storage begins, by key."""
+    """The content of the pickles: the state dict, and the first byte of each storage by key."""
 
     state: object
     starts: Mapping[str, int]
 
 
 def open_tensors(path: pathlib.Path) -> dict[str, Tensor]:
-    """Returns the tensors by the names they have in the file.
+    """Returns the tensors by their names in the file.
 
     Raises:
-        ValueError: if the file is damaged or not whole, holds anything else than tensors, or names
-            anything that no state dict needs; nothing of it is run. A tensor's `read`, if it holds
-            numbers that are not finite. Other flipped bits do not show.
+        ValueError: if the file is damaged or incomplete, contains anything other than tensors, or
+            names anything that a state dict never needs; no code in it is run. A tensor's `read`
+            also raises it if numbers are not finite. Other damage is not detected.
 
     Reference:
         `torch/serialization.py` in PyTorch: `_save` and `_legacy_save`.
@@ -59,29 +59,34 @@ def open_tensors(path: pathlib.Path) -> dict[str, Tensor]:
 
 def _stored(state: object) -> dict[str, Stored]:
     if not isinstance(state, dict):
-        raise ValueError(f"it holds a {type(state).__name__}, not a state dict")
+        raise ValueError(f"it contains a {type(state).__name__}, not a state dict")
     for name, value in state.items():
         if not name.isprintable():
-            raise ValueError(f"its state dict holds the name {name[:100]!a}, which is no text")
+            raise ValueError(
+                f"its state dict has the name {name[:100]!a}, which is not printable text"
+            )
         if not isinstance(value, Stored):
             raise ValueError(
-                f"its state dict holds {name[:100]!r}, a {type(value).__name__} and not a tensor"
+                f"its state dict has {name[:100]!r}, which is a {type(value).__name__}, not a "
+                "tensor"
             )
     return state
 
 
 def _numbers(stored: Stored, content: _Content, size: int) -> Numbers:
-    """Returns where in the file the numbers of a tensor are."""
+    """Returns the position of a tensor's numbers in the file."""
     storage, shape, strides = stored.storage, stored.shape, stored.strides
     itemsize = little_endian(storage.dtype).itemsize
     if math.prod(shape) * itemsize > size:
-        raise ValueError(f"a tensor in it has {math.prod(shape):,} numbers, more than the file")
+        raise ValueError(
+            f"a tensor in it has {math.prod(shape):,} numbers, more than fit in the file"
+        )
     steps = zip(shape, strides, strict=True)
     count = 1 + sum((n - 1) * step for n, step in steps) if math.prod(shape) else 0
     if stored.offset + count > storage.size:
         raise ValueError(
             f"a tensor ends at number {stored.offset + count:,} of its storage {storage.key[:40]}, "
-            f"which has {storage.size:,}"
+            f"which has only {storage.size:,} numbers"
         )
     start = content.starts[storage.key] + stored.offset * itemsize
     in_rows = count == math.prod(shape) and strides == row_strides(shape)
@@ -89,7 +94,7 @@ def _numbers(stored: Stored, content: _Content, size: int) -> Numbers:
 
 
 def _zip(file: BinaryIO, size: int) -> _Content:
-    """Reads the form that torch writes since 1.6: a zip archive in which nothing is compressed."""
+    """Reads the format of torch since 1.6: a zip archive without compression."""
     try:
         with zipfile.ZipFile(file) as archive:
             members = _members(archive)
@@ -100,13 +105,13 @@ def _zip(file: BinaryIO, size: int) -> _Content:
     except ValueError:
         raise
     except Exception as error:  # From BadZipFile to struct.error.
-        raise ValueError(f"it is no whole zip archive: {error}") from error
+        raise ValueError(f"it is not a complete zip archive: {error}") from error
     state, storages = load(io.BytesIO(pickled))
     starts = {}
     for key, storage in storages.items():
         member = members.get(f"data/{key}")
         if not member:
-            raise ValueError(f"its storage {key[:40]} is not there")
+            raise ValueError(f"its storage {key[:40]} is missing")
         if member.file_size != _bytes(storage):
             raise ValueError(
                 f"its member {member.filename[:100]} has {member.file_size:,} bytes, expected "
@@ -117,7 +122,7 @@ def _zip(file: BinaryIO, size: int) -> _Content:
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Returns the members by their paths in the one folder that everything is in."""
+    """Returns the members by their paths in the single folder of the archive."""
     members: dict[str, zipfile.ZipInfo] = {}
     tops = set()
     for info in archive.infolist():
@@ -130,12 +135,12 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
             or {"..", "", "."} & {top, *name.split("/")}
         ):
             raise ValueError(
-                f"its member {info.orig_filename[:100]!r} is not in the one folder of the archive, "
-                "or there twice"
+                f"its member {info.orig_filename[:100]!r} is outside the archive's single folder, "
+                "or occurs twice"
             )
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
             raise ValueError(
-                f"its member {info.filename[:100]} is compressed, which torch never does"
+                f"its member {info.filename[:100]} is compressed, which torch.save never does"
             )
         members[name] = info
     return members
@@ -143,18 +148,16 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 def _pickle_of(members: Mapping[str, zipfile.ZipInfo]) -> zipfile.ZipInfo:
     if "data.pkl" not in members:
-        raise ValueError(
-            "it is a zip archive, but not as torch.save writes it: data.pkl is not there"
-        )
+        raise ValueError("it is a zip archive, but not from torch.save: data.pkl is missing")
     if members["data.pkl"].file_size > _LONGEST_PICKLE:
         raise ValueError(
-            f"its data.pkl has over {_LONGEST_PICKLE:,} bytes, which no state dict has"
+            f"its data.pkl has over {_LONGEST_PICKLE:,} bytes, too many for a state dict"
         )
     return members["data.pkl"]
 
 
 def _start(file: BinaryIO, member: zipfile.ZipInfo, size: int) -> int:
-    """Returns at which byte of the file the content of a member begins."""
+    """Returns the first byte of a member's content in the file."""
     file.seek(member.header_offset)
     header = file.read(_LOCAL_HEADER)
     name, extra = (int.from_bytes(header[i : i + 2], "little") for i in (26, 28))
@@ -164,15 +167,17 @@ def _start(file: BinaryIO, member: zipfile.ZipInfo, size: int) -> int:
         or file.read(name) != member.orig_filename.encode()
         or start + member.file_size > size
     ):
-        raise ValueError(f"its member {member.filename[:100]} is not where the archive says")
+        raise ValueError(
+            f"its member {member.filename[:100]} is not at the position in the archive's index"
+        )
     return start
 
 
 def _before_zip(file: BinaryIO, size: int) -> _Content:
-    """Reads the form before torch 1.6: five pickles, then the storages, each behind its count."""
+    """Reads the format before torch 1.6: five pickles, then the storages, each after its size."""
     begin = io.BytesIO(file.read(_LONGEST_PICKLE))
     if load(begin)[0] != _MAGIC or load(begin)[0] != _PROTOCOL:
-        raise ValueError("it is no file that torch.save wrote")
+        raise ValueError("torch.save did not write this file")
     machine = load(begin)[0]
     if not isinstance(machine, dict) or machine.get("little_endian") is not True:
         raise ValueError("its numbers are not little-endian")
@@ -183,17 +188,17 @@ def _before_zip(file: BinaryIO, size: int) -> _Content:
         or not all(isinstance(key, str) for key in keys)
         or sorted(keys) != sorted(storages)
     ):
-        raise ValueError("its list of storages is not that of its tensors")
+        raise ValueError("its list of storages does not match its tensors")
     starts = {}
     place = begin.tell()
     for key in keys:
         file.seek(place)
         if int.from_bytes(file.read(8), "little") != storages[key].size:
-            raise ValueError(f"its storage {key[:40]} is not where it should be")
+            raise ValueError(f"its storage {key[:40]} is not at the expected position")
         starts[key] = place + 8
         place += 8 + _bytes(storages[key])
     if place != size:
-        raise ValueError(f"it has {size:,} bytes, expected {place:,}: it was not copied whole")
+        raise ValueError(f"it has {size:,} bytes, expected {place:,}: it is incomplete")
     return _Content(state, starts)
 
 

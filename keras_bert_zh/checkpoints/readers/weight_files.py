@@ -1,4 +1,4 @@
-"""Opens the weights of a Hugging Face folder: of the safest kind that is there."""
+"""Opens the weights of a Hugging Face folder, in the safest format that it has."""
 
 import pathlib
 from collections.abc import Callable, Mapping
@@ -30,8 +30,8 @@ class WeightFiles(NamedTuple):
 
     Attributes:
         path: the file, or the index of the shards.
-        tensors: `Tensor` by the names that Transformers' models of torch have for them.
-        transposed: bool, whether kernels are `[out, in]`, as torch has them.
+        tensors: `Tensor` by the names in Transformers' PyTorch models.
+        transposed: bool, whether kernels are `[out, in]`, as in PyTorch.
     """
 
     path: pathlib.Path
@@ -45,10 +45,10 @@ def kind_in(folder: pathlib.Path) -> Kind | None:
 
 
 def open_weights(folder: pathlib.Path) -> WeightFiles:
-    """Opens the weights of the safest kind that is there. If they are damaged, no other is taken.
+    """Opens the weights in the safest format. If they are damaged, no other format is tried.
 
     Raises:
-        ValueError: if a file is damaged or missing, or two shards hold a tensor of the same name.
+        ValueError: if a file is damaged or missing, or two shards have a tensor of the same name.
     """
     kind = kind_in(folder) or SAFETENSORS
     path = folder / kind.file
@@ -62,18 +62,18 @@ def open_weights(folder: pathlib.Path) -> WeightFiles:
         found = _OPEN[file.suffix](file)
         twice = sorted(tensors.keys() & found)
         if twice:
-            raise ValueError(f"{file} holds {twice[0]}, which another file holds already.")
+            raise ValueError(f"{file} contains {twice[0]}, which another file already contains.")
         tensors |= found
     return WeightFiles(path, tensors, path.suffix not in _OF_KERAS_AND_FLAX)
 
 
 def _check_content(file: pathlib.Path) -> None:
-    """Raises ValueError if a file is a note of Git LFS on where the real one is."""
+    """Raises ValueError if a file is a Git LFS pointer to the real file."""
     if file.is_file():
         with file.open("rb") as opened:
             if opened.read(len(_POINTER)) == _POINTER:
                 raise ValueError(
-                    f"{file} is a pointer of Git LFS and not the file itself: run `git lfs pull` "
+                    f"{file} is a Git LFS pointer and not the file itself: run `git lfs pull` "
                     "in its repository, or download it again."
                 )
 
@@ -81,12 +81,12 @@ def _check_content(file: pathlib.Path) -> None:
 def _shards(index: pathlib.Path) -> list[pathlib.Path]:
     shards = read_json(index).get("weight_map")
     if not isinstance(shards, dict) or not shards:
-        raise ValueError(f"{index} has no weight_map from tensors to files.")
+        raise ValueError(f"{index} has no weight_map from tensor names to files.")
     suffix = index.name.removesuffix(".index.json").rpartition(".")[2]
     files = sorted({str(file) for file in shards.values()})
     for file in files:
         path = index.with_name(file) if pathlib.PurePath(file).name == file else None
         # A longer path could lead out of the folder.
         if not path or path.suffix != f".{suffix}" or not path.is_file():
-            raise ValueError(f"{index} names {file!r}, which is no file in {index.parent}.")
+            raise ValueError(f"{index} names {file!r}, which is not a file in {index.parent}.")
     return [index.with_name(file) for file in files]

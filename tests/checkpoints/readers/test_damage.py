@@ -30,7 +30,7 @@ def test_truncated_data(module, share):
 def test_missing_data(module):
     path = module / "variables" / "variables.data-00000-of-00001"
     path.unlink()
-    with pytest.raises(ValueError, match=f"{path} is not there, expected 213,816 bytes"):
+    with pytest.raises(ValueError, match=f"{path} is missing, expected a file of 213,816 bytes"):
         load_checkpoint(module)
 
 
@@ -59,8 +59,8 @@ def test_a_flipped_bit_in_the_graph_raises_nothing_but_value_errors(module):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xff" * 1000, "saved_model.pb is damaged, or no SavedModel"),
-        (b"", r"saved_model.pb must hold .* the tags of its graphs are \[\]"),
+        (b"\xff" * 1000, "saved_model.pb is damaged or is not a SavedModel"),
+        (b"", r"saved_model.pb must contain .* the tags of its graphs are \[\]"),
         (b"<html>not found</html>", "saved_model.pb"),
     ],
 )

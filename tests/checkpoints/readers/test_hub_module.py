@@ -160,7 +160,9 @@ def test_a_model_around_the_module(saved, tmp_path):
     model = tf.Module()
     model.module = tf.saved_model.load(str(saved))
     tf.saved_model.save(model, str(tmp_path / "model"))
-    with pytest.raises(ValueError, match=r"names no weights of a module\. .* save it on its own"):
+    with pytest.raises(
+        ValueError, match=r"does not list the weights of a module\. .* save the module alone"
+    ):
         load_checkpoint(tmp_path / "model")
 
 
@@ -182,7 +184,9 @@ def test_a_model_around_the_module(saved, tmp_path):
 )
 def test_weights_that_do_not_fit(folder, change, changes, lines):
     change({key(name): tensor for name, tensor in changes.items()})
-    with pytest.raises(ValueError, match=f"does not hold the BERT .* {len(lines)} found") as caught:
+    with pytest.raises(
+        ValueError, match=f"does not contain the BERT .* {len(lines)} found"
+    ) as caught:
         load_checkpoint(folder)
     assert str(folder / "variables" / "variables.index") in str(caught.value)
     for line in lines:
@@ -211,7 +215,9 @@ def out_of_range(graph):
 @pytest.mark.parametrize("edit", [without_weights, out_of_range, TrackableObjectGraph.Clear])
 def test_objects_without_weights(folder, change_objects, edit):
     change_objects(edit)
-    with pytest.raises(ValueError, match=f"{OBJECTS} names no weights of a module") as caught:
+    with pytest.raises(
+        ValueError, match=f"{OBJECTS} does not list the weights of a module"
+    ) as caught:
         load_checkpoint(folder)
     assert str(folder / "variables" / "variables.index") in str(caught.value)
 
@@ -219,7 +225,9 @@ def test_objects_without_weights(folder, change_objects, edit):
 @pytest.mark.parametrize("objects", [b"\xff\xff", np.zeros(3, "float32"), None])
 def test_no_objects(folder, change, objects):
     change({OBJECTS: objects})
-    with pytest.raises(ValueError, match=f"{folder}.*{OBJECTS} names no weights of a module"):
+    with pytest.raises(
+        ValueError, match=f"{folder}.*{OBJECTS} does not list the weights of a module"
+    ):
         load_checkpoint(folder)
 
 
@@ -239,7 +247,7 @@ def test_a_lowercase_flag_that_is_no_bool(folder, change, value):
         ("assets/bert_config.json", b"{}", "bert_config.json: The BERT configuration lacks"),
         ("variables/variables.index", None, "variables.index can't be read"),
         ("variables/variables.index", b"", "variables.index can't be read"),
-        ("variables/variables.data-00000-of-00001", None, "data-00000-of-00001 is not there, exp"),
+        ("variables/variables.data-00000-of-00001", None, "data-00000-of-00001 is missing, exp"),
         ("variables/variables.data-00000-of-00001", b"", "-of-00001 has 0 bytes, expected 2"),
     ],
 )

@@ -162,11 +162,11 @@ def test_other_floats(folder, checkpoint, dtype):
 @pytest.mark.parametrize(
     ("file", "fields", "message"),
     [
-        ("config.json", {"class_name": "RobertaBackbone"}, "of another model than BERT"),
+        ("config.json", {"class_name": "RobertaBackbone"}, "this preset is not a BERT model"),
         ("config.json", {"config": [1]}, r"config must be a JSON object, got \[1\]"),
-        ("config.json", {"config": {"num_layers": 2}}, r"config lacks vocabulary_size, hidden_di"),
+        ("config.json", {"config": {"num_layers": 2}}, r"config must have vocabulary_size, hid"),
         ("config.json", {"keras_bert_zh": 1}, r"keras_bert_zh must be a JSON object, got 1"),
-        ("config.json", {"keras_bert_zh": {"config": {}}}, "parts must be a JSON list, got None"),
+        ("config.json", {"keras_bert_zh": {"config": {}}}, "parts must be a JSON array, got None"),
         ("tokenizer.json", {"config": {"lowercase": "yes"}}, "lowercase must be true or false"),
     ],
 )
@@ -178,7 +178,7 @@ def test_files_that_say_something_else(folder, file, fields, message):
 
 def test_sizes_that_do_not_fit(folder):
     edit_config(folder / "config.json", num_heads=2, intermediate_dim=64)
-    with pytest.raises(ValueError, match=r"does not hold the BERT that config\.json") as caught:
+    with pytest.raises(ValueError, match=r"does not contain the BERT that config\.json") as caught:
         load_checkpoint(folder)
     assert f"misshapen: {BLOCK}/query_dense/vars/0 is [32, 4, 8], expe" in str(caught.value)
     assert "_feedforward_intermediate_dense/vars/0 is [32, 48], expected [32, 64]" in str(
@@ -195,7 +195,7 @@ def test_a_head_that_is_not_there(folder):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"oov_token": "[OOV]"}, r"oov_token='\[OOV\]', which BertPreprocess does not do"),
+        ({"oov_token": "[OOV]"}, r"oov_token='\[OOV\]', which BertPreprocess does not support"),
         ({"split": False}, "split=False"),
         ({"special_tokens_in_strings": True}, "special_tokens_in_strings=True"),
     ],
@@ -232,7 +232,7 @@ def test_values_in_other_files(folder, tmp_path):
             "1", (32,), "float32", external=[(str(tmp_path / "secret"), 0, 128)]
         )
     with pytest.raises(
-        ValueError, match="its layers/dense/vars/1 is compressed, in pieces, in another"
+        ValueError, match="its layers/dense/vars/1 is compressed, chunked, stored in another"
     ):
         load_checkpoint(folder)
     for link in (h5py.ExternalLink("other.h5", "/x"), h5py.SoftLink("/layers/dense/vars/0")):

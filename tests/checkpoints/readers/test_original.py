@@ -91,7 +91,9 @@ def test_what_training_leaves_is_declared(folder, raw):
 def test_tensors_that_do_not_fit(folder, raw, change, line):
     tensors = {name: tensor for name, tensor in (raw | change).items() if tensor is not None}
     write_tensors(folder / "bert_model.ckpt", tensors)
-    with pytest.raises(ValueError, match=r"does not hold the BERT that bert_config.json") as caught:
+    with pytest.raises(
+        ValueError, match=r"does not contain the BERT that bert_config.json"
+    ) as caught:
         load_checkpoint(folder)
     assert str(folder / "bert_model.ckpt.index") in str(caught.value)
     assert line in str(caught.value)
@@ -99,7 +101,7 @@ def test_tensors_that_do_not_fit(folder, raw, change, line):
 
 def test_no_configuration(folder):
     (folder / "bert_config.json").unlink()
-    with pytest.raises(ValueError, match=rf"{folder}/bert_config.json is no file"):
+    with pytest.raises(ValueError, match=rf"{folder}/bert_config.json is not a file"):
         load_checkpoint(folder)
 
 
@@ -108,7 +110,7 @@ def test_no_configuration(folder):
     [
         (b"", "is not valid JSON"),
         (b"\xff\xfe", "is not valid JSON"),
-        (b"[1]", "must hold a JSON object, got list"),
+        (b"[1]", "must contain a JSON object, got list"),
         (b"[" * 100000, "is not valid JSON"),
         (b'{"vocab_size": 718}', "lacks hidden_act, hidden_size"),
     ],
@@ -149,5 +151,5 @@ def test_files_that_change_after_they_were_opened(folder, raw):
 def test_a_fine_tuned_head_is_told_of(folder, raw, name):
     head = {name: np.zeros((3, 32), "float32"), f"{name}/adam_m": np.zeros((3, 32), "float32")}
     write_tensors(folder / "bert_model.ckpt", raw | head)
-    with pytest.warns(UserWarning, match=rf"bert_model.ckpt: the head is not read \({name}\)\. B"):
+    with pytest.warns(UserWarning, match=rf"bert_model.ckpt: the head is not read \({name}\)\. T"):
         load_checkpoint(folder)

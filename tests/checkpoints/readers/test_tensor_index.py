@@ -28,7 +28,7 @@ def test_a_data_file_of_another_size(data, tmp_path, name, missing, open_):
     (file,) = folder.rglob("*.data-*")
     size = file.stat().st_size
     os.truncate(file, size - missing)
-    message = f"{re.escape(str(file))} has {size - missing:,} bytes, expected {size:,} as "
+    message = f"{re.escape(str(file))} has {size - missing:,} bytes, expected {size:,} from "
     with pytest.raises(ValueError, match=message):
         open_(folder)
 

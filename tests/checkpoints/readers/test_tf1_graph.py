@@ -164,12 +164,12 @@ def test_a_graph_without_dropout_has_rate_zero(module, edit_graph):
         (
             removed("bert/encoder/layer_0/.*"),
             INFERENCE,
-            r"num_hidden_layers can't be found; .* got those of \[1\]",
+            r"num_hidden_layers can't be found; .* got nodes of the layers \[1\]",
         ),
         (
             removed("bert/encoder/.*"),
             INFERENCE,
-            r"num_hidden_layers can't be found; .* got those of \[\]",
+            r"num_hidden_layers can't be found; .* got nodes of the layers \[\]",
         ),
         (
             removed("Const"),

@@ -89,7 +89,9 @@ def test_a_flipped_bit_in_the_object_graph_raises_nothing_but_value_errors(folde
 
 def test_an_object_graph_of_garbage(folder):
     with_objects(folder, b"\xff" * 1000)
-    with pytest.raises(ValueError, match=r"data-\*: _CHECK\w+ is damaged, or no object graph") as e:
+    with pytest.raises(
+        ValueError, match=r"data-\*: _CHECK\w+ is damaged or is not an object graph"
+    ) as e:
         load_checkpoint(folder)
     assert str(folder) in str(e.value)
 
@@ -119,7 +121,8 @@ def test_no_object_graph(folder):
 def test_an_object_graph_of_other_tensors(folder):
     tf2_modules.edit_tensors(folder, lambda tensors, graph: tensors.popitem())
     with pytest.raises(
-        ValueError, match=r"variables.index lacks what _CHECKPOINTABLE_OBJECT_GRAPH n"
+        ValueError,
+        match=r"variables.index does not have variables that _CHECKPOINTABLE_OBJECT_GRAPH n",
     ):
         load_checkpoint(folder)
 
@@ -127,8 +130,8 @@ def test_an_object_graph_of_other_tensors(folder):
 @pytest.mark.parametrize(
     ("number", "message"),
     [
-        (-1, "data-.* is damaged: do_lower_case is object -1 of "),
-        (1_000_000, "data-.* is damaged: do_lower_case is object 1000000 of "),
+        (-1, "data-.* is damaged: do_lower_case refers to object -1 of "),
+        (1_000_000, "data-.* is damaged: do_lower_case refers to object 1000000 of "),
         (1, r"data-.*: do_lower_case must be one variable, got \[\]"),
     ],
 )
@@ -147,8 +150,8 @@ def test_a_flag_that_is_no_variable(folder, number, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xff" * 1000, "is damaged, or no SavedModel"),
-        (b"", "must hold one graph with objects"),
+        (b"\xff" * 1000, "is damaged or is not a SavedModel"),
+        (b"", "must contain one graph with objects"),
         (b"<html>not found</html>", ""),
     ],
 )

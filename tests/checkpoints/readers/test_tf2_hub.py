@@ -277,6 +277,6 @@ def test_a_folder_that_lacks_a_file(folder):
 def test_a_tf1_module_that_lost_its_mark(module):
     (module / "tfhub_module.pb").unlink()
     with pytest.raises(
-        ValueError, match=r"A TF1 Hub module has a file tfhub_module.pb beside it\."
+        ValueError, match=r"A TF1 Hub module also needs the file tfhub_module.pb in this folder\."
     ):
         load_checkpoint(module)

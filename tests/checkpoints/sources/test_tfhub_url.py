@@ -179,9 +179,9 @@ def test_a_module_put_into_the_cache_by_hand_needs_no_network(copy_to):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("saved_model.pb", r"holds no checkpoint: .*, but no saved_model\.pb\."),
-        ("tfhub_module.pb", r"A TF1 Hub module has a file tfhub_module\.pb beside it"),
-        ("variables/variables.index", r"holds no check.*, but no variables/variables\.index\."),
+        ("saved_model.pb", r"does not contain a checkpoint: .*, but no saved_model\.pb\."),
+        ("tfhub_module.pb", r"A TF1 Hub module also needs the file tfhub_module\.pb"),
+        ("variables/variables.index", r"does not contain.*, but no variables/variables\.index\."),
     ],
 )
 def test_a_half_filled_cache_folder_is_refused(copy_to, name, reason):
@@ -198,7 +198,7 @@ def test_a_half_filled_cache_folder_is_refused(copy_to, name, reason):
 @pytest.mark.parametrize(("path", "held"), [("/other/1", "README.md"), ("/empty/1", "it is empty")])
 def test_a_download_of_something_else_is_refused(hub, hub_cache, path, held):
     handle = hub.url + path
-    with pytest.raises(ValueError, match=f"holds no checkpoint: .*{held}") as caught:
+    with pytest.raises(ValueError, match=f"does not contain a checkpoint: .*{held}") as caught:
         load_checkpoint(handle)
     folder = tfhub_url.cache_folder(handle)
     assert folder.parent == hub_cache

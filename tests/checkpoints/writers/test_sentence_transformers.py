@@ -125,7 +125,7 @@ def test_what_is_not_computed_is_not_written_and_told_of_once(tmp_path, folder, 
     assert main(["convert", str(source), str(folder), "--format", format]) == 0
     printed = capsys.readouterr().err
     assert printed.count("keras-bert-zh: warning: ") == 1
-    assert "computes what this package does not: pooling by 'weightedmean'" in printed
+    assert "with steps that this package does not support: pooling by 'weightedmean'" in printed
     assert not (folder / "modules.json").exists()
 
 
@@ -135,10 +135,10 @@ def test_a_dense_layer_that_is_not_the_pooler(tiny, folder):
     content = bytearray(file.read_bytes())
     content[-3] ^= 1
     file.write_bytes(content)
-    with pytest.warns(UserWarning, match="does not: Dense in 2_Dense"):
+    with pytest.warns(UserWarning, match="does not support: Dense in 2_Dense"):
         assert load_checkpoint(folder).pooling.mode == "cls"
     file.unlink()
-    with pytest.warns(UserWarning, match="does not: Dense in 2_Dense"):
+    with pytest.warns(UserWarning, match="does not support: Dense in 2_Dense"):
         load_checkpoint(folder)
 
 

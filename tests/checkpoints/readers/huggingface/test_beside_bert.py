@@ -80,7 +80,7 @@ def test_files_of_sentence_transformers_that_are_not_read(sentence_transformers,
     message = the_warning(door, folder)
     assert message.startswith(f"{folder} has files of Sentence Transformers, but no modules.json")
     listed = "sentence_bert_config.json, config_sentence_transformers.json, 1_Pooling"
-    assert f"the rest is not: {listed}. SentenceEncoder has to be told" in message
+    assert f"but these files are not: {listed}. Pass pooling to SentenceEncoder." in message
 
 
 @pytest.mark.parametrize("name", LOST)
@@ -92,7 +92,7 @@ def test_one_file_of_sentence_transformers_is_enough(sentence_transformers, name
 
 def test_modules_without_pooling(sentence_transformers):
     folder = sentence_transformers({"modules.json": []})
-    assert "the rest is not: modules.json." in the_warning(load_checkpoint, folder)
+    assert "but these files are not: modules.json." in the_warning(load_checkpoint, folder)
 
 
 @pytest.mark.parametrize("model", HEADS)
@@ -102,7 +102,7 @@ def test_heads_that_are_not_read(with_head, model):
     named = ", ".join(sorted(HEADS[model]))
     start = f"{folder / 'model.safetensors'}: the head of {model} is not read ({named})"
     assert message.startswith(start)
-    assert SAID_LABELS.get(model, "). BertEncoder gives the outputs that it took") in message
+    assert SAID_LABELS.get(model, "). Train a new head on the outputs of BertEncoder.") in message
 
 
 @DOORS

@@ -120,10 +120,10 @@ UNSUPPORTED = {
 def test_what_is_not_computed_is_told_of(folder, kind):
     change, said = UNSUPPORTED[kind]
     change(folder)
-    with pytest.warns(UserWarning, match="computes what this package does not") as caught:
+    with pytest.warns(UserWarning, match="steps that this package does not support") as caught:
         pooling = load_checkpoint(folder).pooling
     assert ", ".join(pooling.unsupported) == said
-    assert f": {said}. Its BERT is read, for BertEncoder." in str(caught[0].message)
+    assert f": {said}. You can use its BERT in BertEncoder, but" in str(caught[0].message)
 
 
 def test_there_is_still_an_encoder(folder):
@@ -139,25 +139,25 @@ def one_module(**fields):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f: (f / "modules.json").write_text("{}"), "modules.json must hold a JSON array"),
+        (lambda f: (f / "modules.json").write_text("{}"), "modules.json must contain a JSON array"),
         (lambda f: (f / "modules.json").write_text("[1"), "modules.json is not valid JSON"),
         (modules(lambda found: [3]), "must give a type and a path for each module, got 3"),
         (one_module(type=None), "must give a type and a path for each module, got {"),
-        (one_module(path="../1_Pooling"), "names '../1_Pooling', which is no folder in"),
-        (one_module(path=".."), r"names '\.\.', which is no folder in"),
-        (one_module(path="4_Pooling"), r"4_Pooling/config.json is no file"),
+        (one_module(path="../1_Pooling"), "names '../1_Pooling', which is not a folder in"),
+        (one_module(path=".."), r"names '\.\.', which is not a folder in"),
+        (one_module(path="4_Pooling"), r"4_Pooling/config.json is not a file"),
         (mode(include_prompt=1), "include_prompt must be true or false, got 1"),
         (
             lambda f: edit(f / "sentence_bert_config.json", max_seq_length="12"),
-            "the length of a text must be an int of at least 3, got '12'",
+            "max_seq_length or model_max_length must be an int of at least 3, got '12'",
         ),
         (
             lambda f: edit(f / "config_sentence_transformers.json", prompts=["a"]),
-            r"prompts must be texts by name, got \['a'\]",
+            r"prompts must map names to strings, got \['a'\]",
         ),
         (
             lambda f: edit(f / "config_sentence_transformers.json", default_prompt_name="query"),
-            "default_prompt_name 'query' is none of",
+            "default_prompt_name must be one of .*, got 'query'",
         ),
     ],
 )

@@ -143,6 +143,6 @@ def test_task_types_that_are_not_used(tmp_path, fields):
 )
 def test_a_configuration_that_does_not_fit(folder, fields, line):
     change(folder, **fields)
-    with pytest.raises(ValueError, match=r"does not hold the BERT that config.json") as caught:
+    with pytest.raises(ValueError, match=r"does not contain the BERT that config.json") as caught:
         load_checkpoint(folder)
     assert line in str(caught.value)

@@ -87,11 +87,11 @@ def test_added_tokens_in_place_of_blank_lines(folder, pad):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (fast_tokenizer(["[PAD]"], "BPE"), "holds no WordPiece vocabulary"),
-        ({"model": {"vocab": {"a": 0, "b": 2}}}, "the ids of the tokens are not 0, 1, 2"),
-        ({"model": {"vocab": {"a": "0"}}}, "the ids of the tokens are not 0, 1, 2"),
+        (fast_tokenizer(["[PAD]"], "BPE"), "does not contain a WordPiece vocabulary"),
+        ({"model": {"vocab": {"a": 0, "b": 2}}}, "the ids of the tokens must be 0, 1, 2"),
+        ({"model": {"vocab": {"a": "0"}}}, "the ids of the tokens must be 0, 1, 2"),
         (fast_tokenizer(["[PAD]", "a"]), "has 2 lines, expected one for each of the 718 rows"),
-        ({}, "holds no WordPiece vocabulary"),
+        ({}, "does not contain a WordPiece vocabulary"),
     ],
 )
 def test_an_unusable_tokenizer_json(folder, content, message):

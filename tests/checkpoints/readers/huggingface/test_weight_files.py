@@ -132,7 +132,7 @@ def test_a_shard_that_is_missing_damaged_or_of_another_kind(folder, raw):
     with pytest.raises(ValueError, match=f"{second} can't be read"):
         load_checkpoint(folder)
     second.unlink()
-    with pytest.raises(ValueError, match=f"{index} names '{second.name}', which is no file"):
+    with pytest.raises(ValueError, match=f"{index} names '{second.name}', which is not a file"):
         load_checkpoint(folder)
     index = sharded(folder, raw, ".h5")
     with pytest.raises(ValueError, match=rf"{index} names 'pytorch_model-00001-of-00002\.h5'"):
@@ -142,7 +142,7 @@ def test_a_shard_that_is_missing_damaged_or_of_another_kind(folder, raw):
 def test_a_tensor_in_two_shards(folder, raw):
     sharded(folder, raw)
     write_state_dict(folder / "pytorch_model-00002-of-00002.bin", dict(list(raw.items())[:3]))
-    with pytest.raises(ValueError, match=r"holds .*, which another file holds already"):
+    with pytest.raises(ValueError, match=r"contains .*, which another file already contains"):
         load_checkpoint(folder)
 
 
@@ -150,7 +150,7 @@ def test_a_tensor_in_two_shards(folder, raw):
 def test_a_tensor_that_does_not_fit_is_named(folder, replace, edit, kind):
     path = replace(kind)
     edit(intermediate_size=129)
-    with pytest.raises(ValueError, match=f"{path} does not hold the BERT") as caught:
+    with pytest.raises(ValueError, match=f"{path} does not contain the BERT") as caught:
         load_checkpoint(folder)
     shape = "[32, 128], expected [32, 129]" if "torch" not in kind else "[128, 32], expected [129,"
     assert f"bert.encoder.layer.0.intermediate.dense.weight is {shape}" in str(caught.value)

@@ -115,7 +115,7 @@ def test_shards(folder, raw, inputs, golden, shards):
     assert difference(outputs["pooled_output"], golden["pooled_output"]) < 1e-5
 
     (folder / file).unlink()
-    with pytest.raises(ValueError, match=f"index.json names '{file}', which is no file"):
+    with pytest.raises(ValueError, match=f"index.json names '{file}', which is not a file"):
         load_checkpoint(folder)
 
 
@@ -124,7 +124,7 @@ def test_shards_outside_the_folder_are_refused(folder, file):
     shutil.move(folder / "model.safetensors", folder.parent)
     index = folder / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {QUERY: file}}))
-    with pytest.raises(ValueError, match=f"names '{file}', which is no file in"):
+    with pytest.raises(ValueError, match=f"names '{file}', which is not a file in"):
         load_checkpoint(folder)
 
 
@@ -132,7 +132,9 @@ def test_shards_outside_the_folder_are_refused(folder, file):
 def test_an_index_without_files(folder, content):
     (folder / "model.safetensors").unlink()
     (folder / "model.safetensors.index.json").write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=r"index.json has no weight_map from tensors to files"):
+    with pytest.raises(
+        ValueError, match=r"index.json has no weight_map from tensor names to files"
+    ):
         load_checkpoint(folder)
 
 
@@ -163,7 +165,7 @@ def test_any_float_is_read(folder, raw, save, dtype):
 )
 def test_tensors_that_do_not_fit(folder, raw, save, change, line):
     save({name: tensor for name, tensor in (raw | change).items() if tensor is not None})
-    with pytest.raises(ValueError, match=r"does not hold the BERT that config.json") as caught:
+    with pytest.raises(ValueError, match=r"does not contain the BERT that config.json") as caught:
         load_checkpoint(folder)
     assert str(folder / "model.safetensors") in str(caught.value)
     assert line in str(caught.value)
