@@ -67,7 +67,8 @@ def read_pooling(folder: pathlib.Path, config: BertConfig, weights: Weights) -> 
         warnings.warn(
             f"{folder} is a Sentence Transformers model with steps that this package does not "
             f"support: {', '.join(pooling.unsupported)}. You can use its BERT in BertEncoder, but "
-            "not in SentenceEncoder. save_checkpoint and convert write the BERT without these steps.",
+            "not in SentenceEncoder. save_checkpoint and convert write the BERT without these "
+            "steps.",
             stacklevel=2,
         )
     return pooling
