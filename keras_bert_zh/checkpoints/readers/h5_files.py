@@ -35,8 +35,8 @@ def open_tensors(
 
     Raises:
         ValueError: if the file is damaged or incomplete, or stores a tensor in a way that Keras
-            does not. A tensor's `read` also raises it if numbers are not finite. The format has no
-            checksums, so other damage is not detected.
+            does not. A tensor's `read` also raises it if it has NaN or infinite values. The format
+            has no checksums, so other damage is not detected.
 
     Reference:
         `convert_tf_weight_name_to_pt_weight_name` in `modeling_tf_pytorch_utils.py` of

@@ -30,8 +30,8 @@ def open_tensors(path: pathlib.Path) -> dict[str, Tensor]:
 
     Raises:
         ValueError: if the file is damaged or incomplete, or contains anything other than arrays. A
-            tensor's `read` also raises it if numbers are not finite. The format has no checksums,
-            so other damage is not detected.
+            tensor's `read` also raises it if it has NaN or infinite values. The format has no
+            checksums, so other damage is not detected.
 
     Reference:
         `flax/serialization.py`; https://github.com/msgpack/msgpack/blob/master/spec.md

@@ -27,7 +27,7 @@ class Numbers(NamedTuple):
 
 
 def tensor(path: pathlib.Path, files: Unchanged, name: str, numbers: Numbers) -> Tensor:
-    """Returns the tensor; its `read` raises ValueError if numbers are not finite.
+    """Returns the tensor; its `read` raises ValueError if it has NaN or infinite values.
 
     Args:
         path: the file.
@@ -40,7 +40,7 @@ def tensor(path: pathlib.Path, files: Unchanged, name: str, numbers: Numbers) ->
         files.check()
         array = _read(path, numbers)
         if not np.isfinite(array).all():
-            raise ValueError(f"{path}: {name} holds numbers that are not finite.")
+            raise ValueError(f"{path}: {name} has NaN or infinite values.")
         return array
 
     return Tensor(numbers.shape, numbers.dtype, read)

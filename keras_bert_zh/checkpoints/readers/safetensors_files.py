@@ -18,9 +18,9 @@ def open_tensors(path: pathlib.Path) -> dict[str, Tensor]:
     is slower, and the mapped memory counts for this process as long as the file is open.
 
     Raises:
-        ValueError: if the file is damaged. A tensor's `read` also raises it if numbers are not
-            finite. The format has no checksums: other damage is detected only if the file's sha256
-            is known.
+        ValueError: if the file is damaged. A tensor's `read` also raises it if it has NaN or
+            infinite values. The format has no checksums: other damage is detected only if the
+            file's sha256 is known.
 
     Reference:
         https://github.com/huggingface/safetensors#format

@@ -23,7 +23,7 @@ def open_tensors(prefix: pathlib.Path) -> dict[str, Tensor]:
 
     if set("*?[") & set(str(prefix)):
         raise ValueError(
-            f"{prefix}: TensorFlow reads *, ? and [ in a path as a pattern. Rename the folder."
+            f"{prefix}: TensorFlow treats *, ? and [ in a path as wildcards. Rename the folder."
         )
     files = Unchanged([pathlib.Path(f"{prefix}.index"), *_data_files(prefix)])
     try:

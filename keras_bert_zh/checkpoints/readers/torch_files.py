@@ -38,7 +38,7 @@ def open_tensors(path: pathlib.Path) -> dict[str, Tensor]:
     Raises:
         ValueError: if the file is damaged or incomplete, contains anything other than tensors, or
             names anything that a state dict never needs; no code in it is run. A tensor's `read`
-            also raises it if numbers are not finite. Other damage is not detected.
+            also raises it if it has NaN or infinite values. Other damage is not detected.
 
     Reference:
         `torch/serialization.py` in PyTorch: `_save` and `_legacy_save`.

@@ -246,7 +246,7 @@ def test_values_in_other_files(folder, tmp_path):
 def test_numbers_that_are_not_finite(folder):
     with h5py.File(folder / "model.weights.h5", "r+") as file:
         file["layers/dense/vars/1"][3] = np.nan
-    with pytest.raises(ValueError, match="layers/dense/vars/1 holds numbers that are not finite"):
+    with pytest.raises(ValueError, match="layers/dense/vars/1 has NaN or infinite values"):
         load_checkpoint(folder)
 
 

@@ -159,5 +159,5 @@ def test_what_flax_does_not_write(opened, path, tree):
 
 def test_numbers_that_are_not_finite(opened, path):
     tensor = opened({"a": packed(np.array([1, np.inf]))})["a"]
-    with pytest.raises(ValueError, match=f"{path}: a holds numbers that are not finite"):
+    with pytest.raises(ValueError, match=f"{path}: a has NaN or infinite values"):
         tensor.read()

@@ -178,7 +178,7 @@ def test_values_that_no_configuration_may_have(module, edit_graph):
 
 def test_a_folder_whose_name_tensorflow_takes_for_a_pattern(copy_to, tmp_path):
     folder = copy_to(tmp_path / "bert[zh]")
-    with pytest.raises(ValueError, match=r"as a pattern\. Rename the folder"):
+    with pytest.raises(ValueError, match=r"as wildcards\. Rename the folder"):
         load_checkpoint(folder)
 
 

@@ -175,9 +175,9 @@ def test_tensors_that_do_not_fit(folder, raw, save, change, line):
 def test_numbers_that_are_not_finite(folder, raw, save, value):
     raw[QUERY][3, 5] = value
     save(raw)
-    with pytest.raises(ValueError, match=f"{folder}.*{QUERY} holds numbers that are not finite"):
+    with pytest.raises(ValueError, match=f"{folder}.*{QUERY} has NaN or infinite values"):
         load_checkpoint(folder)
-    with pytest.raises(ValueError, match="not finite"):
+    with pytest.raises(ValueError, match="NaN or infinite values"):
         BertEncoder(folder)
 
 
