@@ -17,7 +17,7 @@ class FoundHead(NamedTuple):
         part: the part in `names.PARTS` that is read, or `None`. It may include a CRF.
         outputs: int, the number of outputs, K.
         own: tuple of str, the names of its tensors in the file.
-        unread: tuple of str, the names of the tensors of other heads.
+        unread: tuple of str, the names of the tensors of heads that are not read.
     """
 
     part: str | None

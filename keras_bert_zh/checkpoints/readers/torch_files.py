@@ -26,7 +26,7 @@ _LONGEST_PICKLE = 2_000_000
 
 
 class _Content(NamedTuple):
-    """The content of the pickles: the state dict, and the first byte of each storage by key."""
+    """The content of the pickles: the state dict, and the position of each storage by key."""
 
     state: object
     starts: Mapping[str, int]
@@ -157,7 +157,7 @@ def _pickle_of(members: Mapping[str, zipfile.ZipInfo]) -> zipfile.ZipInfo:
 
 
 def _start(file: BinaryIO, member: zipfile.ZipInfo, size: int) -> int:
-    """Returns the first byte of a member's content in the file."""
+    """Returns the position in the file at which a member's content begins."""
     file.seek(member.header_offset)
     header = file.read(_LOCAL_HEADER)
     name, extra = (int.from_bytes(header[i : i + 2], "little") for i in (26, 28))
