@@ -102,7 +102,7 @@ def _of_keras(path: pathlib.Path) -> str | None:
         return None
     if path.suffix == ".keras":
         return (
-            "is a model that Keras saved, not a checkpoint. Open it with "
+            "is a saved Keras model, not a checkpoint. Open it with "
             f"keras.saving.load_model after `import keras_bert_zh`. {_SAVE}."
         )
     with path.open("rb") as file:
