@@ -1,4 +1,4 @@
-"""The architecture of a BERT encoder, as `bert_config.json` describes it."""
+"""The architecture of a BERT encoder, as in `bert_config.json`."""
 
 import dataclasses
 import json
@@ -35,13 +35,13 @@ _ACTIVATION_SYNONYMS = {
 class BertConfig:
     """Sizes and hyperparameters of a BERT encoder; the defaults are Google's Chinese BERT.
 
-    The fields have the names of google-research/bert's `bert_config.json`. `hidden_act`
-    says which GELU is meant, and `layer_norm_eps` is there at all. The last three have the names of
-    Transformers' `config.json`.
+    Field names are those of google-research/bert's `bert_config.json`, but `hidden_act` says
+    which GELU is used, and `layer_norm_eps` is an extra field. The names of the last three come
+    from Transformers' `config.json`.
 
     Args:
         vocab_size: int, rows of the word embedding table.
-        hidden_size: int, width D of the hidden states; `num_attention_heads` divides it.
+        hidden_size: int, width D of the hidden states; must be divisible by `num_attention_heads`.
         num_hidden_layers: int, number of transformer blocks.
         num_attention_heads: int, number of attention heads N; each is D / N wide.
         intermediate_size: int, inner width of the feed-forward layers.
@@ -53,14 +53,14 @@ class BertConfig:
         type_vocab_size: int, rows of the segment embedding table.
         initializer_range: float, standard deviation of fresh weights (truncated normal).
         layer_norm_eps: float, added to the variance in layer normalisation.
-        model_type: `"bert"`, or a model with other embeddings: `"ernie"` or `"electra"`, which has
+        model_type: `"bert"`, or a model with other embeddings: `"ernie"`, or `"electra"`, which has
             no pooler.
-        task_type_vocab_size: int, rows of ERNIE's task embedding table; 0 for none.
-        embedding_size: int, width of ELECTRA's embeddings, which a dense layer brings to D; `None`
-            where they are D wide and there is no such layer.
+        task_type_vocab_size: int, rows of ERNIE's task embedding table; 0 if there is none.
+        embedding_size: int, width of ELECTRA's embeddings, which a dense layer projects to D;
+            `None` if the embeddings have width D and there is no such layer.
 
     Raises:
-        ValueError: if a field is out of its range or belongs to another `model_type`, or the
+        ValueError: if a field is out of range or belongs to another `model_type`, or the
             activation is not known.
 
     Example:
@@ -100,7 +100,7 @@ class BertConfig:
         for name, owner in _OWNERS.items():
             if getattr(self, name) and self.model_type != owner:
                 raise ValueError(
-                    f"{name}={getattr(self, name)} is for model_type={owner!r} alone, got "
+                    f"{name}={getattr(self, name)} works only with model_type={owner!r}, got "
                     f"model_type={self.model_type!r}."
                 )
         if self.embedding_size == self.hidden_size:
@@ -121,7 +121,7 @@ class BertConfig:
         Args:
             fields: dict, the parsed JSON object.
             gelu: `"tanh"` or `"erf"`, the meaning of `"hidden_act": "gelu"` in this file. Files
-                use that one word for both, so it has no default and is needed only for them.
+                use this word for both functions, so there is no default. Only such files need it.
 
         Raises:
             ValueError: if `vocab_size` or another size is missing or out of range, `model_type`
@@ -144,13 +144,13 @@ class BertConfig:
         missing = sorted((required | {"intermediate_size", "hidden_act"}) - known.keys())
         if missing:
             raise ValueError(
-                f"The BERT configuration lacks {', '.join(missing)}; it has {sorted(fields)}."
+                f"The BERT configuration has no {', '.join(missing)}; it has {sorted(fields)}."
             )
         activation = known["hidden_act"]
         if activation == "gelu":
             if gelu not in ("tanh", "erf"):
                 raise ValueError(
-                    'The configuration says "hidden_act": "gelu", which names two functions. '
+                    'The configuration says "hidden_act": "gelu", which can mean two functions. '
                     'Pass gelu="tanh" (google-research/bert since February 2019, Hub modules) '
                     f'or gelu="erf" (Transformers); got gelu={gelu!r}.'
                 )
@@ -169,21 +169,21 @@ class BertConfig:
 
     @property
     def input_sizes(self) -> dict[str, int]:
-        """How many values each input of the encoder may have: ERNIE's task types, too."""
+        """The number of possible values of each input, including ERNIE's task types."""
         counts = (self.vocab_size, 2, self.type_vocab_size)
         sizes = dict(zip(INPUT_KEYS, counts, strict=True))
         return sizes | ({TASK_KEY: self.task_type_vocab_size} if self.task_type_vocab_size else {})
 
     def with_dropout(self, rate: float) -> "BertConfig":
-        """Returns the same configuration with `rate`, in [0, 1), for both dropouts."""
+        """Returns the same configuration with both dropout rates set to `rate`, in [0, 1)."""
         return dataclasses.replace(
             self, hidden_dropout_prob=rate, attention_probs_dropout_prob=rate
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the fields by name, as `from_dict` reads them and Transformers writes them.
+        """Returns the fields by name, in the form that `from_dict` reads and Transformers writes.
 
-        Those of BERT have no `model_type`, as in `bert_config.json`.
+        For BERT there is no `model_type`, as in `bert_config.json`.
         """
         fields = {
             name: value
@@ -199,12 +199,12 @@ class BertConfig:
         return fields
 
     def to_json(self) -> str:
-        """Returns the fields as the text of a JSON file."""
+        """Returns the fields as JSON text."""
         return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
 
 
 def _checked(field: dataclasses.Field, value: Any) -> Any:
-    """Returns the value of a field in Python's types; raises ValueError for one out of range."""
+    """Returns the value of a field as a Python type; raises ValueError if it is out of range."""
     choices = {"hidden_act": ACTIVATIONS, "model_type": MODEL_TYPES}
     if field.name in choices:
         return check_choice(field.name, value, choices[field.name])

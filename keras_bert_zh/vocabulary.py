@@ -1,4 +1,4 @@
-"""The vocabulary: which token has which id."""
+"""The vocabulary, which maps tokens to ids."""
 
 import base64
 import functools
@@ -18,12 +18,12 @@ _CHINESE = "google_chinese"
 
 
 def read_vocabulary(path: str | os.PathLike) -> tuple[str, ...]:
-    """Reads a `vocab.txt`: one token a line, the id of a token is the number of its line.
+    """Reads a `vocab.txt`: one token per line, and the id of a token is its line number.
 
-    Blank lines keep their ids, also at the end: `without_blank_end` drops them there.
+    Blank lines keep their ids, also at the end: `without_blank_end` removes those at the end.
 
     Raises:
-        ValueError: if the file is not UTF-8 text, or is no usable vocabulary.
+        ValueError: if the file is not UTF-8 text, or is not a usable vocabulary.
         OSError: if it can't be read.
     """
     with open(path, "rb") as file:
@@ -37,26 +37,26 @@ def read_vocabulary(path: str | os.PathLike) -> tuple[str, ...]:
 def read_checkpoint_vocabulary(
     path: pathlib.Path, rows: int, *, padded: bool = False
 ) -> tuple[str, ...]:
-    """Reads the `vocab.txt` of a checkpoint, whose tokens are rows of its word embeddings.
+    """Reads the `vocab.txt` of a checkpoint, in which each token is a row of the word embeddings.
 
     Args:
         path: the file.
         rows: rows of the word embeddings.
-        padded: whether there may be rows without a token, as `rows_fit` says.
+        padded: whether there may be rows without a token, as in `rows_fit`.
 
     Raises:
-        ValueError: if there is no such file, it is not UTF-8 text, it does not fit the embeddings,
-            or a special token is missing.
+        ValueError: if the file does not exist, is not UTF-8 text, or does not fit the embeddings,
+            or if a special token is missing.
     """
     return check_rows(path, read_tokens(path), rows, padded=padded)
 
 
 def read_tokens(path: pathlib.Path) -> tuple[str, ...]:
-    """Returns the tokens of the file in a checkpoint, whatever they are."""
+    """Returns the tokens of a checkpoint's file without checking them."""
     try:
         content = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError) as error:
-        raise ValueError(f"{path} is no file, but the vocabulary is expected there.") from error
+        raise ValueError(f"{path} is not a file, but the vocabulary should be there.") from error
     try:
         return parse_vocabulary(content)
     except ValueError as error:
@@ -64,17 +64,19 @@ def read_tokens(path: pathlib.Path) -> tuple[str, ...]:
 
 
 def parse_vocabulary(content: bytes) -> tuple[str, ...]:
-    """Splits the bytes of a `vocab.txt` into its tokens; a byte order mark is none of them."""
+    """Splits the bytes of a `vocab.txt` into tokens, and skips a byte order mark."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"A vocabulary must be UTF-8 text, one token a line: {error}.") from error
+        raise ValueError(
+            f"A vocabulary must be UTF-8 text, one token per line: {error}."
+        ) from error
     # Not splitlines: two tokens of the Chinese vocabulary hold U+2028, a line separator.
     return tuple(line.strip() for line in text.removesuffix("\n").split("\n")) if text else ()
 
 
 def without_blank_end(vocabulary: Sequence[str], rows: int) -> tuple[str, ...]:
-    """Returns the tokens without the blank lines at the end that have no row of embeddings."""
+    """Removes the blank lines at the end that have no row in the embeddings."""
     end = len(vocabulary)
     while end > rows and not vocabulary[end - 1]:
         end -= 1
@@ -84,9 +86,9 @@ def without_blank_end(vocabulary: Sequence[str], rows: int) -> tuple[str, ...]:
 def check_rows(
     path: pathlib.Path, vocabulary: tuple[str, ...], rows: int, *, padded: bool = False
 ) -> tuple[str, ...]:
-    """Returns the tokens of the file if they fit the embeddings and hold the special tokens.
+    """Returns the tokens of the file if they fit the embeddings and include the special tokens.
 
-    Blank lines at the end of the file are dropped where they have no row.
+    Blank lines at the end of the file are removed if they have no row.
     """
     vocabulary = without_blank_end(vocabulary, rows)
     if not (rows_fit(vocabulary, rows) if padded else len(vocabulary) == rows):
@@ -103,7 +105,7 @@ def check_rows(
 def rows_fit(vocabulary: tuple[str, ...], rows: int) -> bool:
     """Tells whether each token has a row; rows may be padded to a multiple of 64.
 
-    Any other difference means that a file was cut off or belongs to another model.
+    Any other difference means that a file is incomplete or belongs to another model.
     """
     without_token = rows - len(vocabulary)
     return without_token == 0 or (0 < without_token < 128 and rows % 64 == 0)
@@ -118,7 +120,7 @@ def chinese_vocabulary() -> tuple[str, ...]:
 
 
 def encode_vocabulary(vocabulary: tuple[str, ...]) -> str:
-    """Returns the tokens as a short text; those of `chinese_vocabulary` as its name."""
+    """Encodes the tokens as a short text; `chinese_vocabulary` becomes just its name."""
     if vocabulary == chinese_vocabulary():
         return _CHINESE
     content = json.dumps(vocabulary, ensure_ascii=False).encode()
@@ -126,10 +128,10 @@ def encode_vocabulary(vocabulary: tuple[str, ...]) -> str:
 
 
 def decode_vocabulary(encoded: Any) -> list[str]:
-    """Returns the tokens of which `encode_vocabulary` made a text.
+    """Returns the tokens from a text that `encode_vocabulary` returned.
 
     Raises:
-        ValueError: if it made no such text.
+        ValueError: if it is not such a text.
     """
     if encoded == _CHINESE:
         return list(chinese_vocabulary())
@@ -137,8 +139,8 @@ def decode_vocabulary(encoded: Any) -> list[str]:
         return json.loads(lzma.decompress(base64.b64decode(encoded, validate=True)))
     except (TypeError, ValueError, lzma.LZMAError) as error:
         raise ValueError(
-            "A configuration must hold its vocabulary as this package writes it, got "
-            f"{str(encoded)[:60]!r}. Was the model saved by a newer version of keras_bert_zh?"
+            f"The vocabulary in this configuration can't be decoded, got {str(encoded)[:60]!r}. If "
+            "the model was saved by a newer version of keras_bert_zh, update keras_bert_zh."
         ) from error
 
 
@@ -146,8 +148,8 @@ def check_vocabulary(vocabulary: Sequence[str]) -> tuple[str, ...]:
     """Returns the tokens as a tuple.
 
     Raises:
-        ValueError: if they are no list or tuple of `str`, a special token is missing, or there is
-            none but special tokens.
+        ValueError: if it is not a list or tuple of `str`, a special token is missing, or there are
+            only special tokens.
     """
     if not isinstance(vocabulary, (list, tuple)) or not any(vocabulary):
         raise ValueError(
@@ -156,26 +158,29 @@ def check_vocabulary(vocabulary: Sequence[str]) -> tuple[str, ...]:
     for index, token in enumerate(vocabulary):
         if not isinstance(token, str) or not _is_utf8(token):
             raise ValueError(
-                f"vocabulary must hold str that UTF-8 can encode, got {token!r} at index {index}."
+                f"vocabulary must contain only str that UTF-8 can encode, got {token!r} at "
+                f"index {index}."
             )
     missing = [token for token in _REQUIRED if token not in vocabulary]
     if missing:
         raise ValueError(
-            f"vocabulary must hold the special tokens {', '.join(_REQUIRED)}; "
+            f"vocabulary must contain the special tokens {', '.join(_REQUIRED)}; "
             f"{', '.join(missing)} missing from {len(vocabulary)} tokens."
         )
     if set(vocabulary) <= {*SPECIAL_TOKENS, ""}:
-        raise ValueError(f"vocabulary must hold more than special tokens, got {vocabulary!r}.")
+        raise ValueError(
+            f"vocabulary must contain more than the special tokens, got {vocabulary!r}."
+        )
     return tuple(map(str, vocabulary))
 
 
 def is_lowercase(vocabulary: Sequence[str]) -> bool:
-    """Tells whether no token but bracketed ones, as `[CLS]` and `<S>`, has a capital letter."""
+    """Tells whether no token has a capital letter, except bracketed ones such as `[CLS]`, `<S>`."""
     return not any(token.lower() != token and token[0] not in "[<" for token in vocabulary)
 
 
 def later_pieces(vocabulary: Sequence[str]) -> list[bool]:
-    """Tells of each token whether it goes on with a word, as `##ing` does; `##` does not."""
+    """Tells for each token whether it continues a word, as `##ing` does; `##` does not."""
     return [len(token) > 2 and token.startswith("##") for token in vocabulary]
 
 
@@ -184,6 +189,6 @@ def _is_utf8(token: str) -> bool:
 
 
 def special_ids(vocabulary: tuple[str, ...]) -> dict[str, int]:
-    """Returns the ids of the special tokens that the vocabulary holds."""
+    """Returns the ids of the special tokens in the vocabulary."""
     ids = {token: index for index, token in enumerate(vocabulary)}
     return {token: ids[token] for token in SPECIAL_TOKENS if token in ids}

@@ -33,7 +33,7 @@ def test_defaults_are_googles_chinese_bert():
 
 def test_gelu_must_be_stated():
     assert BertConfig.from_dict(GOOGLE, gelu="erf").hidden_act == "gelu_erf"
-    with pytest.raises(ValueError, match='"gelu", which names two functions'):
+    with pytest.raises(ValueError, match='"gelu", which can mean two functions'):
         BertConfig.from_dict(GOOGLE)
 
 
@@ -114,9 +114,13 @@ def test_is_frozen():
         ("hidden_act", "gelu", "hidden_act must be"),
         ("model_type", "albert", "model_type must be 'bert' or 'ernie' or 'electra', got 'albert'"),
         ("task_type_vocab_size", -1, "task_type_vocab_size must be an int of at least 0, got -1"),
-        ("task_type_vocab_size", 3, "is for model_type='ernie' alone, got model_type='bert'"),
+        ("task_type_vocab_size", 3, "works only with model_type='ernie', got model_type='bert'"),
         ("embedding_size", 0, "embedding_size must be an int of at least 1, got 0"),
-        ("embedding_size", 64, "embedding_size=64 is for model_type='electra' alone, got model_ty"),
+        (
+            "embedding_size",
+            64,
+            "embedding_size=64 works only with model_type='electra', got model_ty",
+        ),
     ],
 )
 def test_checks_itself(field, value, message):
@@ -125,7 +129,7 @@ def test_checks_itself(field, value, message):
 
 
 def test_missing_fields_are_named():
-    with pytest.raises(ValueError, match="lacks hidden_act, num_hidden_layers; it has"):
+    with pytest.raises(ValueError, match="has no hidden_act, num_hidden_layers; it has"):
         BertConfig.from_dict(
             {k: v for k, v in GOOGLE.items() if k not in ("hidden_act", "num_hidden_layers")}
         )

@@ -50,7 +50,7 @@ def test_encoded_and_decoded():
 
 @pytest.mark.parametrize("encoded", [None, 7, "", "vocab.txt", "AAAA", "chinese"])
 def test_what_can_not_be_decoded(encoded):
-    with pytest.raises(ValueError, match="must hold its vocabulary as this package writes it"):
+    with pytest.raises(ValueError, match="vocabulary in this configuration can't be decoded"):
         decode_vocabulary(encoded)
 
 
@@ -80,9 +80,9 @@ def test_blank_lines_at_the_end_that_have_no_row():
         ("abc", "list of tokens or the path of a vocab.txt, got 'abc'"),
         (5, "list of tokens or the path of a vocab.txt, got 5"),
         ({*SPECIAL, "a"}, "vocabulary must be a list of tokens"),
-        ([*SPECIAL, 7], "must hold str that UTF-8 can encode, got 7 at index 4"),
+        ([*SPECIAL, 7], "must contain only str that UTF-8 can encode, got 7 at index 4"),
         ([*SPECIAL, "a", "\ud800"], r"got '\\ud800' at index 5"),
-        (SPECIAL, "more than special tokens"),
+        (SPECIAL, "more than the special tokens"),
         ([*SPECIAL[:2], "[SEP]", "a"], r"\[CLS\] missing from 4 tokens"),
     ],
 )

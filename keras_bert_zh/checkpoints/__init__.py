@@ -1,4 +1,4 @@
-"""Files to weights: finds a checkpoint, reads it whole, and hands it to a model."""
+"""Loads checkpoints: finds the files, reads them and assigns the weights to a model."""
 
 from keras_bert_zh.checkpoints.assign import assign, assign_parts
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint

@@ -1,4 +1,4 @@
-"""Puts a checkpoint's weights into a model's variables: all of them, or none."""
+"""Assigns a checkpoint's weights to a model's variables: all of them, or none."""
 
 import contextlib
 import warnings
@@ -13,16 +13,16 @@ from keras_bert_zh.checkpoints.select import weight_problems
 from keras_bert_zh.checkpoints.tensors import Weights
 from keras_bert_zh.files.freed_memory import give_back
 
-# What a warning says of the part that a checkpoint lacks.
+# What a warning says about the part that a checkpoint does not have.
 _LACKING = {
-    "pooler": "the pooler: pooled_output comes from fresh ones until it is trained. "
-    "sequence_output is what was pretrained.",
-    "masked_lm": "masked_lm: mlm_logits come from fresh ones until they are trained.",
-    "crf": "the CRF: but for its rules, it changes nothing until it is trained.",
-    "span": "question answering: start_logits and end_logits come from fresh ones until they are "
-    "trained.",
-    "next_sentence": "next_sentence: next_sentence_logits come from fresh ones until they are "
-    "trained.",
+    "pooler": "the pooler. Its weights are random: train the model before you use pooled_output. "
+    "sequence_output is pretrained.",
+    "masked_lm": "masked_lm. Its weights are random: train the model before you use mlm_logits.",
+    "crf": "the CRF. Until it is trained, it only applies the rules of the label scheme.",
+    "span": "question answering. Its weights are random: train the model before you use "
+    "start_logits and end_logits.",
+    "next_sentence": "next_sentence. Its weights are random: train the model before you use "
+    "next_sentence_logits.",
 }
 
 # After how many bytes memory is given back: each time costs a few milliseconds.
@@ -32,15 +32,15 @@ _OFTEN = 64 << 20
 def assign(weights: Mapping[str, np.ndarray], variables: Mapping[str, Any]) -> None:
     """Assigns each array to the variable of the same name.
 
-    Names, shapes and dtypes are compared first: an error leaves every variable as it was.
+    Names, shapes and dtypes are checked first. After an error, no variable has changed.
 
     Args:
         weights: arrays by name.
         variables: Keras variables, or others with `shape` and `assign`, by name.
 
     Raises:
-        ValueError: if a name is only on one side, a shape differs, or an array is not of floats.
-            The message lists every such name.
+        ValueError: if a name is only on one side, a shape differs, or an array does not contain
+            floats. The message lists every such name.
     """
     if not isinstance(weights, Weights):
         weights = Weights.of_arrays(weights)
@@ -50,7 +50,7 @@ def assign(weights: Mapping[str, np.ndarray], variables: Mapping[str, Any]) -> N
         raise ValueError(
             f"The weights do not fit the model; nothing was assigned. {len(problems)} found:\n  "
             + "\n  ".join(problems)
-            + "\nBuild the model with the configuration that the weights come with."
+            + "\nBuild the model with the configuration that belongs to the weights."
         )
     held = 0
     for name, variable in variables.items():
@@ -65,12 +65,12 @@ def assign(weights: Mapping[str, np.ndarray], variables: Mapping[str, Any]) -> N
 def assign_parts(
     checkpoint: Checkpoint, variables: Mapping[str, Any], *, stacklevel: int = 3
 ) -> None:
-    """Assigns what a checkpoint has of a model's variables, and warns of the parts that it lacks.
+    """Assigns the weights that a checkpoint has, and warns about the parts that it does not have.
 
     Args:
         checkpoint: the checkpoint.
-        variables: those of the model, by name.
-        stacklevel: int, that of the warning: where the model is made.
+        variables: the model's variables, by name.
+        stacklevel: int, the stack level of the warning: where the model is created.
 
     Raises:
         ValueError: as `assign` does.
@@ -90,7 +90,7 @@ def warn_of_lacking(part: str, *, stacklevel: int) -> None:
 
 @contextlib.contextmanager
 def ignoring_pooler() -> Iterator[None]:
-    """Leaves out the warning of a lacking pooler, where none is used or the caller warns."""
+    """Hides the warning about a missing pooler, where none is used or the caller warns."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The checkpoint has no weights for the pooler")
         yield

@@ -1,4 +1,4 @@
-"""What every checkpoint format is read into."""
+"""The result of reading a checkpoint, the same for every format."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -15,28 +15,28 @@ from keras_bert_zh.vocabulary import rows_fit
 # Compared by identity: arrays have no one truth value.
 @dataclasses.dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A pretrained BERT, opened and checked: everything that an encoder and its tokeniser need.
+    """A pretrained BERT, opened and checked, with everything for an encoder and its tokeniser.
 
     Args:
         config: BertConfig, the architecture.
-        vocabulary: tuple of str, the token of each id; `None` if the files have none.
+        vocabulary: tuple of str, the token of each id; `None` if the files have no vocabulary.
         lowercase: bool, whether the tokeniser lowercases text and strips accents; `None` if the
             files do not say.
-        weights: float arrays under the names of `names.SHAPES`; kernels are `[in, out]`. Each is
-            read from its file when it is asked for. The names that begin with `pooler.`,
-            `masked_lm.`, `next_sentence.`, `classifier.`, `crf.` or `span.` are there only if the
-            files have them.
-        format: str, the format of the files, in brackets the file of weights where there may be
-            several kinds; `None` for arrays in memory.
+        weights: float arrays with the names in `names.SHAPES`; kernels are `[in, out]`. Each array
+            is read from its file when you access it. Names that begin with `pooler.`,
+            `masked_lm.`, `next_sentence.`, `classifier.`, `crf.` or `span.` exist only if the files
+            have these weights.
+        format: str, the format of the files. If the format has several kinds of weight files, the
+            kind follows in brackets. `None` for arrays in memory.
         leftovers: tuple of str, names of the tensors in the files that are not BERT's.
-        pooling: how the makers of a model of Sentence Transformers make one vector of a text, with
-            `mode`, `normalize`, `max_length`, `prompts` and more; `None` if the files do not say.
-        head: Head, what a fine-tuned model is for; its `task`, its `labels`, its `problem_type`.
-            `None` for a BERT that was only pretrained, or a head that is not read.
+        pooling: how a Sentence Transformers model turns a text into one vector, with `mode`,
+            `normalize`, `max_length`, `prompts` and more; `None` if the files do not say.
+        head: Head, the head of a fine-tuned model: its `task`, its `labels`, its `problem_type`.
+            `None` for a BERT that was only pretrained, or if this package can't read the head.
 
     Raises:
-        ValueError: if there are more or fewer tokens than rows of embeddings, or the weights of the
-            head, its labels and `head` do not fit each other.
+        ValueError: if the number of tokens does not match the rows of the embeddings, or the
+            weights of the head, its labels and `head` do not match each other.
 
     Example:
 
@@ -62,22 +62,22 @@ class Checkpoint:
             object.__setattr__(self, "weights", Weights.of_arrays(self.weights))
         if self.vocabulary is not None and not rows_fit(self.vocabulary, self.config.vocab_size):
             raise ValueError(
-                f"The vocabulary has {len(self.vocabulary)} tokens and the embeddings have "
-                f"{self.config.vocab_size} rows; each token needs a row of its own."
+                f"The vocabulary has {len(self.vocabulary)} tokens, but the word embeddings have "
+                f"{self.config.vocab_size} rows; each token needs its own row."
             )
         _check_head(self.head, self.weights.shapes)
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Those of `names.PARTS` whose weights the files have."""
+        """The parts in `names.PARTS` whose weights the files have."""
         found = {names.part_of(name) for name in self.weights}
         return tuple(part for part in names.PARTS if part in found)
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What the files do not have of `vocabulary`, `lowercase`, the pooler and the heads.
+        """Which of `vocabulary`, `lowercase`, the pooler and the pretraining heads are missing.
 
-        Heads of fine-tuned models are not among them: see `head`.
+        Heads of fine-tuned models are not included: see `head`.
         """
         fields = [name for name in ("vocabulary", "lowercase") if getattr(self, name) is None]
         parts = self.parts
@@ -92,17 +92,18 @@ def _check_head(head: Head | None, shapes: Mapping[str, names.Shape]) -> None:
         if head is None or head.part != part:
             if found:
                 raise ValueError(
-                    f"The weights {', '.join(found)} are those of a fine-tuned model, and head is "
-                    f"{head!r}. Pass the Head that they belong to, or leave them out with "
+                    f"The weights {', '.join(found)} belong to the head of a fine-tuned model, but "
+                    f"head={head!r}. Pass the Head that they belong to, or remove them with "
                     "weights.only(names)."
                 )
             continue
         counts = {name: found.get(f"{part}.{name}", (0,))[-1] for name in ("kernel", "bias")}
         if set(counts.values()) != {head.outputs}:
             raise ValueError(
-                f"The head of {head.task} does not fit together: {part}.kernel has "
+                f"The {head.task} head is inconsistent: {part}.kernel has "
                 f"{counts['kernel']} outputs, {part}.bias has {counts['bias']}, and there are "
-                f"{head.outputs} labels ({listing(head.labels or ('start', 'end'), 6)})."
+                f"{head.outputs} labels ({listing(head.labels or ('start', 'end'), 6)}). These "
+                "three numbers must be equal."
             )
 
 
@@ -114,6 +115,6 @@ def _check_crf(head: Head | None, found: Mapping[str, names.Shape]) -> None:
     expected = {"crf.start": (count,), "crf.end": (count,), "crf.transitions": (count, count)}
     if count is None or found != expected:
         raise ValueError(
-            f"The weights of a CRF are {dict(found)}, and head is {head!r}. They need a Head of "
-            f"token_classification, and with K labels they are [K], [K] and [K, K]."
+            f"CRF weights need a Head for token_classification and, with K labels, the shapes [K], "
+            f"[K] and [K, K]; got {dict(found)} and head={head!r}."
         )

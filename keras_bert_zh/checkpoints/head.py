@@ -1,4 +1,4 @@
-"""The head that a model was fine-tuned with: its task, and what its outputs mean."""
+"""The head of a fine-tuned model: its task, and the meaning of its outputs."""
 
 import collections
 import dataclasses
@@ -18,20 +18,20 @@ PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "r
 
 @dataclasses.dataclass(frozen=True)
 class Head:
-    """What the head of a fine-tuned model is for; its weights are in `Checkpoint.weights`.
+    """The task and the labels of a fine-tuned model; its weights are in `Checkpoint.weights`.
 
     Args:
         task: `"sequence_classification"`, `"token_classification"` or `"question_answering"`.
-        labels: tuple of K str, the names of the outputs; `None` in question answering, whose two
-            outputs are the first and the last token of an answer. Where a file has no names they
-            are `LABEL_0`, `LABEL_1` and so on, as in Transformers.
+        labels: tuple of K str, the names of the outputs; `None` for question answering, whose two
+            outputs are the first and the last token of an answer. If a file has no names, they are
+            `LABEL_0`, `LABEL_1` and so on, as in Transformers.
         problem_type: `"single_label_classification"`, `"multi_label_classification"`,
             `"regression"`, or `None` if the files do not say.
-        dropout: float in [0, 1), the dropout before the head in training; `None` for
+        dropout: float in [0, 1), the dropout before the head during training; `None` to use
             `hidden_dropout_prob` of the configuration.
 
     Raises:
-        ValueError: if one of them is something else.
+        ValueError: if an argument has another value.
 
     Example:
 
@@ -55,7 +55,7 @@ class Head:
             object.__setattr__(self, "labels", check_labels(self.labels))
         if (self.labels is None) != (self.part == "span"):
             raise ValueError(
-                "A head of question_answering has no labels, and one of another task needs them; "
+                "labels must be None for question_answering and a list of str for the other tasks; "
                 f"got task={self.task!r} and labels={self.labels!r}."
             )
         if self.problem_type is not None:
@@ -65,16 +65,16 @@ class Head:
 
     @property
     def part(self) -> str:
-        """The one of `names.PARTS` that its weights belong to."""
+        """The part in `names.PARTS` that its weights belong to."""
         return TASKS[self.task]
 
     @property
     def outputs(self) -> int:
-        """How many outputs it has, K."""
+        """The number of outputs, K."""
         return 2 if self.labels is None else len(self.labels)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the fields by name, as JSON holds them."""
+        """Returns the fields by name, ready for JSON."""
         return dataclasses.asdict(self) | {"labels": self.labels and list(self.labels)}
 
 
@@ -82,7 +82,7 @@ def check_labels(labels: Iterable[str]) -> tuple[str, ...]:
     """Returns the names of a head's outputs as a tuple.
 
     Raises:
-        ValueError: if they are no sequence of at least one str, or one is there twice.
+        ValueError: if they are not a sequence of at least one str, or a label is repeated.
     """
     fits = isinstance(labels, Iterable) and not isinstance(labels, (str, bytes, Mapping, Set))
     found = tuple(labels) if fits else ()
@@ -90,10 +90,10 @@ def check_labels(labels: Iterable[str]) -> tuple[str, ...]:
         raise ValueError(f"labels must be a sequence of at least one str, got {labels!r}.")
     twice = [label for label, count in collections.Counter(found).items() if count > 1]
     if twice:
-        raise ValueError(f"Each label must be there once; {twice[0]!r} is there more often.")
+        raise ValueError(f"Labels must be unique, but {twice[0]!r} is repeated.")
     return tuple(map(str, found))
 
 
 def default_labels(count: int) -> tuple[str, ...]:
-    """Returns the labels that outputs have where nobody named them: those of Transformers."""
+    """Returns the default labels of Transformers, for outputs without names."""
     return tuple(f"LABEL_{index}" for index in range(count))

@@ -1,4 +1,4 @@
-"""The one door to every checkpoint format."""
+"""Loads a checkpoint of any format."""
 
 import dataclasses
 import os
@@ -19,18 +19,18 @@ def load_checkpoint(
 ) -> Checkpoint:
     """Opens a pretrained BERT: configuration, vocabulary and weights.
 
-    The format is told from the files, never from the name. Every tensor is read and checked once
-    before anything is returned, but none is kept: `Checkpoint.weights` reads a tensor whenever it
-    is asked for, so that the model is not in memory twice.
+    The format is detected from the files, never from the name. Every tensor is read and checked
+    once before the function returns, but none is kept: `Checkpoint.weights` reads a tensor each
+    time you access it, so the model is not in memory twice.
 
     Args:
         source: one of these:
 
-            - `"default"`, Google's Chinese BERT from the first of these that answers: its TF1 Hub
-              module, Google's archive, the Hugging Face Hub, ModelScope. What is in a cache
-              already is taken before the network is asked. A warning says which it is if it is
-              not the module. All of them give the module's outputs: its GELU (tanh) and its lower
-              case are taken whatever the files of a copy say;
+            - `"default"`: Google's Chinese BERT. The sources are tried in this order: its TF1 Hub
+              module, Google's archive, the Hugging Face Hub, ModelScope. A copy in a cache is used
+              before the network. If the source is not the module, a warning names the source. All
+              of them give the outputs of the module: its GELU (tanh) and its lower case are used,
+              even if the files of a copy say something else;
             - `"small"`, the checkpoint that comes with the package;
             - the path of a folder, or the prefix of a TensorFlow checkpoint;
             - the path of a zip archive, which is unpacked once into this package's cache,
@@ -39,29 +39,29 @@ def load_checkpoint(
               downloaded once into the same cache; Google's own must be as Google published it;
             - any other such URL: a TensorFlow Hub module, downloaded once into `$TFHUB_CACHE_DIR`;
             - `hf://ORGANISATION/NAME` or `hf://ORGANISATION/NAME@REVISION`: a repository of the
-              Hugging Face Hub, in the cache of huggingface_hub; of several kinds of weights the
-              safest is downloaded. HF_ENDPOINT chooses a mirror;
+              Hugging Face Hub, in the cache of huggingface_hub. If there are several kinds of
+              weights, the safest kind is downloaded. HF_ENDPOINT chooses a mirror;
             - `kaggle://OWNER/MODEL/FRAMEWORK/VARIATION/VERSION`: a model of Kaggle, in the cache
               of kagglehub;
             - `modelscope://OWNER/NAME` or `modelscope://OWNER/NAME@REVISION`: a repository of
               ModelScope, in this package's cache. MODELSCOPE_ENDPOINT chooses another site;
             - a `Checkpoint`, which is returned as it is.
-        sha256: digests in hexadecimal digits by file name, such as `{"model.safetensors": ...}`;
-            names are relative to the folder of the checkpoint. These files are compared before
-            anything is read from them.
+        sha256: digests in hexadecimal by file name, such as `{"model.safetensors": ...}`; names are
+            relative to the folder of the checkpoint. These files are checked before anything is
+            read from them.
 
     Returns:
         A `Checkpoint`.
 
     Raises:
         OSError: if the path does not exist, or the URL can't be downloaded; the message says
-            what works instead.
-        ValueError: if the folder holds no format that is read, or if a file is damaged,
-            incomplete, or not what `sha256` says; the message names the file and all that is
-            wrong with it. Also if the scheme of the URL is unknown, an archive is not safe to
+            what you can use instead.
+        ValueError: if the folder has no format that can be read, or if a file is damaged,
+            incomplete, or does not match `sha256`; the message names the file and lists all
+            problems. Also if the scheme of the URL is unknown, an archive is not safe to
             unpack, or `sha256` is given with a `Checkpoint`.
-        TypeError: if `source` is neither a path, a URL nor a `Checkpoint`.
-        ImportError: if the package that downloads from there is not installed.
+        TypeError: if `source` is not a path, a URL or a `Checkpoint`.
+        ImportError: if the package for this kind of download is not installed.
 
     Example:
 
@@ -84,10 +84,10 @@ def load_checkpoint(
 
 
 def open_checkpoint(source: str | os.PathLike | Checkpoint) -> Checkpoint:
-    """Does the same for a caller who will read all of the tensors or none, which are not read here.
+    """Opens a checkpoint without reading all tensors, for callers that read all of them or none.
 
-    They are where a download was compared with no digest: what came through the network is never
-    used unchecked, not even its vocabulary.
+    All tensors are read if the download could not be checked against a digest: nothing from the
+    network is used unchecked, not even its vocabulary.
     """
     return _open(source, None, verify=False)
 
@@ -95,11 +95,11 @@ def open_checkpoint(source: str | os.PathLike | Checkpoint) -> Checkpoint:
 def open_architecture(
     source: str | os.PathLike | Checkpoint | None, config: BertConfig | None
 ) -> tuple[BertConfig, Checkpoint | None]:
-    """Returns the architecture of a model: a checkpoint's, or one given for fresh weights.
+    """Returns the architecture of a model: from a checkpoint, or for fresh weights.
 
     Args:
         source: as for `open_checkpoint`; `None` for fresh weights.
-        config: BertConfig for fresh weights; with it, the default checkpoint is not used.
+        config: BertConfig for fresh weights; if given, the default checkpoint is not used.
 
     Raises:
         ValueError: if both are given, or neither.
@@ -111,8 +111,8 @@ def open_architecture(
         return checkpoint.config, checkpoint
     if source not in (None, DEFAULT):
         raise ValueError(
-            "A checkpoint brings its own configuration: pass config only with checkpoint=None, "
-            "for fresh weights. The dropout argument changes a checkpoint's dropout."
+            "A checkpoint has its own configuration: pass config only with checkpoint=None, for "
+            "fresh weights. To change the dropout of a checkpoint, pass dropout."
         )
     if not isinstance(config, BertConfig):
         raise ValueError(f"config must be a BertConfig, got {config!r}.")
@@ -123,7 +123,7 @@ def open_vocabulary(
     checkpoint: str | os.PathLike | Checkpoint | None,
     vocabulary: Sequence[str] | str | os.PathLike | None,
 ) -> tuple[tuple[str, ...], bool | None]:
-    """Returns the tokens, and whether they are lower case where that is known."""
+    """Returns the tokens, and whether they are lower case if that is known."""
     if vocabulary is not None:
         if checkpoint not in (None, DEFAULT):
             raise ValueError("Pass either checkpoint or vocabulary to BertPreprocess, got both.")
@@ -136,8 +136,8 @@ def open_vocabulary(
     if loaded.vocabulary is None:
         named = "The checkpoint" if loaded is checkpoint else checkpoint
         raise ValueError(
-            f"{named} has no vocabulary, neither vocab.txt nor tokenizer.json. Put its "
-            'vocab.txt there, or pass BertPreprocess(vocabulary="PATH/vocab.txt").'
+            f"{named} has no vocabulary: neither vocab.txt nor tokenizer.json was found. Add its "
+            'vocab.txt, or pass BertPreprocess(vocabulary="PATH/vocab.txt").'
         )
     return check_vocabulary(loaded.vocabulary), loaded.lowercase
 
@@ -148,7 +148,10 @@ def _open(
     expected = None if sha256 is None else digests.checked(sha256)
     if isinstance(source, Checkpoint):
         if expected:
-            raise ValueError("sha256 is about files, but a Checkpoint is open already.")
+            raise ValueError(
+                "sha256 checks files, but this Checkpoint is already loaded: leave out sha256, or "
+                "pass the path or URL of the checkpoint."
+            )
         return _verified(source) if verify else source
     found = resolve(source)
     verify = verify or bool(found.cached and not found.verified)
@@ -166,7 +169,7 @@ def _open(
 
 
 def _as_module(checkpoint: Checkpoint) -> Checkpoint:
-    """Returns a copy of Google's Chinese BERT with what its Hub module says, and copies do not."""
+    """Returns a copy of Google's Chinese BERT with the GELU and lower case of its Hub module."""
     config = dataclasses.replace(checkpoint.config, hidden_act="gelu_tanh")
     return dataclasses.replace(checkpoint, config=config, lowercase=True)
 
@@ -182,4 +185,4 @@ def _compare(path: pathlib.Path, expected: Mapping[str, str]) -> None:
     folder = path if path.is_dir() else path.parent
     lines = digests.mismatches(folder, expected)
     if lines:
-        raise ValueError(f"{folder} does not hold the files asked for: {'; '.join(lines)}.")
+        raise ValueError(f"The files in {folder} do not match sha256: {'; '.join(lines)}.")

@@ -1,4 +1,4 @@
-"""Names and shapes of BERT's weights, and what may differ between two sets of them.
+"""Names and shapes of BERT's weights, and the differences between two sets of them.
 
 Tables are in forward order; `{i}` stands for the number of a transformer block.
 """
@@ -82,7 +82,7 @@ _SIZES = tuple(
 def translation(
     names: Mapping[str, str], layers: int, parts: tuple[str, ...] = ("pooler",)
 ) -> dict[str, str]:
-    """Returns a format's name of every weight that it has one for, by ours, in forward order.
+    """Returns a format's name for every weight that it has, by our names, in forward order.
 
     Args:
         names: the format's table, from our names to its own.
@@ -97,7 +97,7 @@ def shapes(config: Any, parts: tuple[str, ...] = ("pooler",)) -> dict[str, Shape
     """Returns the shape of every weight by our name, in forward order.
 
     Args:
-        config: BertConfig, or any object with its sizes; a size of None is left open.
+        config: BertConfig, or any object with its sizes; a size of None matches any size.
         parts: those of `PARTS` to include.
     """
     return {
@@ -108,15 +108,15 @@ def shapes(config: Any, parts: tuple[str, ...] = ("pooler",)) -> dict[str, Shape
 
 
 def part_of(name: str) -> str | None:
-    """Returns which of `PARTS` a weight belongs to, None for one of the blocks or below."""
+    """Returns the part in `PARTS` that a weight belongs to; None for embeddings and blocks."""
     first = name.split(".", maxsplit=1)[0]
     return first if first in PARTS else None
 
 
 def sizes(found: Mapping[str, Shape]) -> dict[str, Any]:
-    """Returns the sizes of a BERT that most of the found shapes agree on, None where none tells.
+    """Returns the sizes of a BERT that most of the shapes agree on; None if no shape has it.
 
-    The majority decides, so that one misshapen weight is reported and not all the others.
+    The majority decides, so that one wrong shape is reported, and not all the others.
 
     Args:
         found: shapes by our names.
@@ -137,12 +137,12 @@ def sizes(found: Mapping[str, Shape]) -> dict[str, Any]:
 def differences(
     expected: Mapping[str, Shape], found: Mapping[str, Shape], leftovers: tuple[str, ...] = ()
 ) -> list[str]:
-    """Returns one line for each name that is missing, unexpected or of another shape.
+    """Returns one line for each name that is missing, unexpected or has another shape.
 
     Args:
-        expected: the shapes wanted, by name; an axis of None may have any length.
-        found: the shapes there, by name.
-        leftovers: patterns of names that may be found without being expected.
+        expected: the expected shapes, by name; an axis of None may have any length.
+        found: the actual shapes, by name.
+        leftovers: patterns of names that are allowed but not expected.
     """
     missing = [f"missing: {name}" for name in expected if name not in found]
     unexpected = [

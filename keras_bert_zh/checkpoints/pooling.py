@@ -1,4 +1,4 @@
-"""How a model makes one vector of a text, as its makers say."""
+"""How a model turns a text into one vector, as its authors define it."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ class Pooling:
 
     Args:
         mode: str, `"cls"` for the first token, `"mean"` or `"max"` over all tokens,
-            `"pooled_output"` for BERT's own; or the name of another way, which is not computed
-            here.
-        max_length: int, at how many tokens a text is cut, `[CLS]` and `[SEP]` among them.
+            `"pooled_output"` for the output of BERT's pooler; or the name of another method, which
+            this package does not compute.
+        max_length: int, the number of tokens at which a text is cut, including `[CLS]` and `[SEP]`.
         normalize: bool, whether vectors are scaled to length 1.
-        prompts: dict, the texts to put before a text, by the names that the makers gave them.
-        default_prompt: str, the name of the one to take unless another is asked for, or `None`.
+        prompts: dict, the texts to put before a text, by the names that the authors gave them.
+        default_prompt: str, the name of the prompt that is used by default, or `None`.
         include_prompt: bool, whether the tokens of the prompt are pooled, too.
         lowercase: bool, whether texts are lower-cased before they are tokenised.
-        beyond: tuple of str, what else the model computes, which is not computed here.
+        beyond: tuple of str, other steps of the model, which this package does not compute.
 
     Example:
 
@@ -31,7 +31,7 @@ class Pooling:
     ("pooling by 'weightedmean'",)
 
     Reference:
-        `modules.json` and the folders it names, as sentence-transformers writes them.
+        `modules.json` and the folders that it names, as sentence-transformers writes them.
     """
 
     mode: str
@@ -45,10 +45,10 @@ class Pooling:
 
     @property
     def unsupported(self) -> tuple[str, ...]:
-        """What is not computed here; empty if the vectors are."""
+        """The steps that this package does not compute; empty if it computes the vectors."""
         other = () if self.mode in MODES else (f"pooling by {self.mode!r}",)
         return (*other, *self.beyond)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the fields by name, as JSON holds them."""
+        """Returns the fields by name, ready for JSON."""
         return dataclasses.asdict(self) | {"prompts": dict(self.prompts), "beyond": [*self.beyond]}

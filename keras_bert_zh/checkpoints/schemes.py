@@ -1,4 +1,4 @@
-"""What other formats call BERT's weights: one table a format, used for reading and writing.
+"""The names that other formats give to BERT's weights: one table per format, to read and write.
 
 Tables are in forward order; `{i}` stands for the number of a transformer block.
 """
@@ -12,9 +12,9 @@ class Scheme(NamedTuple):
     """How a format stores weights.
 
     Attributes:
-        names: its names, by ours.
+        names: its names, by our names.
         transposed: patterns of our names of the matrices that it stores as `[out, in]`.
-        leftovers: patterns of its names of what may stand beside BERT's weights.
+        leftovers: patterns of its names of tensors that may be stored with BERT's weights.
     """
 
     names: Mapping[str, str]
@@ -22,7 +22,7 @@ class Scheme(NamedTuple):
     leftovers: tuple[str, ...]
 
     def is_transposed(self, name: str) -> bool:
-        """Tells whether the format stores the weight of this name, ours, as `[out, in]`."""
+        """Tells whether the format stores this weight, given by our name, as `[out, in]`."""
         return any(fnmatchcase(name, pattern) for pattern in self.transposed)
 
 

@@ -1,4 +1,4 @@
-"""Picks BERT's weights from the tensors of a file, or says all that is wrong with them."""
+"""Selects BERT's weights from the tensors of a file, or lists all problems with them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,15 +22,15 @@ def select(
     """Returns the weights by our names, and the names of the tensors that are not BERT's.
 
     Args:
-        problem: the beginning of the error message: what does not fit what.
+        problem: the beginning of the error message: what does not match what.
         tensors: all tensors of the file.
         scheme: the names in the file.
-        config: BertConfig, or any object with its sizes; a size of None is left open.
-        optional: parts that may be missing, all their weights at once.
-        dtypes: dtypes that a weight may have.
+        config: BertConfig, or any object with its sizes; a size of None matches any size.
+        optional: parts whose weights may all be missing.
+        dtypes: the dtypes that a weight may have.
 
     Raises:
-        ValueError: if a tensor is missing, unexpected, misshapen or of another dtype; the message
+        ValueError: if a tensor is missing, unexpected, or has a wrong shape or dtype; the message
             lists them all.
     """
     parts = tuple(
@@ -67,11 +67,11 @@ def select(
 
 
 def weight_problems(expected: Mapping[str, names.Shape], weights: Weights) -> list[str]:
-    """Returns a line for each weight that is missing, unexpected, misshapen or not of floats.
+    """Returns a line for each weight that is missing, unexpected, or has a wrong shape or dtype.
 
     Args:
-        expected: the shapes wanted, by our names.
-        weights: what there is.
+        expected: the expected shapes, by our names.
+        weights: the actual weights.
     """
     return names.differences(expected, weights.shapes) + [
         f"not of floats: {name} is {dtype}"

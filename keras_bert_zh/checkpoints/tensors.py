@@ -1,4 +1,4 @@
-"""Tensors in files, read when they are asked for, so that no model is in memory twice."""
+"""Tensors in files, read when they are accessed, so that no model is in memory twice."""
 
 import os
 import pathlib
@@ -16,8 +16,8 @@ class Tensor(NamedTuple):
 
     Attributes:
         shape: tuple of int.
-        dtype: str, NumPy's name of it.
-        read: reads it; raises ValueError with the names of the file and the tensor.
+        dtype: str, NumPy's name of the dtype.
+        read: function that reads it; raises ValueError that names the file and the tensor.
     """
 
     shape: tuple[int, ...]
@@ -32,9 +32,9 @@ class Tensor(NamedTuple):
 
 
 class Weights(Mapping[str, np.ndarray]):
-    """Arrays by name; each is read from its file whenever it is asked for, and not kept.
+    """Arrays by name; each is read from its file when you access it, and is not kept.
 
-    A pickle of it holds the arrays themselves.
+    When you pickle this, the pickle contains the arrays themselves.
 
     Args:
         tensors: `Tensor` by name.
@@ -45,7 +45,7 @@ class Weights(Mapping[str, np.ndarray]):
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Weights":
-        """Returns arrays that are in memory already as `Weights`."""
+        """Wraps arrays that are already in memory as `Weights`."""
         return cls({name: _in_memory(name, array) for name, array in arrays.items()})
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -77,13 +77,13 @@ class Weights(Mapping[str, np.ndarray]):
         return {name: tensor.dtype for name, tensor in self._tensors.items()}
 
     def verify(self) -> "Weights":
-        """Reads every tensor once, so that damage shows now; returns itself."""
+        """Reads every tensor once, so that damage is found now; returns itself."""
         for tensor in self._tensors.values():
             tensor.read()
         return self
 
     def watched(self, callback: Callable[[str], None]) -> "Weights":
-        """Returns the same weights; `callback` is told the name of each that has been read."""
+        """Returns the same weights; after each read, `callback` gets the name of the weight."""
 
         def watch(name: str, tensor: Tensor) -> Tensor:
             def read() -> np.ndarray:
@@ -96,7 +96,7 @@ class Weights(Mapping[str, np.ndarray]):
         return Weights({name: watch(name, tensor) for name, tensor in self._tensors.items()})
 
     def only(self, names: Iterable[str]) -> "Weights":
-        """Returns the weights of these names that are there, in their order."""
+        """Returns the weights with these names, if they exist, in the order of the names."""
         return Weights({name: self._tensors[name] for name in names if name in self._tensors})
 
 
@@ -109,7 +109,7 @@ def _in_memory(name: str, array: np.ndarray) -> Tensor:
 
 
 def _transposed(matrix: np.ndarray) -> np.ndarray:
-    """Returns the transpose as an array of its own, strip by strip: NumPy takes twice as long."""
+    """Returns the transpose as a new array, strip by strip: NumPy takes twice as long."""
     result = np.empty(matrix.shape[::-1], matrix.dtype)
     for start in range(0, len(matrix), _STRIP):
         result[:, start : start + _STRIP] = matrix[start : start + _STRIP].T
@@ -117,7 +117,7 @@ def _transposed(matrix: np.ndarray) -> np.ndarray:
 
 
 class Unchanged:
-    """Notices when files that are read bit by bit are not what they were at the beginning.
+    """Detects changes of files that are read piece by piece.
 
     Args:
         paths: the files.
@@ -127,7 +127,7 @@ class Unchanged:
         self._stamps = {path: _stamp(path) for path in paths}
 
     def check(self) -> None:
-        """Raises ValueError if one of the files was changed, replaced or deleted since."""
+        """Raises ValueError if a file was changed, replaced or deleted since then."""
         for path, stamp in self._stamps.items():
             if _stamp(path) != stamp:
                 raise ValueError(

@@ -1,4 +1,4 @@
-"""A model's layers and variables by the names that `Checkpoint.weights` has."""
+"""A model's layers and variables, by the names in `Checkpoint.weights`."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from keras_bert_zh.config import BertConfig
 
 
 def layer_of(model: Any, name: str) -> tuple[Any, str]:
-    """Returns the layer that has the weight of this name, and what the weight is called there.
+    """Returns the layer that has the weight of this name, and the weight's name in that layer.
 
     Args:
-        model: the encoder, or a model that holds it as `encoder`, beside its heads.
+        model: the encoder, or a model that has it as `encoder`, next to its heads.
         name: str, a name as in `names.SHAPES`.
     """
     first, *path, kind = name.split(".")

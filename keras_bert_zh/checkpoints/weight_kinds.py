@@ -1,4 +1,4 @@
-"""The files in which Hugging Face Transformers keeps weights, the safest first."""
+"""The weight files of Hugging Face Transformers, the safest first."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -8,9 +8,9 @@ class Kind(NamedTuple):
     """One kind of file.
 
     Attributes:
-        file: str, its name where all weights are in one file.
-        shards: str, a pattern of the names of the files where they are in several; `None` if this
-            kind is never divided.
+        file: str, the name of the file if all weights are in one file.
+        shards: str, the pattern of the file names if there are several files; `None` if this
+            kind is never split.
     """
 
     file: str
@@ -18,7 +18,7 @@ class Kind(NamedTuple):
 
     @property
     def shard_index(self) -> str | None:
-        """The file that says which shard has which tensor."""
+        """The name of the file that maps tensors to shards."""
         return f"{self.file}.index.json" if self.shards else None
 
     @property
@@ -39,5 +39,5 @@ KINDS = (
 
 
 def safest(files: Collection[str]) -> Kind | None:
-    """Returns the safest kind that is among these names of files, `None` if there is none."""
+    """Returns the safest kind among these file names, `None` if there is none."""
     return next((kind for kind in KINDS if {kind.file, kind.shard_index} & set(files)), None)

@@ -1,1 +1,1 @@
-"""What runs exported models: one engine a file."""
+"""Engines that run exported models, one per file."""

@@ -1,4 +1,4 @@
-"""What an engine is."""
+"""The interface of an engine."""
 
 import abc
 import pathlib
@@ -10,15 +10,15 @@ from keras_bert_zh.export.description import Description
 
 
 class Engine(abc.ABC):
-    """Computes what an exported model does, in whatever runs its file.
+    """Computes the outputs of an exported model in the runtime for its format.
 
     Attributes:
-        takes_texts: bool, whether it takes texts as they are: `text`, or `text_a` and `text_b`.
+        takes_texts: bool, whether it takes texts directly: `text`, or `text_a` and `text_b`.
 
     Args:
-        folder: where the model is.
-        description: what it is.
-        threads: int, how many threads compute; `None` for as many as the engine takes by itself.
+        folder: the folder of the model.
+        description: the description of the model.
+        threads: int, the number of threads; `None` for the engine's default.
     """
 
     takes_texts = False
@@ -32,6 +32,6 @@ class Engine(abc.ABC):
         """Returns the outputs, in the order of `description.names`.
 
         Args:
-            inputs: by the names on the left of `description.inputs`, all of them; ids are
-                `<int32>[B, S]`, checked, and there is at least one row. Or texts, `<string>[B]`.
+            inputs: by the keys of `description.inputs`, all of them; ids are
+                `<int32>[B, S]`, checked, with at least one row. Or texts, `<string>[B]`.
         """

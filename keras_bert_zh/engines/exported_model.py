@@ -1,4 +1,4 @@
-"""ExportedModel: runs what `export_model` has written."""
+"""ExportedModel: runs models that `export_model` wrote."""
 
 import os
 import pathlib
@@ -19,31 +19,31 @@ from keras_bert_zh.input_keys import INPUT_KEYS
 
 
 class ExportedModel:
-    """Runs what `export_model` has written, with the interface of a Keras model's `predict`.
+    """Runs a model that `export_model` wrote, with the interface of a Keras model's `predict`.
 
     Args:
         folder: the path that `export_model` wrote to.
-        engine: what computes: for `"onnx"` `"onnxruntime"` or `"openvino"`, for `"savedmodel"`
-            `"tensorflow"`, for `"litert"` `"litert"`. `None` for the first one of its format.
-        threads: int, how many threads compute. `None`: as many as the engine takes by itself.
+        engine: the runtime: `"onnxruntime"` or `"openvino"` for `"onnx"`, `"tensorflow"` for
+            `"savedmodel"`, `"litert"` for `"litert"`. `None` for the first one of its format.
+        threads: int, the number of threads. `None` for the engine's default.
 
     Call arguments:
-        x: one batch of what `predict` takes; one `str` is a batch of one.
+        x: one batch of the inputs of `predict`; one `str` is a batch of one.
 
     Returns:
-        NumPy arrays in the structure of the outputs of the Keras model.
+        NumPy arrays in the structure of the Keras model's outputs.
 
     Attributes:
         folder: pathlib.Path.
-        preprocess: BertPreprocess, or `None` where only ids are taken.
+        preprocess: BertPreprocess, or `None` if the model only takes ids.
         labels: tuple of str, the names of the outputs, or `None`.
         problem_type: str, as in TextClassifier, or `None`.
 
     Raises:
         FileNotFoundError: if there is no exported model in the folder.
-        ValueError: if it is damaged or of another version, the engine does not run its format, or
-            inputs are not what the Keras model took.
-        TypeError: if there is anything but text among texts.
+        ValueError: if it is damaged or of another version, the engine can't run its format, or
+            the Keras model would not take such inputs.
+        TypeError: if texts contain anything but text.
         ImportError: if the engine is not installed.
 
     Example:
@@ -83,20 +83,20 @@ class ExportedModel:
         return self._description.packed(self._outputs(self._rows(x)))
 
     def predict(self, x: Any, batch_size: int = 32, verbose: str | int = "auto") -> Any:
-        """Returns what the model makes of all rows.
+        """Returns the outputs of the model for all rows.
 
         Args:
             x: texts, as a list, array or tensor of strings; pairs of them, as a tuple of two, or a
                 dict of `text_a` and `text_b`; ids, as the dict that BertPreprocess returns; or a
                 `tf.data.Dataset` of batches of these, with or without labels.
-            batch_size: int, how many rows are computed at once. A dataset has batches of its own.
-            verbose: 0 for silence, 1 or `"auto"` for a progress bar, 2 for one line.
+            batch_size: int, the number of rows in a batch. A dataset has its own batches.
+            verbose: 0 for no output, 1 or `"auto"` for a progress bar, 2 for one line.
 
         Returns:
-            NumPy arrays in the structure of the outputs of the Keras model.
+            NumPy arrays in the structure of the Keras model's outputs.
 
         Raises:
-            ValueError: as for calling it; and for a dataset without batches.
+            ValueError: as for a call; and if a dataset has no batches.
         """
         batch_size = check_int("batch_size", batch_size, 1)
         verbose = 1 if verbose == "auto" else check_int("verbose", verbose, 0)
@@ -118,23 +118,25 @@ class ExportedModel:
         return self._description.packed(outputs)
 
     def count_tokens(self, texts: Any) -> np.ndarray:
-        """Returns how many tokens each text has before it is cut, with `[CLS]` and `[SEP]`.
+        """Returns the number of tokens of each text before it is cut, with `[CLS]` and `[SEP]`.
 
         Args:
-            texts: single texts, as for calling it. A prompt that is put before them counts.
+            texts: single texts, as for a call. If there is a prompt, its tokens are counted too.
 
         Returns:
             `<int64>[B]`.
 
         Raises:
-            ValueError: if the model takes no single texts.
+            ValueError: if the model does not take single texts.
         """
         if self._texts is None:
-            raise ValueError("This model takes ids, and has no tokens of texts to count.")
+            raise ValueError(
+                "This model takes ids, not texts: there are no texts to count tokens in."
+            )
         return self._texts.count(texts)
 
     def _rows(self, x: Any) -> dict[str, Any]:
-        """Returns arrays and tensors by name, checked, all with one entry a row."""
+        """Returns checked arrays and tensors by name, each with one entry per row."""
         if self._description.takes == "tensors":
             return named_tensors(x, self._description)
         if self._texts is not None:
@@ -166,7 +168,7 @@ class ExportedModel:
 
 
 def _row(name: str, rows: np.ndarray) -> np.ndarray:
-    """Returns a row that every model takes."""
+    """Returns one row that is valid for every model."""
     shape = (1, *rows.shape[1:])
     if rows.dtype == object:
         return np.full(shape, "", object)
@@ -174,7 +176,7 @@ def _row(name: str, rows: np.ndarray) -> np.ndarray:
 
 
 def _batches(rows: dict[str, Any], size: int) -> tuple[Iterator[dict[str, Any]], int]:
-    """Returns batches of rows, at least one, and how many there are."""
+    """Returns batches of rows, at least one, and the number of batches."""
     count = next(iter(rows.values())).shape[0]
     starts = range(0, max(count, 1), size)
     cut = ({name: value[i : i + size] for name, value in rows.items()} for i in starts)

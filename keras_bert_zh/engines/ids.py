@@ -1,4 +1,4 @@
-"""The ids that an exported model is called with, checked as the layers check them."""
+"""The ids that are passed to an exported model, checked in the same way as in the layers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,14 +14,14 @@ from keras_bert_zh.layers.ranges import raise_outside
 
 
 def checked_ids(inputs: Any, description: Description) -> dict[str, np.ndarray]:
-    """Returns all ids that a model takes, `<int32>[B, S]`, with what is missing.
+    """Returns all ids that a model takes, `<int32>[B, S]`, and fills in missing ones.
 
     Args:
-        inputs: dict of arrays, tensors or lists, of which only `input_ids` must be there.
-        description: what the model is.
+        inputs: dict of arrays, tensors or lists; only `input_ids` is required.
+        description: the description of the model.
 
     Raises:
-        ValueError: as the layers raise it; and for rows of another length than the only one.
+        ValueError: as in the layers; and if rows do not have the only possible length.
     """
     keys = [name for name in description.sizes if name in description.inputs]
     arrays, positions = inputs, None
@@ -32,8 +32,8 @@ def checked_ids(inputs: Any, description: Description) -> dict[str, np.ndarray]:
     length = arrays["input_ids"].shape[1]
     if description.length not in (None, length):
         raise ValueError(
-            f"input_ids are {length} long, and this model takes rows of {description.length} "
-            "tokens alone, as the model that it was made of."
+            f"input_ids have length {length}, but this model only takes rows of "
+            f"{description.length} tokens, like the Keras model that was exported."
         )
     found = {name: np.asarray(value) for name, value in complete(arrays, keys).items()}
     for name, array in found.items():

@@ -1,4 +1,4 @@
-"""Chooses the engine that runs an exported model."""
+"""Selects the engine that runs an exported model."""
 
 import importlib
 import pathlib
@@ -19,10 +19,10 @@ FORMATS = {engine: format for format, engines in ENGINES.items() for engine in e
 
 
 def process_threads(described: Description, threads: int | None) -> int | None:
-    """Returns the threads to load an engine with; TensorFlow's are set for the whole process.
+    """Returns the threads to load an engine with; for TensorFlow, sets those of the whole process.
 
     Args:
-        described: what the file of the model says.
+        described: the description of the model.
         threads: int, or `None`. TensorFlow must not have computed anything before.
     """
     if threads is None or described.format != "savedmodel":
@@ -39,21 +39,21 @@ def load_engine(
     """Loads an exported model into an engine.
 
     Args:
-        folder: what `export_model` wrote.
-        described: what its file says.
-        engine: str, or `None` for the default one of its format.
-        threads: int, how many threads compute; `None` for as many as the engine takes by itself.
+        folder: a folder that `export_model` wrote.
+        described: the description in it.
+        engine: str, or `None` for the default engine of its format.
+        threads: int, the number of threads; `None` for the engine's default.
 
     Raises:
-        ValueError: if no engine here runs the format, or this one does not.
-        TypeError: if an argument is of another type.
+        ValueError: if no engine, or not this one, runs the format.
+        TypeError: if an argument has another type.
         ImportError: if the engine is not installed.
     """
     engines = ENGINES.get(described.format)
     if engines is None:
         raise ValueError(
-            f"{folder} holds a model as {described.format!r}, of which this version of "
-            f"keras_bert_zh knows no engine: it has those of {', '.join(ENGINES)}."
+            f"{folder} contains a model in the format {described.format!r}, which this version of "
+            f"keras_bert_zh can't run. It runs {', '.join(ENGINES)}: update keras_bert_zh."
         )
     name = check_choice("engine", next(iter(engines)) if engine is None else engine, [*engines])
     threads = None if threads is None else check_int("threads", threads, 1)

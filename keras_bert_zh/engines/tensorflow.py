@@ -17,8 +17,8 @@ class TensorFlow(Engine):
     def __init__(self, folder, description, threads):
         if threads is not None:
             raise ValueError(
-                "The threads of TensorFlow are those of the process: leave threads out, and call "
-                "tf.config.threading.set_intra_op_parallelism_threads before anything is computed."
+                "TensorFlow sets its threads for the whole process: leave out threads, and call "
+                "tf.config.threading.set_intra_op_parallelism_threads before TensorFlow is used."
             )
         with without_gradients():
             self._model = tf.saved_model.load(str(folder))

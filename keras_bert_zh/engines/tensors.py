@@ -1,4 +1,4 @@
-"""What an exported model is called with that takes tensors of its own."""
+"""The inputs of an exported model that takes tensors of its own."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,11 +13,11 @@ def named_tensors(inputs: Any, description: Description) -> dict[str, np.ndarray
 
     Args:
         inputs: dict of arrays or tensors by name, a list or tuple of them in the order of the
-            model's inputs, or the only one.
-        description: what the model is.
+            model's inputs, or a single one.
+        description: the description of the model.
 
     Raises:
-        TypeError: if there are other or more or fewer of them.
+        TypeError: if the names or the number of inputs are wrong.
     """
     names = list(description.inputs)
     if isinstance(inputs, Mapping):
@@ -29,8 +29,8 @@ def named_tensors(inputs: Any, description: Description) -> dict[str, np.ndarray
     if set(given) != set(names):
         what = sorted(map(str, inputs)) if isinstance(inputs, Mapping) else type(inputs).__name__
         raise TypeError(
-            f"This model takes {', '.join(names)}: a dict of these, or a list or tuple in this "
-            f"order; got {what}."
+            f"This model takes {', '.join(names)}: pass a dict with these names, or a list or "
+            f"tuple in this order; got {what}."
         )
     return {name: _array(given[name]) for name in names}
 

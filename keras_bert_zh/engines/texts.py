@@ -1,4 +1,4 @@
-"""The texts that an exported model is called with, and the ids of them."""
+"""The texts that are passed to an exported model, and their ids."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,23 +14,23 @@ from keras_bert_zh.text.prompt import with_prompt
 
 _TAKES = {
     "texts": (
-        "This model takes single texts, a list or an array of str, and got pairs. For pairs, call "
-        "a Sequential on a pair before you export it; of a model such as TextClassifier, set "
-        "takes_pairs = True before."
+        "This model takes single texts, as a list or an array of str, but got pairs. To export a "
+        "model for pairs, call the Sequential on a pair before; for a model such as "
+        "TextClassifier, set takes_pairs = True before."
     ),
     "pairs": (
-        "This model takes pairs of texts, a tuple of two lists or arrays of str, or a dict of "
-        "text_a and text_b; it got texts alone."
+        "This model takes pairs of texts, as a tuple of two lists or arrays of str, or a dict of "
+        "text_a and text_b, but got single texts."
     ),
 }
 
 
 class Texts:
-    """Makes rows of texts ready for a model, and ids of them.
+    """Prepares texts for a model, and computes their ids.
 
     Args:
         preprocess: BertPreprocess.
-        description: what the model is.
+        description: the description of the model.
     """
 
     def __init__(self, preprocess: BertPreprocess, description: Description):
@@ -44,7 +44,7 @@ class Texts:
         )
 
     def without_names(self, inputs: Any) -> Any:
-        """Returns texts in a dict by the names that the model has for them as texts or a pair."""
+        """Takes texts out of a dict with the model's own names, as texts or as a pair."""
         names = self._description.text_names
         if names is None or not isinstance(inputs, Mapping) or inputs.keys() != set(names):
             return inputs
@@ -52,16 +52,16 @@ class Texts:
         return texts if len(texts) == 2 else texts[0]
 
     def rows(self, inputs: Any) -> dict[str, tf.Tensor | tf.RaggedTensor]:
-        """Returns texts as `text`, or of pairs as `text_a` and `text_b`, as the model takes them.
+        """Returns texts as `text`, or pairs as `text_a` and `text_b`, as the model takes them.
 
-        Each is `<string>[B]` or ragged words. Warns of texts that are cut.
+        Each is `<string>[B]` or ragged words. A warning says if texts are cut.
 
         Args:
-            inputs: all that `BertPreprocess` takes; a single text is a batch of one.
+            inputs: anything that `BertPreprocess` takes; a single text is a batch of one.
 
         Raises:
-            TypeError, ValueError: as BertPreprocess does; for pairs where single texts are taken,
-                or the other way round.
+            TypeError, ValueError: as in BertPreprocess; and if pairs are passed to a model of
+                single texts, or single texts to a model of pairs.
         """
         found = to_texts(inputs, split=self._preprocess.word_ids)
         first, second = found.first, found.second
@@ -78,18 +78,18 @@ class Texts:
         return with_prompt(texts, prompt, lowercase=lowercase) if prompt or lowercase else texts
 
     def ids(self, rows: dict[str, Any]) -> dict[str, np.ndarray]:
-        """Returns what the preprocess makes of rows, or of their windows."""
+        """Returns the outputs of the preprocess for rows, or for their windows."""
         texts = tuple(rows.values())
         found = self._ids(texts if len(texts) == 2 else self._prompted(texts[0]))
         return {name: np.asarray(value) for name, value in found.items()}
 
     def count(self, texts: Any) -> np.ndarray:
-        """Returns how many tokens each text has before it is cut, `<int64>[B]`."""
+        """Returns the number of tokens of each text before it is cut, `<int64>[B]`."""
         (single,) = self.rows(texts).values()
         return self._preprocess.tokenize(self._prompted(single)).row_lengths().numpy() + 2
 
     def joined(self, outputs: list[np.ndarray], ids: dict[str, np.ndarray]) -> list[np.ndarray]:
-        """Returns the outputs of texts, of those of their windows."""
+        """Combines the outputs of windows into the outputs of their texts."""
         if self._description.stride is None:
             return outputs
         return [np.asarray(join_mean(values, ids)) for values in outputs]

@@ -1,1 +1,1 @@
-"""The way out of Keras: checkpoints, the Hub module, models for prediction alone."""
+"""Exports models: as checkpoints, as the Hub module, or for prediction only."""

@@ -1,4 +1,4 @@
-"""Texts by which the ranges of products in int8 are found."""
+"""Example texts, from which the value ranges for int8 are measured."""
 
 import os
 from collections.abc import Mapping
@@ -15,26 +15,26 @@ _BATCH = 8
 
 
 def calibration_batches(source: Any, calibration: Any) -> list[dict[str, np.ndarray]]:
-    """Returns batches of ids, each as long as its longest row.
+    """Returns batches of ids; each batch is as long as its longest row.
 
     Args:
         source: OfIds.
-        calibration: all that its preprocess takes, or the dict of ids.
+        calibration: anything that its preprocess takes, or the dict of ids.
 
     Raises:
-        ValueError: if these are texts and the model has no preprocess, there are none, it is one
-            text, or ids are not what the encoder takes.
+        ValueError: if it is texts but the model has no preprocess, is empty or a single text, or
+            the ids are not valid inputs of the encoder.
     """
     if isinstance(calibration, (str, bytes, os.PathLike)):
         raise ValueError(
-            f"calibration is a list of some hundred texts, not one text or a path: got "
+            "calibration must be a list of a few hundred texts, not a single text or a path, got "
             f"{calibration!r}."
         )
     if not are_ids(calibration):
         if source.preprocess is None:
             raise ValueError(
-                f"This model takes ids: pass calibration a dict of {', '.join(source.takes)}, or "
-                "pass preprocess= too."
+                f"This model takes ids: pass a dict of {', '.join(source.takes)} as calibration, "
+                "or pass preprocess= too."
             )
         calibration = source.preprocess(calibration)
     given = {name: ops.convert_to_tensor(value) for name, value in calibration.items()}
@@ -43,11 +43,11 @@ def calibration_batches(source: Any, calibration: Any) -> list[dict[str, np.ndar
     check_signature(given, config.input_sizes, config.max_position_embeddings)
     ids = source.encoder.complete_inputs(given) | beside
     if POSITIONS in source.takes and POSITIONS not in ids:
-        raise ValueError(f"calibration needs {POSITIONS} too, as a dict of ids.")
+        raise ValueError(f"calibration must be a dict of ids that includes {POSITIONS}.")
     ids = {name: np.asarray(ids[name], "int32") for name in source.takes}
     rows = len(ids["input_ids"])
     if not rows:
-        raise ValueError("calibration has no texts: pass some hundred of those the model is for.")
+        raise ValueError("calibration is empty: pass a few hundred texts like the model's inputs.")
     starts = range(0, rows, _BATCH)
     return [_cut({name: value[i : i + _BATCH] for name, value in ids.items()}) for i in starts]
 

@@ -1,4 +1,4 @@
-"""The way out: a BERT, loaded or trained, to files that other programs read."""
+"""Saves a BERT, loaded or trained, to files that other programs read."""
 
 import dataclasses
 import functools
@@ -50,31 +50,31 @@ def save_checkpoint(
     preprocess: BertPreprocess | None = None,
     overwrite: bool = False,
 ) -> pathlib.Path:
-    """Writes an encoder, with or without its heads, or a checkpoint to a folder of its own.
+    """Writes an encoder, with or without heads, or a checkpoint to a folder of its own.
 
-    The folder appears whole or not at all: an error, a full disk or a killed process leaves what
-    was there before. Weights are written as float32, those of LoRA merged into their kernels.
-    A checkpoint keeps its heads and their labels, and so does a model on an encoder, such as
-    MaskedLM and TextClassifier; a checkpoint's other tensors (`Checkpoint.leftovers`) are not
-    written. Pooler and heads of a model are written as they are, also where they were drawn at
-    random and not trained. How a SentenceEncoder, or a checkpoint with `pooling`, makes vectors of
-    texts is written in the format `"huggingface"` alone.
+    The folder is written completely or not at all: after an error, a full disk or a killed process,
+    the old content is still there. Weights are written as float32, and LoRA weights are merged
+    into their kernels. The heads and labels of a checkpoint are kept, and so are those of a model
+    on an encoder, such as MaskedLM and TextClassifier. Other tensors of a checkpoint
+    (`Checkpoint.leftovers`) are not written. The pooler and heads of a model are written as they
+    are, even if they are random and not trained. Only the format `"huggingface"` stores how a
+    SentenceEncoder, or a checkpoint with `pooling`, turns texts into vectors.
 
     Args:
-        source: a BertEncoder, a MaskedLM, a TextClassifier, TokenTagger, SpanReader or
-            SentenceEncoder, or what `load_checkpoint` returned.
-        folder: the path to write to, beside which there must be room for the new files.
-        format: `"huggingface"`, which Transformers and, where there is a pooling,
-            sentence-transformers load, with a model card; `"original"`, which the code of
-            google-research/bert loads; `"hub"`, which TensorFlow runs in place of the TF1 Hub
-            module; or `"keras_hub"`, a preset of Keras Hub. The last two have no heads of
+        source: a BertEncoder, MaskedLM, TextClassifier, TokenTagger, SpanReader or
+            SentenceEncoder, or the result of `load_checkpoint`.
+        folder: the path to write to. The disk needs room for the new files next to the old ones.
+        format: `"huggingface"`, for Transformers and, if there is a pooling, for
+            sentence-transformers, with a model card; `"original"`, for the code of
+            google-research/bert; `"hub"`, which TensorFlow runs in place of the TF1 Hub
+            module; or `"keras_hub"`, a preset of Keras Hub. The last two can't store heads of
             fine-tuned models. `load_checkpoint` reads them all.
         preprocess: BertPreprocess, whose vocabulary and `lowercase` are written. Without it, those
-            of a checkpoint or of a model that takes texts are; an encoder has none. Where none is
-            written, a warning says so.
-        overwrite: bool, whether to replace a folder that holds a checkpoint and nothing else.
-            What counts is that `load_checkpoint` opens it: a folder of another kind, with any
-            other file, or of a checkpoint that is damaged, is left alone.
+            of the checkpoint, or of a model that takes texts, are written; an encoder has none.
+            If no vocabulary is written, a warning says so.
+        overwrite: bool, whether to replace a folder that contains a checkpoint and nothing else.
+            `load_checkpoint` must be able to open it. Any other folder, one with extra files, or
+            a damaged checkpoint is never replaced.
 
     Returns:
         The folder.
@@ -82,10 +82,10 @@ def save_checkpoint(
     Raises:
         FileExistsError: if the folder is not empty and `overwrite` is not set.
         OSError: if it can't be written.
-        ValueError: if `format` is not known, the folder holds anything but a checkpoint, the
-            vocabulary does not fit the embeddings, or the weights are quantised, not finite
-            or not those that the configuration asks for.
-        TypeError: if `source` or `preprocess` is something else.
+        ValueError: if `format` is not known, the folder contains anything but a checkpoint, the
+            vocabulary does not fit the embeddings, or the weights are quantised, not finite,
+            or do not match the configuration.
+        TypeError: if `source` or `preprocess` has another type.
 
     Example:
 
@@ -111,15 +111,15 @@ def save_checkpoint(
     if checkpoint.vocabulary is None:
         warnings.warn(
             f"{folder} was written without a vocabulary, because the {type(source).__name__} has "
-            "none: BertPreprocess can't be made from that folder. Pass preprocess=, the "
-            "BertPreprocess that goes with the model.",
+            "none: BertPreprocess can't be loaded from that folder. Pass the model's "
+            "BertPreprocess as preprocess=.",
             stacklevel=2,
         )
     pooling = checkpoint.pooling
     if pooling is not None and format != "huggingface" and not pooling.unsupported:
         warnings.warn(
-            f"{folder} does not say how vectors are made of texts ({pooling.mode}, at most "
-            f'{pooling.max_length} tokens): only format="huggingface" does.',
+            f"{folder} does not store how texts become vectors ({pooling.mode}, at most "
+            f'{pooling.max_length} tokens). Only format="huggingface" stores this.',
             stacklevel=2,
         )
     return folder
@@ -130,9 +130,9 @@ def _checkpoint(source: BertEncoder | OnEncoder | Checkpoint) -> Checkpoint:
         return source
     if not isinstance(source, BertEncoder | OnEncoder):
         raise TypeError(
-            "source must be a BertEncoder, a model on one such as MaskedLM or TextClassifier (of a "
-            "whole model, pass the layer that is one) or a Checkpoint (of a path, what "
-            f"load_checkpoint returns), got {source!r}."
+            "source must be a BertEncoder, a model on one such as MaskedLM or TextClassifier, or a "
+            f"Checkpoint, got {source!r}. From a larger keras.Model, pass the layer that is one of "
+            "these; from a path, pass load_checkpoint(path)."
         )
     kinds = {
         name: keras.backend.standardize_dtype(v.dtype)
@@ -142,14 +142,14 @@ def _checkpoint(source: BertEncoder | OnEncoder | Checkpoint) -> Checkpoint:
     if quantised:
         raise ValueError(
             f"{len(quantised)} weights of the {type(source).__name__} are quantised "
-            f"({quantised[0]}), and no checkpoint format holds such weights. Save it before it is "
-            "quantised."
+            f"({quantised[0]}), but no checkpoint format can store quantised weights. Save the "
+            "model before you quantise it."
         )
     return checkpoint_of(source)
 
 
 def checkpoint_of(source: BertEncoder | OnEncoder) -> Checkpoint:
-    """Returns a checkpoint of an encoder or a model on one, whose weights are read when asked for.
+    """Returns a checkpoint of an encoder or a model on one; weights are read when accessed.
 
     It has no vocabulary.
     """
@@ -174,8 +174,8 @@ def with_vocabulary(checkpoint: Checkpoint, preprocess: BertPreprocess) -> Check
     """Returns the checkpoint with the vocabulary of a preprocess.
 
     Raises:
-        TypeError: if it is none.
-        ValueError: if it does not fit the embeddings.
+        TypeError: if it is not a BertPreprocess.
+        ValueError: if the vocabulary does not fit the embeddings.
     """
     if not isinstance(preprocess, BertPreprocess):
         raise TypeError(f"preprocess must be a BertPreprocess, got {preprocess!r}.")
@@ -188,6 +188,6 @@ def _check_weights(checkpoint: Checkpoint) -> None:
     problems = weight_problems(expected, checkpoint.weights)
     if problems:
         raise ValueError(
-            f"The weights are not those that the configuration asks for. {len(problems)} found:\n  "
+            f"The weights do not match the configuration. {len(problems)} found:\n  "
             + "\n  ".join(problems)
         )

@@ -1,4 +1,4 @@
-"""What comes before the ids in a model of texts, and what is called on them."""
+"""Splits a model of texts into what comes before the ids, and what is called on them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from keras_bert_zh.preprocess import BertPreprocess
 
 
 class NotOfIdsError(TypeError):
-    """A model that does not compute on ids, or on more than these."""
+    """A model that does not compute on ids, or not only on ids."""
 
 
 def is_functional(model: Any) -> bool:
@@ -29,14 +29,14 @@ def inputs_of(model: keras.Model) -> dict[str, keras.KerasTensor]:
 
 
 def first_of(model: Any) -> Any:
-    """Returns what inputs reach first, inside of Sequentials in Sequentials."""
+    """Returns the layer that gets the inputs first, also inside nested Sequentials."""
     while isinstance(model, keras.Sequential) and model.layers:
         model = model.layers[0]
     return model
 
 
 def takes_pairs(model: Any) -> bool:
-    """Tells whether what takes texts takes pairs: a Sequential as it was called or built last."""
+    """Tells whether a model of texts takes pairs: a Sequential, as in its last call or build."""
     path = [model]
     while isinstance(path[-1], keras.Sequential) and path[-1].layers:
         path.append(path[-1].layers[0])
@@ -52,7 +52,7 @@ def takes_pairs(model: Any) -> bool:
 
 
 def split(model: Any) -> tuple[BertPreprocess | None, list[Any]]:
-    """Returns the preprocess that texts reach first, and what is called in turn on its ids."""
+    """Returns the preprocess that gets the texts first, and the layers called on its ids."""
     if isinstance(model, BertPreprocess):
         return model, []
     if isinstance(model, keras.Sequential) and model.layers:
@@ -67,7 +67,7 @@ def split(model: Any) -> tuple[BertPreprocess | None, list[Any]]:
 
 
 def _node_of_texts(model: keras.Model) -> Any:
-    """Returns the call of a layer of a functional model that takes its texts."""
+    """Returns the layer call in a functional model that takes its texts."""
     # A layer may have been called elsewhere, too.
     texts = set(map(id, model.inputs))
     nodes = [node for layer in model.layers for node in layer._inbound_nodes]
@@ -78,7 +78,7 @@ def _node_of_texts(model: keras.Model) -> Any:
 
 
 def text_names(model: Any) -> list[str] | None:
-    """Returns the names of a functional model's texts, as a pair is ordered, if it has any."""
+    """Returns the names of a functional model's texts, in the order of a pair, if it has any."""
     first = first_of(model)
     if not is_functional(first) or all(x.dtype != "string" for x in first.inputs):
         return None
@@ -89,14 +89,14 @@ def text_names(model: Any) -> list[str] | None:
 
 
 def _cut(model: keras.Model) -> tuple[Any, list[keras.Model]]:
-    """Returns the layer of a functional model that its texts reach, and what comes behind it."""
+    """Returns the layer of a functional model that gets its texts, and what comes after it."""
     node = _node_of_texts(model)
     first, outputs = node.operation, node.output_tensors
     names = [x.name for x in node.input_tensors]
     if not isinstance(model.input, dict) and names != [x.name for x in model.inputs]:
         raise ValueError(
-            f"This model passes its texts on in the order {', '.join(names)}, which is not that of "
-            f"its inputs: make it with keras.Model([{', '.join(names)}], ...)."
+            f"This model uses its texts in the order {', '.join(names)}, but its inputs are in "
+            f"another order: create it with keras.Model([{', '.join(names)}], ...)."
         )
     if isinstance(first, BertPreprocess):
         behind = {x.name: x for x in outputs}
@@ -117,8 +117,8 @@ def refusal(model: Any) -> NotOfIdsError:
     given = type(first).__name__
     given = given if first is model else f"a Sequential that begins with {given}"
     return NotOfIdsError(
-        "Ids are what a BertEncoder, a MaskedLM or a model of texts such as TextClassifier takes, "
-        "a functional keras.Model of texts or of input_ids, input_mask and segment_ids alone, with "
-        "a BertEncoder in it, or a keras.Sequential that begins with one of these or with "
+        "model must be a BertEncoder, a MaskedLM or a model of texts such as TextClassifier; a "
+        "functional keras.Model of texts, or only of input_ids, input_mask and segment_ids, with a "
+        "BertEncoder in it; or a keras.Sequential that begins with one of these or with "
         f"BertPreprocess; got {given}."
     )

@@ -1,4 +1,4 @@
-"""What an exported model is: the file beside it with all that it takes to run it."""
+"""The file with the description of an exported model: everything that is needed to run it."""
 
 import dataclasses
 import json
@@ -33,33 +33,33 @@ TAKES = ("texts", "pairs", "ids", "tensors")
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """All that it takes to run an exported model, beside its file and its vocabulary.
+    """Everything that is needed to run an exported model, except its file and its vocabulary.
 
     Args:
         format: str, the format of the model's file.
-        dtype: str, what it computes in.
-        version: str, that of this package, which wrote it.
+        dtype: str, the dtype that it computes in.
+        version: str, the version of this package that wrote it.
         takes: `"texts"`, `"pairs"`, `"ids"` or `"tensors"`.
-        inputs: dict, the name in the model's file of each of ours: those of ids; of tensors, those
-            that they have.
-        outputs: their structure, with a name in the model's file in the place of each: str, or
-            dicts and lists of these.
-        sizes: dict, how many values each of the ids may have.
-        positions: int, the most tokens of a row.
-        length: int, the only length of a row, or `None` where it is open.
-        preprocess: dict, the arguments of BertPreprocess beside its vocabulary, or `None`.
-        stride: int, how far the windows of long texts are apart; `None` where texts are cut.
-        scaled_after: bool, whether vectors are to be scaled to length 1, after the mean over the
+        inputs: dict, for each of our input names the name in the model's file: the names of the
+            ids, or of the model's own tensors.
+        outputs: the structure of the outputs, in which each output is its name in the model's
+            file: str, or dicts and lists of str.
+        sizes: dict, the number of possible values of each kind of ids.
+        positions: int, the largest number of tokens in a row.
+        length: int, the only possible length of a row, or `None` if any length is possible.
+        preprocess: dict, the arguments of BertPreprocess except its vocabulary, or `None`.
+        stride: int, the distance between the windows of long texts; `None` if texts are cut.
+        scaled_after: bool, whether vectors must be scaled to length 1 after the mean over the
             windows.
-        prompt: str, what is put before each text, if anything.
+        prompt: str, the text that is put before each text; may be empty.
         lower_first: bool, whether texts are lower-cased before they are tokenised.
-        text_names: list of str, what texts are called in a dict of them, a pair's in its order;
-            `None` if they have no names of their own.
+        text_names: list of str, the names of the texts in a dict, in the order of a pair; `None`
+            if they have no names of their own.
         labels: list of str, the names of the outputs, or `None`.
         problem_type: str, or `None`.
-        task: str, what the outputs are: those of a `Head` of this task, `SENTENCE_EMBEDDING` or
+        task: str, the meaning of the outputs: the task of a `Head`, `SENTENCE_EMBEDDING` or
             `MASKED_LM`; `None` for anything else.
-        of_texts_alone: bool, whether it makes of texts what ids do not tell.
+        of_texts_alone: bool, whether only texts, and not their ids, give the right outputs.
     """
 
     format: str
@@ -88,7 +88,7 @@ class Description:
             raise ValueError(f"{wrong[0]} can't be {getattr(self, wrong[0])!r}.")
 
     def _fits(self) -> dict[str, bool]:
-        """Tells of each field that would otherwise fail late whether it is as described."""
+        """Tells for each field whether it is valid, if it would otherwise cause an error later."""
         names = self.names
         counts = (self.positions, self.length, self.stride)
         return {
@@ -116,7 +116,7 @@ class Description:
         return [*_leaves(self.outputs)]
 
     def packed(self, outputs: list[Any]) -> Any:
-        """Returns outputs, in the order of `names`, in their structure."""
+        """Returns outputs, given in the order of `names`, in their structure."""
         return _with_leaves(self.outputs, iter(outputs))
 
     def write(self, folder: pathlib.Path) -> None:
@@ -131,13 +131,13 @@ def read_description(folder: str | os.PathLike) -> Description:
 
     Raises:
         FileNotFoundError: if there is none.
-        ValueError: if it is no such file, or one of a newer version of this package.
+        ValueError: if the file is damaged, or was written by a newer version of this package.
     """
     path = pathlib.Path(folder) / DESCRIPTION
     if not path.is_file():
         raise FileNotFoundError(
-            f"{folder} holds no {DESCRIPTION}, which export_model writes beside a model: name a "
-            "folder that it has written."
+            f"{folder} has no {DESCRIPTION}, which export_model writes next to each model: pass a "
+            "folder that export_model has written."
         )
     fields = read_json(path)
     known = {field.name: field for field in dataclasses.fields(Description)}
@@ -147,8 +147,8 @@ def read_description(folder: str | os.PathLike) -> Description:
     if unknown or missing:
         what = f"does not know {unknown}" if unknown else f"needs {missing}"
         raise ValueError(
-            f"{path} was written by version {fields.get('version')!r} of keras_bert_zh, and this "
-            f"one {what}: export the model again."
+            f"{path} was written by version {fields.get('version')!r} of keras_bert_zh, but this "
+            f"version {what}: export the model again."
         )
     try:
         return Description(**fields)
@@ -162,7 +162,7 @@ def is_exported(source: str | os.PathLike) -> bool:
 
 
 def arguments_of(preprocess: "BertPreprocess") -> dict[str, Any]:
-    """Returns what `preprocess_in` makes a preprocess of again, beside its vocabulary."""
+    """Returns the arguments that recreate a preprocess, except its vocabulary."""
     return {name: getattr(preprocess, name) for name in _OF_PREPROCESS}
 
 
@@ -177,7 +177,7 @@ def preprocess_in(folder: str | os.PathLike, description: Description) -> "BertP
 
 
 def _leaves(structure: Any) -> Iterator[Any]:
-    """Yields what is in dicts and lists, in the order of `keras.tree`, which takes TensorFlow."""
+    """Yields the leaves of dicts and lists in the order of `keras.tree`, without TensorFlow."""
     if isinstance(structure, Mapping):
         structure = [structure[key] for key in sorted(structure)]
     if isinstance(structure, (list, tuple)):
@@ -188,7 +188,7 @@ def _leaves(structure: Any) -> Iterator[Any]:
 
 
 def _with_leaves(structure: Any, leaves: Iterator[Any]) -> Any:
-    """Returns a structure of dicts and lists with other leaves."""
+    """Returns a structure of dicts and lists with new leaves."""
     if isinstance(structure, Mapping):
         found = {key: _with_leaves(structure[key], leaves) for key in sorted(structure)}
         return {key: found[key] for key in structure}

@@ -1,4 +1,4 @@
-"""Writes the page beside an exported model."""
+"""Writes the model card of an exported model."""
 
 import pathlib
 
@@ -9,7 +9,7 @@ from keras_bert_zh.messages import listing
 _FORMATS = {
     "onnx": "ONNX, for ONNX Runtime, OpenVINO and others",
     "savedmodel": "a SavedModel, for TensorFlow and tensorflow-text",
-    "litert": "LiteRT, which was TensorFlow Lite",
+    "litert": "LiteRT (formerly TensorFlow Lite)",
 }
 _TAKES = {
     "texts": '["今天天气很好"]',
@@ -23,8 +23,8 @@ def exported_card(described: Description) -> str:
     example = _TAKES.get(described.takes)
     paragraphs = [
         "# A BERT for prediction",
-        f"It is {_FORMATS.get(described.format, described.format)}, with its weights in "
-        f"{described.dtype}. `{DESCRIPTION}` says all that it takes to run it.",
+        f"The format is {_FORMATS.get(described.format, described.format)}, with weights in "
+        f"{described.dtype}. `{DESCRIPTION}` describes everything that is needed to run it.",
         f"{_served(described)}Inputs: {_names(described.inputs.values())}." + _sizes(described),
         f"Outputs: {_names(described.names)}.",
     ]
@@ -53,8 +53,8 @@ def _served(described: Description) -> str:
     if described.format != "savedmodel" or texts is None:
         return ""
     return (
-        f"The signature `serving_default` takes {texts}, strings `[batch]`; `tokens` takes what "
-        "follows. "
+        f"The signature `serving_default` takes {texts}, strings `[batch]`; `tokens` takes the "
+        "inputs below. "
     )
 
 

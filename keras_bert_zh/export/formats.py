@@ -1,4 +1,4 @@
-"""What a format is that models are exported to."""
+"""The definition of an export format."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,12 +10,12 @@ LITERT = "model.tflite"
 
 
 class Written(NamedTuple):
-    """What a format's writer has to tell.
+    """What the writer of a format returns.
 
     Attributes:
-        inputs: dict, the name in the file of each of the ids that it takes, which are all or some
-            of `OfIds.takes`.
-        dtype: str, what the file computes in.
+        inputs: dict, the name in the file of each kind of ids that it takes: all or some of
+            `OfIds.takes`.
+        dtype: str, the dtype that the file computes in.
     """
 
     inputs: dict[str, str]
@@ -23,18 +23,18 @@ class Written(NamedTuple):
 
 
 class Format(NamedTuple):
-    """A format that models are exported to.
+    """A format that models can be exported to.
 
     Attributes:
-        write: writes the model's files to a folder that is there, of its OfIds and of the dtype
-            that is asked for, or `None`. In the files, outputs have the names that are in
-            `OfIds.outputs`. With `of_texts` it takes OfTensors too.
+        write: writes the model's files to an existing folder, from its OfIds and the requested
+            dtype, or `None`. In the files, outputs have the names in `OfIds.outputs`. With
+            `of_texts` it takes OfTensors too.
         files: patterns of the names of its files, by subfolder.
-        dtypes: those that can be asked for.
-        computes: str, the only dtype that a model may compute in when it is written: a model in
-            another is made anew. `None`: the one that is asked for, or else its own.
-        of_texts: bool, whether its files take texts and tensors as the model does.
-        options: the further arguments that `write` takes.
+        dtypes: the dtypes that can be requested.
+        computes: str, the only dtype that a model may compute in when it is written: a model
+            in another dtype is converted first. `None`: the requested dtype, or the model's own.
+        of_texts: bool, whether its files take texts and tensors like the model.
+        options: the further arguments of `write`.
     """
 
     write: Callable[..., Written]

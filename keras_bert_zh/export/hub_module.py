@@ -1,4 +1,4 @@
-"""Writes a checkpoint as a SavedModel that stands in for the TF1 Hub module."""
+"""Writes a checkpoint as a SavedModel that replaces the TF1 Hub module."""
 
 import pathlib
 import tempfile
@@ -33,21 +33,21 @@ POSITIONS = {"mlm_positions": tf.TensorSpec((None, None), tf.int32, name="mlm_po
 
 
 def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
-    """Writes the SavedModel to this folder, which is there and empty. TensorFlow alone runs it.
+    """Writes the SavedModel to this folder, which exists and is empty. Only TensorFlow runs it.
 
     It has the signatures of the TF1 Hub module: `tokens`; `mlm`, if the checkpoint has that head;
-    `tokenization_info`, if it has a vocabulary. It can be called and trained, too, as reusable
-    SavedModels of TF2 can. The encoder's checks of its inputs are part of it.
+    `tokenization_info`, if it has a vocabulary. You can also call and train it, like reusable
+    SavedModels of TF2. It includes the encoder's checks of its inputs.
 
-    A head of a fine-tuned model is left out, and a warning says so.
+    The head of a fine-tuned model is left out, with a warning.
 
-    Without a pooler in the checkpoint there is no `pooled_output`: who asks for it gets an error,
-    and not what random weights make of the text. Where the checkpoint does not say whether text
-    is lower-cased, the vocabulary tells, as for `BertPreprocess`.
+    Without a pooler in the checkpoint there is no `pooled_output`: asking for it is an error, so
+    nobody gets the output of random weights. If the checkpoint does not say whether text is
+    lower-cased, this is guessed from the vocabulary, as in `BertPreprocess`.
 
     Raises:
-        ValueError: if Keras runs on another backend, or a weight or a token can't be written.
-        OSError: if a file can't.
+        ValueError: if Keras uses another backend, or a weight or a token can't be written.
+        OSError: if a file can't be written.
 
     Reference:
         https://www.tensorflow.org/hub/reusable_saved_models; the signatures are those of
@@ -77,7 +77,7 @@ def _check(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
 
 
 class _Module(tf.Module):
-    """What is saved; its attributes are set in `write`."""
+    """The object that is saved; `write` sets its attributes."""
 
     # In place of tf.Module's properties, which a SavedModel does not keep.
     variables: Sequence[tf.Variable] = ()
@@ -85,10 +85,10 @@ class _Module(tf.Module):
 
 
 class _Network:
-    """The layers, computing with variables of TensorFlow in place of their own.
+    """The layers, which compute with TensorFlow variables instead of their own.
 
-    Keras calls every kernel `kernel`. Here each has its name in the old module: tf_keras saves
-    weights by name, and optimisers tell biases and normalisations by it.
+    In Keras, every kernel has the name `kernel`. Here each has its name in the old module: tf_keras
+    saves weights by name, and optimisers recognise biases and normalisation weights by name.
 
     Attributes:
         weights: dict of the variables by our names, the encoder's and those of the heads.
@@ -184,7 +184,7 @@ def _signatures(module: _Module, network: _Network) -> dict[str, Callable]:
 
 
 def _attach_files(module: _Module, checkpoint: Checkpoint, folder: pathlib.Path) -> None:
-    """Attaches files, which saving copies from the folder, and what the tokeniser needs beside."""
+    """Attaches files, which saving copies from the folder, and the settings of the tokeniser."""
     config, vocabulary = folder / "bert_config.json", folder / "vocab.txt"
     config.write_text(checkpoint.config.to_json())
     module.bert_config = tf.saved_model.Asset(str(config))

@@ -1,4 +1,4 @@
-"""The format "litert": what LiteRT runs, on phones and elsewhere."""
+"""The format "litert", which LiteRT runs on phones and other devices."""
 
 import contextlib
 import io
@@ -18,11 +18,11 @@ from keras_bert_zh.layers.tensorflow.layout import with_padding
 
 
 def write(source: OfIds, folder: pathlib.Path, dtype: str | None) -> Written:
-    """Writes a LiteRT model: ids in, with open batch size and length, and no operators of Flex.
+    """Writes a LiteRT model with ids as inputs, any batch size and length, and no Flex operators.
 
-    Padding is computed: LiteRT has no shapes that depend on values. Converted from a function, as
-    Keras's `export(format="litert")` takes models without strings alone, and names no inputs of a
-    Sequential.
+    Padding is computed too: LiteRT has no shapes that depend on values. The model is converted from
+    a function, because Keras's `export(format="litert")` only takes models without strings, and
+    does not name the inputs of a Sequential.
     """
     specs = source.specs()
     constants = Constants(source.variables)
@@ -49,15 +49,15 @@ def _converted(place: str, dtype: str | None) -> bytes:
     except ConverterError as error:
         names = ", ".join(sorted(set(re.findall(r"'tf\.(\w+)' op", str(error)))))
         raise ValueError(
-            f"LiteRT has no operator for {names or 'a layer'} of this model, as it is for layers "
-            "that go through a text step by step: export it as 'onnx' or 'savedmodel'."
+            f"LiteRT has no operator for {names or 'a layer'} in this model. This happens with "
+            "layers that process a text step by step. Export it with format='onnx' or 'savedmodel'."
         ) from error
 
 
 def _in_int8(model: bytes) -> bytes:
-    """Returns the model with the weights of its products in int8, each of whose rows has a scale.
+    """Returns the model with its product weights in int8, with one scale per row.
 
-    What they are multiplied with is rounded when it runs.
+    The other operand of each product is rounded at run time.
     """
     from ai_edge_quantizer import quantizer, recipe
 

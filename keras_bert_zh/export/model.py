@@ -1,4 +1,4 @@
-"""The way out of Keras: a model for prediction alone, in a folder that an engine runs."""
+"""Exports a model for prediction only, to a folder that an engine runs."""
 
 import dataclasses
 import os
@@ -97,44 +97,46 @@ def export_model(
     preprocess: BertPreprocess | None = None,
     overwrite: bool = False,
 ) -> pathlib.Path:
-    """Writes a model for prediction alone, with all that it takes to run it.
+    """Writes a model for prediction only, with everything that is needed to run it.
 
-    Beside the model's file are `export.json`, by which `ExportedModel` runs it, and what others
-    expect there: the vocabulary, `config.json` and `tokenizer_config.json` as Transformers has
-    them, and a page that says what it is. The weights stay what they were. The folder appears whole
-    or not at all. TensorFlow backend only.
+    The folder contains the model's file, `export.json`, with which `ExportedModel` runs it, and
+    files for other programs: the vocabulary, `config.json` and `tokenizer_config.json` as in
+    Transformers, and a model card. The weights of `model` do not change. The folder is written
+    completely or not at all. TensorFlow backend only.
 
     Args:
         model: BertEncoder, MaskedLM, a model of texts such as TextClassifier, a functional
             `keras.Model`, or a `keras.Sequential` that begins with one of these or with
-            BertPreprocess, in Sequentials of its own too. One that begins with BertPreprocess and
-            was called on pairs of texts before takes pairs, and so does a model of texts whose
-            `takes_pairs` is set, as it is in SpanReader; any other takes single texts.
+            BertPreprocess; Sequentials may be nested. The exported model takes pairs if a
+            Sequential that begins with BertPreprocess was last called on pairs of texts, or if
+            a model of texts has `takes_pairs` set, like SpanReader. Otherwise it takes single
+            texts.
         folder: the path to write to.
         format: `"onnx"`, for ONNX Runtime, OpenVINO and others, without padding, which needs the
             extra `onnx`; `"savedmodel"`, for TensorFlow and TensorFlow Serving; or `"litert"`, for
-            LiteRT on phones and elsewhere.
-        dtype: `None`: `"float32"`; of a SavedModel, the dtype of the model. `"float16"` and
-            `"bfloat16"`: a SavedModel computes in it, and all other formats store their weights in
-            it; engines choose what they compute in. `"int8"`, of ONNX and LiteRT: the products with
-            weights are in int8, with a quarter of the size.
-        calibration: some hundred texts of those that the model is for, or the dict of their ids,
-            for ONNX in int8: what is multiplied is in int8 by the ranges that it has for these,
-            which OpenVINO computes fastest. It needs the extra `nncf`. Without it, ranges are those
-            of each batch, which ONNX Runtime computes fastest.
+            LiteRT on phones and other devices.
+        dtype: `None`: `"float32"`, or the model's own dtype for a SavedModel. `"float16"` and
+            `"bfloat16"`: a SavedModel computes in this dtype; the other formats store their
+            weights in it, and the engine chooses the dtype that it computes in. `"int8"`, for
+            ONNX and LiteRT: matrix products with weights use int8, with a quarter of the size.
+        calibration: a few hundred texts like the model's future inputs, or the dict of their ids,
+            for ONNX in int8: the value ranges of all products are measured on these texts, which
+            is fastest in OpenVINO. It needs the extra `nncf`. Without it, ranges are measured in
+            each batch, which is fastest in ONNX Runtime.
         huggingface_names: bool, whether the inputs of ONNX are `input_ids`, `attention_mask` and
             `token_type_ids`, int64, as other servers expect them.
         preprocess: BertPreprocess, for a model of ids, which then takes texts too.
-        overwrite: bool, whether to replace a folder that holds what this has written and nothing
+        overwrite: bool, whether to replace a folder that contains an exported model and nothing
             else.
 
     Returns:
         The folder.
 
     Raises:
-        TypeError: if `model` or `preprocess` is something else.
-        ValueError: if `format` is not known or has no such `dtype`, the folder holds anything but
-            an exported model, or the model makes of texts what the format can't, of ids.
+        TypeError: if `model` or `preprocess` has another type.
+        ValueError: if `format` is not known or has no such `dtype`, the folder contains anything
+            but an exported model, or the format can't compute from ids what the model computes
+            from texts.
         FileExistsError: if the folder is not empty and `overwrite` is not set.
         OSError: if it can't be written.
 
@@ -180,13 +182,13 @@ def export_model(
 
 
 def _check_options(found: Format, options: dict[str, Any], dtype: str | None) -> None:
-    """Raises ValueError if the format takes no such options."""
+    """Raises ValueError if the format has no such options."""
     strange = sorted(options.keys() - set(found.options))
     if strange:
         takers = [name for name, each in FORMATS.items() if strange[0] in each.options]
-        raise ValueError(f"{strange[0]} is for format={' or '.join(map(repr, takers))} alone.")
+        raise ValueError(f"{strange[0]} works only with format={' or '.join(map(repr, takers))}.")
     if "calibration" in options and dtype != "int8":
-        raise ValueError(f'calibration is for dtype="int8", got dtype={dtype!r}.')
+        raise ValueError(f'calibration works only with dtype="int8", got dtype={dtype!r}.')
 
 
 def describe(source: OfIds | OfTensors, format: str, written: Written) -> Description:
@@ -229,28 +231,32 @@ def _with_preprocess(
     if preprocess is None:
         return source
     if isinstance(source, OfTensors) or source.preprocess is not None:
-        raise ValueError("The model takes texts or tensors of its own: leave out preprocess.")
+        raise ValueError(
+            "The model takes texts or other tensors already, not ids: leave out preprocess."
+        )
     if source.head is not None:
         raise ValueError(
-            f"Make the {type(source.head).__name__} with preprocess=, and it is exported with it."
+            f"Pass preprocess= to {type(source.head).__name__}, not to export_model: it is then "
+            "exported with the model."
         )
     found = own_preprocess(source.encoder, preprocess, None)
     return dataclasses.replace(source, preprocess=found)
 
 
 def _check_length(source: OfIds | OfTensors) -> None:
-    """Raises ValueError if the preprocess makes rows of another length than the model takes."""
+    """Raises ValueError if the preprocess returns rows of another length than the model takes."""
     if isinstance(source, OfTensors) or source.preprocess is None:
         return
     if source.length not in (None, source.preprocess.max_length):
         raise ValueError(
-            f"The preprocess makes rows of {source.preprocess.max_length} tokens, and the model "
-            f"takes rows of {source.length} alone: make one with max_length={source.length}."
+            f"The preprocess returns rows of {source.preprocess.max_length} tokens, but the model "
+            f"only takes rows of {source.length}: create a BertPreprocess with "
+            f"max_length={source.length}."
         )
 
 
 def _write_beside(source: OfIds | OfTensors, described: Description, folder: pathlib.Path) -> None:
-    """Writes the vocabulary, a CRF's scores, the configurations that others read, and the card."""
+    """Writes the vocabulary, a CRF's scores, the configurations for others, and the card."""
     (folder / CARD).write_text(exported_card(described), encoding="utf-8")
     if isinstance(source, OfTensors):
         return
@@ -266,20 +272,20 @@ def _write_beside(source: OfIds | OfTensors, described: Description, folder: pat
 
 
 def _check_exported(folder: pathlib.Path) -> None:
-    """Raises ValueError if the folder does not hold what `export_model` has written, or more."""
+    """Raises ValueError unless the folder contains an exported model and nothing else."""
     if not (folder / DESCRIPTION).is_file():
-        raise ValueError(f"It holds {contents(folder)}, but no {DESCRIPTION}.")
+        raise ValueError(f"It contains {contents(folder)}, but no {DESCRIPTION}.")
     # Another version may have written it, with other fields.
     format = read_json(folder / DESCRIPTION).get("format")
     if format not in FORMATS:
-        raise ValueError(f"{DESCRIPTION} in it names the format {format!r}.")
+        raise ValueError(f"Its {DESCRIPTION} has the unknown format {format!r}.")
     files = FORMATS[format].files
     strange = next(unknown_files(folder, {**files, "": (*files.get("", ()), *_BESIDE)}), None)
     if strange:
-        raise ValueError(f"{strange} in it is no file of an exported model.")
+        raise ValueError(f"It contains {strange}, which is not part of an exported model.")
     card = folder / CARD
     if card.is_file() and not is_ours(card):
-        raise ValueError(f"{CARD} in it was not written by keras_bert_zh. Move it elsewhere.")
+        raise ValueError(f"Its {CARD} was not written by keras_bert_zh. Move that file elsewhere.")
 
 
 EXPORTED = Replaceable("exported model", _check_exported)

@@ -1,4 +1,4 @@
-"""What of a model computes on ids, with all that comes before them cut away."""
+"""The part of a model that computes on ids, without everything that comes before them."""
 
 import contextlib
 import dataclasses
@@ -31,38 +31,39 @@ POSITIONS = "mlm_positions"
 
 
 class Named:
-    """What has outputs with names.
+    """An object with named outputs.
 
     Attributes:
-        outputs: the structure of the outputs, a name in the place of each.
+        outputs: the structure of the outputs, in which each output is its name.
     """
 
     outputs: Any
 
     def named(self, outputs: Any) -> dict[str, Any]:
-        """Returns what a call has returned by the names in `outputs`, in their order."""
+        """Returns the results of a call, by the names in `outputs` and in their order."""
         names, values = keras.tree.flatten(self.outputs), keras.tree.flatten(outputs)
         return dict(zip(names, values, strict=True))
 
 
 @dataclasses.dataclass(frozen=True)
 class OfIds(Named):
-    """What a model computes on the ids of texts; called with them, it returns its outputs.
+    """The part of a model that computes on the ids of texts; call it to get its outputs.
 
-    Called with a dict of `<int32>[B, S]` by the names in `takes`, all of them.
+    Call it with a dict of `<int32>[B, S]` with all names in `takes`.
 
     Attributes:
-        layers: what is called one after the other, the first one with the ids: BertEncoder,
-            MaskedLM, a model of texts such as TextClassifier, or a functional model; and all that
-            comes behind it.
-        encoder: the BertEncoder among them, whose `config` says which values ids may have.
-        takes: the names of the ids, in the order of `BertConfig.input_sizes`; of a MaskedLM,
-            `mlm_positions` after them.
-        length: int, S where it is fixed; `None` where it is open.
-        preprocess: BertPreprocess that came before, or `None`.
+        layers: the layers that are called one after the other, the first one with the ids:
+            BertEncoder, MaskedLM, a model of texts such as TextClassifier, or a functional
+            model; and everything that comes after it.
+        encoder: the BertEncoder in them, whose `config` gives the possible values of ids.
+        takes: the names of the ids, in the order of `BertConfig.input_sizes`; for a MaskedLM,
+            followed by `mlm_positions`.
+        length: int, S if it is fixed; `None` if it is open.
+        preprocess: the BertPreprocess that came before, or `None`.
         takes_pairs: bool, whether its texts were pairs.
         text_names: list of str, the names of its texts, or `None`.
-        outputs: the structure of the outputs, a name in the place of each: str, dict or list.
+        outputs: the structure of the outputs, in which each output is its name: str, dict or
+            list.
     """
 
     layers: tuple[Any, ...]
@@ -90,7 +91,7 @@ class OfIds(Named):
         }
 
     def of_texts(self, texts: Any) -> Any:
-        """Returns the outputs of texts, where a model of texts is what they reach first."""
+        """Returns the outputs for texts, if a model of texts gets them first."""
         return self._behind(self.layers[0](texts, training=False))
 
     def _behind(self, value):
@@ -104,22 +105,22 @@ class OfIds(Named):
 
     @property
     def dtype(self) -> str:
-        """What the encoder computes in."""
+        """The dtype that the encoder computes in."""
         return self.encoder.compute_dtype
 
     @property
     def head(self) -> OnText | None:
-        """The model of texts that the ids reach first, if one does: its stride, its prompt."""
+        """The model of texts that gets the ids first, if there is one: its stride, its prompt."""
         return self.layers[0] if isinstance(self.layers[0], OnText) else None
 
     @property
     def labels(self) -> tuple[str, ...] | None:
-        """The names of the outputs of a model of texts with nothing behind it."""
+        """The names of the outputs of a model of texts with nothing after it."""
         return getattr(self.head, "labels", None) if len(self.layers) == 1 else None
 
     @property
     def task(self) -> str | None:
-        """What the outputs of ids are, as in `Description`."""
+        """The meaning of the outputs for ids, as in `Description`."""
         first, *behind = self.layers
         if behind or self.beyond_ids is not None:
             return None
@@ -131,9 +132,9 @@ class OfIds(Named):
 
     @property
     def scaled_after(self) -> bool:
-        """Whether vectors are left as they are: the mean over windows comes before their scaling.
+        """Whether vectors are not scaled here, because the mean over windows must come first.
 
-        They are those of a SentenceEncoder with a stride, and nothing behind it.
+        This is so for a SentenceEncoder with a stride and nothing after it.
         """
         head = self.head
         if not isinstance(head, SentenceEncoder) or len(self.layers) > 1:
@@ -142,29 +143,29 @@ class OfIds(Named):
 
     @property
     def beyond_ids(self) -> str | None:
-        """What is not computed on ids as it is on texts, if anything: the message of an error."""
+        """Why ids give other outputs than texts, as an error message; `None` if they do not."""
         head = self.head
         if head is not None and head.stride is not None and len(self.layers) > 1:
             return (
-                f"This {type(head).__name__} joins the windows of long texts, and the layers "
-                "behind it compute on what is joined: export it alone, or as format='savedmodel'."
+                f"This {type(head).__name__} combines the windows of long texts, and later layers "
+                "use the result: export it without these layers, or with format='savedmodel'."
             )
         if isinstance(head, SentenceEncoder) and head.left_out:
             return (
-                "This SentenceEncoder leaves the tokens of its prompt out of what it pools, and "
-                'ids do not tell which they are: make it with prompt="", or export it as '
+                "This SentenceEncoder does not pool the tokens of its prompt, but ids do not show "
+                'which tokens these are: create it with prompt="", or export it with '
                 "format='savedmodel', which takes texts."
             )
         return None
 
 
 def of_ids(model: Any) -> OfIds:
-    """Returns what of a model computes on ids.
+    """Returns the part of a model that computes on ids.
 
     Args:
         model: BertEncoder, MaskedLM, a model of texts such as TextClassifier, a functional
             `keras.Model` of texts or of ids, or a `keras.Sequential` that begins with one of these
-            or with BertPreprocess, in Sequentials of its own too.
+            or with BertPreprocess; Sequentials may be nested.
 
     Raises:
         NotOfIdsError: if it is something else, or computes on more than ids.
@@ -202,7 +203,7 @@ def of_ids(model: Any) -> OfIds:
 
 @contextlib.contextmanager
 def uncompiled(source: Any) -> Iterator[None]:
-    """Within it, no encoder in its layers is compiled by XLA: its functions hold variables."""
+    """Turns off XLA for all encoders in its layers: the compiled functions contain variables."""
     compiled = [encoder for encoder in encoders_in(source.layers) if encoder.jit_compile]
     try:
         for encoder in compiled:
@@ -214,7 +215,7 @@ def uncompiled(source: Any) -> Iterator[None]:
 
 
 def encoders_in(layers: Iterable[Any]) -> list[BertEncoder]:
-    """Returns the encoders among layers and inside of them, each once."""
+    """Returns the encoders among layers and inside them, each once."""
     keras_layers = (layer for layer in layers if isinstance(layer, keras.layers.Layer))
     inside = (inner for layer in keras_layers for inner in layer._flatten_layers())
     return list(dict.fromkeys(layer for layer in inside if isinstance(layer, BertEncoder)))
@@ -228,7 +229,7 @@ def _arranged(model: Any, ids: dict[str, Any]) -> Any:
 
 
 def _own_name(found: OfIds) -> str:
-    """Returns what an output is called that has no name by itself."""
+    """Returns the name of an output that has no name of its own."""
     last = found.layers[-1]
     if isinstance(last, BertEncoder):
         return last.output_key or ""
@@ -238,9 +239,9 @@ def _own_name(found: OfIds) -> str:
 
 
 def names_of(outputs: Any, name: str) -> Any:
-    """Returns the structure of outputs with a name in the place of each.
+    """Returns the structure of outputs, in which each output is its name.
 
-    That is the innermost key; where two have the same, all the keys on the way to it.
+    The name is the innermost key; if two are the same, all keys on the path to it.
     """
     names = _names(outputs, (name,))
     if len(set(keras.tree.flatten(names))) == len(keras.tree.flatten(names)):

@@ -1,4 +1,4 @@
-"""A model that takes tensors of its own, and not the ids of texts alone."""
+"""A model that takes tensors of its own, not only the ids of texts."""
 
 import dataclasses
 from typing import Any
@@ -11,12 +11,12 @@ from keras_bert_zh.export.of_ids import Named, OfIds, names_of, of_ids
 
 @dataclasses.dataclass(frozen=True)
 class OfTensors(Named):
-    """A functional or Sequential model, in the way in which `Exported` offers one.
+    """A functional or Sequential model, with the interface of `Exported`.
 
     Attributes:
-        layers: tuple of the model.
+        layers: tuple with the model.
         takes: `keras.InputSpec`s in the structure of its inputs, with their names.
-        outputs: the structure of its outputs, a name in the place of each.
+        outputs: the structure of its outputs, in which each output is its name.
     """
 
     layers: tuple[Any, ...]
@@ -24,8 +24,7 @@ class OfTensors(Named):
     outputs: Any
     labels = None
     beyond_ids = (
-        "This model takes tensors of its own, not the ids of texts alone: export it as "
-        "format='savedmodel'."
+        "This model takes tensors other than the ids of texts: export it with format='savedmodel'."
     )
 
     @property
@@ -50,10 +49,10 @@ class OfTensors(Named):
 
 
 def source_of(model: Any) -> OfIds | OfTensors:
-    """Returns what a model computes on ids or, if it is not on ids alone, on its own tensors.
+    """Returns what a model computes on ids or, if it takes other inputs, on its own tensors.
 
     Raises:
-        TypeError: if it is no model that tells what it takes.
+        TypeError: if it is not a model whose inputs are known.
     """
     try:
         return of_ids(model)

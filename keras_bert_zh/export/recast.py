@@ -1,4 +1,4 @@
-"""A model again, in another dtype."""
+"""Converts a model to another dtype."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,17 +7,17 @@ import keras
 
 
 def recast(model: Any, dtype: str) -> Any:
-    """Returns a model with the same layers and weights, whose layers compute in a dtype.
+    """Returns a model with the same layers and weights that computes in another dtype.
 
-    Layers that are to keep another dtype than float32, such as those that are quantised, do. The
-    loss and the optimizer are not taken along.
+    Layers whose dtype is not a float dtype, such as quantised layers, keep it. The loss and the
+    optimizer are not copied.
 
     Args:
         model: a Keras layer or model.
         dtype: str, the name of a dtype policy.
 
     Raises:
-        ValueError: if the model can't be made anew from its config, or has weights of its own.
+        ValueError: if the model can't be rebuilt from its config, or has weights of its own.
     """
     try:
         config = keras.saving.serialize_keras_object(model)
@@ -25,14 +25,15 @@ def recast(model: Any, dtype: str) -> Any:
         made.set_weights(model.get_weights())
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"No model in {dtype} can be made of this {type(model).__name__}'s config: make it "
-            f"with dtype={dtype!r} yourself, and export that one."
+            f"This {type(model).__name__} can't be converted to {dtype}, because it can't be "
+            f"rebuilt from its config: create it with dtype={dtype!r} yourself, and export "
+            "that model."
         ) from error
     return made
 
 
 def all_in(layers: Iterable[Any], dtype: str) -> bool:
-    """Tells whether `recast` would change none of the layers, and of those in them."""
+    """Tells whether `recast` would change nothing in the layers and the layers inside them."""
     # A model's own policy says nothing of its layers.
     inside = [each for layer in layers for each in layer._flatten_layers()]
     names = {each.dtype_policy.name for each in inside if not isinstance(each, keras.Model)}

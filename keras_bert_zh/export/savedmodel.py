@@ -1,4 +1,4 @@
-"""The format "savedmodel": what TensorFlow and TensorFlow Serving run."""
+"""The format "savedmodel", which TensorFlow and TensorFlow Serving run."""
 
 import pathlib
 from typing import Any
@@ -17,10 +17,10 @@ from keras_bert_zh.layers.encoder_inputs import complete
 
 
 def write(source: OfIds | OfTensors, folder: pathlib.Path, dtype: str | None) -> Written:
-    """Writes a SavedModel with the weights as constants; `saved_module` says what is in it.
+    """Writes a SavedModel with the weights as constants; see `saved_module` for its content.
 
-    On a CPU, TensorFlow lays weights out for its matrix products before each of them. Of constants
-    it does so once, and with few tokens that is half of the time. With many it makes no difference.
+    On a CPU, TensorFlow reorders weights before each matrix product. For constants it does this
+    only once, which halves the time for few tokens. For many tokens it makes no difference.
     """
     model: Any = source
     if isinstance(source, OfIds):
@@ -37,7 +37,7 @@ def write(source: OfIds | OfTensors, folder: pathlib.Path, dtype: str | None) ->
 
 
 class _Plain:
-    """What a model computes, in the way in which `Exported` offers it."""
+    """A model with the interface of `Exported`."""
 
     def __init__(self, source: OfIds):
         self._source = source

@@ -1,4 +1,4 @@
-"""From what a user names to a model that can be exported."""
+"""Loads a model for export from the path or URL that a user gives."""
 
 import importlib
 import os
@@ -25,7 +25,7 @@ _MAX_LENGTH = 128
 
 
 def is_saved_model(source: str | os.PathLike) -> bool:
-    """Tells whether a source is a `.keras` file, which has a model that knows what it is."""
+    """Tells whether a source is a `.keras` file, which contains a whole model."""
     return pathlib.Path(source).suffix == ".keras"
 
 
@@ -51,18 +51,18 @@ def model_of(
     pairs: bool = False,
     pooling: str | None = None,
 ) -> tuple[Any, Any]:
-    """Returns the model of a checkpoint, by its head, and the preprocess of one without.
+    """Returns the model of a checkpoint, by its head, and the preprocess if there is no head.
 
     Args:
         source: what `load_checkpoint` takes.
-        max_length: int, the most tokens of a text; `None` for that of the source.
+        max_length: int, the largest number of tokens in a text; `None` for that of the source.
         output: str, the output of an encoder without a head; `None` for both.
-        pairs: bool, whether a model with a head is made for pairs.
-        pooling: str, one of `pooling.MODES`: makes a SentenceEncoder of any checkpoint.
+        pairs: bool, whether a model with a head takes pairs.
+        pooling: str, one of `pooling.MODES`: creates a SentenceEncoder from any checkpoint.
 
     Raises:
-        ValueError, OSError: as `load_checkpoint` and the models raise them; for options that the
-            checkpoint has decided.
+        ValueError, OSError: as `load_checkpoint` and the models raise them; and if an option
+            does not fit the checkpoint.
     """
     from keras_bert_zh.checkpoints import load_checkpoint
     from keras_bert_zh.encoder import BertEncoder
@@ -81,7 +81,7 @@ def model_of(
     checkpoint = load_checkpoint(source)
     if pooling is not None:
         if pairs or output is not None:
-            raise ValueError("Vectors are made of single texts: leave out --pairs and --output.")
+            raise ValueError("Vectors are made from single texts: leave out --pairs and --output.")
         return SentenceEncoder(checkpoint, pooling=pooling, max_length=max_length), None
     head = None if checkpoint.head is None else heads[checkpoint.head.task]
     if head is None and checkpoint.pooling is not None and not checkpoint.pooling.unsupported:
@@ -89,13 +89,13 @@ def model_of(
     if head is not None:
         if output is not None:
             raise ValueError(
-                f"--output is for checkpoints without a head; this one is a {head.__name__}."
+                f"--output is for checkpoints without a head, but this one is a {head.__name__}."
             )
         model = head(checkpoint, max_length=max_length)
         model.takes_pairs = pairs or model.takes_pairs
         return model, None
     if pairs:
-        raise ValueError("--pairs is for checkpoints with a head; this one has none.")
+        raise ValueError("--pairs is for checkpoints with a head, but this one has none.")
     return BertEncoder(checkpoint, output_key=output), preprocess_of(checkpoint, max_length)
 
 
@@ -104,7 +104,7 @@ def preprocess_of(checkpoint: Any, max_length: int | None, **options: Any) -> An
 
     Args:
         checkpoint: Checkpoint.
-        max_length: int, or `None` for 128, or as many positions as there are, if these are fewer.
+        max_length: int, or `None` for 128, or for the number of positions if that is smaller.
         **options: further arguments of BertPreprocess.
     """
     from keras_bert_zh.preprocess import BertPreprocess

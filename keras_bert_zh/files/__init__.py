@@ -1,1 +1,1 @@
-"""Files and folders that appear whole or not at all; memory given back."""
+"""Files and folders that are written completely or not at all; freeing memory."""

@@ -1,4 +1,4 @@
-"""Reads compressed files; the end of the name says how a file is compressed."""
+"""Reads compressed files; the file extension decides how a file is decompressed."""
 
 import contextlib
 import gzip
@@ -14,16 +14,16 @@ ENDINGS = (".xz", ".gz", ".zst")
 
 
 class DecompressionError(Exception):
-    """A compressed file is damaged, ends too early, or is compressed in another way."""
+    """A compressed file is damaged, incomplete, or compressed in another way."""
 
 
 class Opened(NamedTuple):
-    """A file that is open.
+    """An open file.
 
     Attributes:
-        content: its bytes, without the compression. Reading raises DecompressionError where they
-            end too early, and not before all bytes that can be read were read.
-        stored: the file as it is stored; `stored.tell()` says how much of it was read.
+        content: the decompressed bytes. If the file is incomplete, reading raises
+            DecompressionError, but only after all readable bytes were read.
+        stored: the file as it is on the disk; `stored.tell()` says how much of it was read.
     """
 
     content: IO[bytes]
@@ -32,7 +32,7 @@ class Opened(NamedTuple):
 
 @contextlib.contextmanager
 def opened(file: pathlib.Path) -> Iterator[Opened]:
-    """Yields a file, which is open until the block ends.
+    """Yields an open file, which is closed when the block ends.
 
     Raises:
         ModuleNotFoundError: for `.zst`, if pyarrow is not installed.
@@ -43,7 +43,7 @@ def opened(file: pathlib.Path) -> Iterator[Opened]:
 
 
 def _opener(ending: str) -> tuple[Callable[[Any], Any], tuple[type[Exception], ...]]:
-    """Returns what opens a file, and the errors of it that say that the file is damaged."""
+    """Returns the function that opens a file, and the errors that mean the file is damaged."""
     if ending == ".xz":
         import lzma  # Some builds of Python have none, and the rest of the package does without.
 
@@ -57,7 +57,7 @@ def _opener(ending: str) -> tuple[Callable[[Any], Any], tuple[type[Exception], .
 
 
 class _Pieces(io.RawIOBase):
-    """Reads piece by piece: of a file that is cut short, what comes before is not lost."""
+    """Reads piece by piece, so that the readable part of an incomplete file is not lost."""
 
     def __init__(self, content: Any, errors: tuple[type[Exception], ...]):
         self._content, self._errors = content, errors

@@ -1,4 +1,4 @@
-"""Memory that is free again, but still counts for this process."""
+"""Returns free memory to the operating system."""
 
 import ctypes
 import functools
@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 
 def give_back() -> None:
-    """Returns what is free to the operating system.
+    """Returns this process's free memory to the operating system.
 
-    Reading tensor after tensor leaves holes that the next one, aligned for vector instructions,
-    just misses: up to a quarter of the model. Where the C library is not glibc, nothing happens.
+    Reading one tensor after the other leaves gaps in memory that are slightly too small for the
+    next aligned tensor: up to a quarter of the model. Without glibc, this does nothing.
     """
     trim = _malloc_trim()
     if trim is not None:

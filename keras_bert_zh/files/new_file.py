@@ -1,4 +1,4 @@
-"""Puts a file in place all at once: whole, or not at all."""
+"""Writes a file in one step: completely, or not at all."""
 
 import contextlib
 import os
@@ -13,26 +13,28 @@ from keras_bert_zh.files.unfinished import flush, unfinished
 def new_file(
     file: str | os.PathLike, *, replaces: Callable[[pathlib.Path], None] | None = None
 ) -> Iterator[pathlib.Path]:
-    """Yields a path to write to, whose file takes the place of `file` when the block ends.
+    """Yields a path to write to; when the block ends, that file replaces `file`.
 
-    The path has the name of `file`, in a hidden folder beside it. Until the block ends `file` is
-    as it was, and so it stays if the block raises. What a killed process leaves, the next one that
-    writes the same file removes.
+    The path has the name of `file`, in a hidden folder next to it. Until the block ends, `file`
+    does not change, and it never changes if the block raises an error. If a process is killed, the
+    next process that writes the same file removes what is left.
 
     Args:
-        file: where the file is to be. Missing parents are made; a link is followed.
-        replaces: called with the file, if it is there, before the block and again before it is
-            replaced; raises an error if it must stay. `None` replaces any file.
+        file: where to write the file. Missing parents are created; a link is followed.
+        replaces: called with the file, if it exists, before the block and again before it is
+            replaced; raises an error to keep the file. `None` replaces any file.
 
     Raises:
         IsADirectoryError: if `file` is a folder.
-        NotADirectoryError: if a parent of it is a file.
+        NotADirectoryError: if one of its parents is a file.
     """
     file = pathlib.Path(os.path.realpath(file))
 
     def check() -> None:
         if file.is_dir():
-            raise IsADirectoryError(f"{file} is a folder, and a file is written. Name another.")
+            raise IsADirectoryError(
+                f"{file} is a folder, but a file is written there: choose another path."
+            )
         if file.exists() and replaces is not None:
             replaces(file)
 

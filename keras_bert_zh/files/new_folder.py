@@ -1,4 +1,4 @@
-"""Puts a folder of files in place all at once: whole, or not at all."""
+"""Writes a folder of files in one step: completely, or not at all."""
 
 import contextlib
 import os
@@ -15,21 +15,22 @@ from keras_bert_zh.files.unfinished import flush, sibling, unfinished
 def new_folder(
     folder: pathlib.Path, *, replaces: Replaceable | None = None, overwrite: bool = False
 ) -> Iterator[pathlib.Path]:
-    """Yields an empty folder beside `folder`, which takes its place when the block ends.
+    """Yields an empty folder next to `folder`, which replaces `folder` when the block ends.
 
-    Until then `folder` is as it was, and so it stays if the block raises. All files are on the
-    disk before they are in place. What a killed save leaves, hidden folders beside `folder`, the
-    next one to the same place removes; a lock tells them from those of a save under way.
+    Until then `folder` does not change, and it never changes if the block raises an error. All
+    files are on the disk before the folder is replaced. If a save is killed, hidden folders remain
+    next to `folder`; the next save to the same place removes them. A lock protects saves that
+    still run.
 
     Args:
-        folder: where the files are to be. Missing parents are made; a link is followed.
-        replaces: what may be replaced; `None` if nothing is but an empty folder.
-        overwrite: whether it may.
+        folder: where to write the files. Missing parents are created; a link is followed.
+        replaces: what may be replaced; `None` if only an empty folder may be.
+        overwrite: whether to replace it.
 
     Raises:
         FileExistsError: if the folder is not empty and `overwrite` is not set.
-        NotADirectoryError: if it, or a parent of it, is a file.
-        ValueError: if it holds something else or anything more, or can't be replaced.
+        NotADirectoryError: if the folder or one of its parents is a file.
+        ValueError: if it contains anything else, or can't be replaced.
     """
     folder = pathlib.Path(os.path.realpath(folder))
 
@@ -43,12 +44,12 @@ def new_folder(
 def check_place(
     folder: pathlib.Path, *, replaces: Replaceable | None = None, overwrite: bool = False
 ) -> None:
-    """Raises at once what `new_folder` would raise later, and leaves nothing behind."""
+    """Raises at once the errors that `new_folder` would raise later, and leaves nothing behind."""
     folder = pathlib.Path(os.path.realpath(folder))
     _check(folder, replaces, overwrite)
     parent = next(parent for parent in folder.parents if os.path.lexists(parent))
     if not parent.is_dir():
-        raise NotADirectoryError(f"{folder} can't be made: {parent} is a file, not a folder.")
+        raise NotADirectoryError(f"{folder} can't be created: {parent} is a file, not a folder.")
     # Permissions do not tell: the disk may be one that is only read.
     probe = sibling(parent / folder.name, "new")
     probe.mkdir()
@@ -60,32 +61,33 @@ def _check(folder: pathlib.Path, replaces: Replaceable | None, overwrite: bool) 
     if not os.path.lexists(folder):
         return
     if not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is a file, and a folder is written. Name another.")
+        raise NotADirectoryError(
+            f"{folder} is a file, but a folder is written there: choose another path."
+        )
     if os.path.ismount(folder) or pathlib.Path.cwd().is_relative_to(folder):
         raise ValueError(
-            f"{folder} is a mount point or the working directory, or holds it, and a folder is "
-            "replaced as a whole: name a folder inside it."
+            f"{folder} can't be replaced, because it is or contains a mount point or the working "
+            "directory: choose a folder inside it."
         )
     if not any(folder.iterdir()):
         return
     if replaces is None:
-        raise FileExistsError(f"{folder} exists and is not empty: name another folder.")
+        raise FileExistsError(f"{folder} exists and is not empty: choose another folder.")
     if not overwrite:
         raise FileExistsError(
             f"{folder} exists and is not empty. Pass overwrite=True (--overwrite) to replace the "
-            f"{replaces.name} in it, or name another folder."
+            f"{replaces.name} in it, or choose another folder."
         )
     try:
         replaces.check(folder)
     except ValueError as error:
         raise ValueError(
-            f"{folder} is replaced as a whole or not at all, and was left as it is: name another "
-            f"folder, or move this one elsewhere. {error}"
+            f"{folder} was not replaced: choose another folder, or move this one elsewhere. {error}"
         ) from error
 
 
 def _put(new: pathlib.Path, folder: pathlib.Path) -> None:
-    """Renames the new folder; what was there before is gone only after that."""
+    """Renames the new folder; the old one is only removed after that."""
     if folder.is_dir():
         shutil.copymode(folder, new)
     if not folder.is_dir() or not any(folder.iterdir()):

@@ -1,4 +1,4 @@
-"""What may be replaced: only what is told from its files to be of the same kind."""
+"""Decides what may be replaced: only files that are recognised as the same kind."""
 
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
@@ -17,12 +17,12 @@ SAVED_MODEL_FILES: Files = {
 
 
 class Replaceable(NamedTuple):
-    """What is written to a place, and so may be replaced there.
+    """A kind of content that may be replaced by new content of the same kind.
 
     Attributes:
-        name: str, what it is called in messages.
-        check: raises ValueError, which says what was found, if a folder holds something else or
-            anything more.
+        name: str, its name in messages.
+        check: raises ValueError, which says what was found, if a folder contains anything
+            else.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Replaceable(NamedTuple):
 
 
 def unknown_files(folder: pathlib.Path, files: Files) -> Iterator[str]:
-    """Yields the paths of what is in the folder and has none of the names."""
+    """Yields the paths in the folder that match none of the names."""
     for room, patterns in files.items():
         entries = (folder / room).iterdir() if (folder / room).is_dir() else ()
         for entry in sorted(entries):

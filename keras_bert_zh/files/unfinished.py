@@ -1,4 +1,4 @@
-"""Where a file or folder is begun: a hidden folder beside its place."""
+"""The hidden folder in which a file or folder is written before it is moved to its place."""
 
 import contextlib
 import errno
@@ -14,21 +14,21 @@ from collections.abc import Callable, Iterator
 def unfinished(
     place: pathlib.Path, check: Callable[[], None], put: Callable[[pathlib.Path], None]
 ) -> Iterator[pathlib.Path]:
-    """Yields an empty folder beside `place`; what is in it when the block ends is put there.
+    """Yields an empty folder next to `place`; when the block ends, its content is moved to `place`.
 
-    Then all of it is on the disk. The folder is gone afterwards, also if the block raises.
+    By then everything is on the disk. The folder is always removed, also if the block raises.
 
-    What a killed process left of such folders, the next one that writes to the same place removes;
-    a lock tells them from those in use.
+    If a process is killed, the next process that writes to the same place removes what is left. A
+    lock protects folders that are still in use.
 
     Args:
-        place: a path without links. Missing parents are made.
-        check: called when what killed processes left is gone; raises an error if nothing may be
-            written there. Called again before `put`.
-        put: called with the folder, to move it, or what is in it, to `place`.
+        place: a path without links. Missing parents are created.
+        check: called after the remains of killed processes are removed; raises an error if nothing
+            may be written there. Called again before `put`.
+        put: called with the folder, to move it, or its content, to `place`.
 
     Raises:
-        NotADirectoryError: if a parent of `place` is a file.
+        NotADirectoryError: if one of the parents of `place` is a file.
     """
     _make_parents(place)
     with contextlib.ExitStack() as writing:
@@ -55,9 +55,9 @@ def sibling(folder: pathlib.Path, kind: str) -> pathlib.Path:
 
 @contextlib.contextmanager
 def _lock(folder: pathlib.Path, *, wait: bool) -> Iterator[bool]:
-    """Yields whether this process alone has the folder; the lock ends with it, even if killed.
+    """Yields whether only this process uses the folder; the lock ends with the process.
 
-    Some network file systems have no such locks: there nothing is ever taken for abandoned.
+    Some network file systems have no such locks: there, no folder ever counts as abandoned.
     """
     import fcntl  # Windows has none, and neither has it tensorflow-text.
 
@@ -74,8 +74,8 @@ def _lock(folder: pathlib.Path, *, wait: bool) -> Iterator[bool]:
 
 
 def _finish(folder: pathlib.Path) -> None:
-    """Lets files be read by all who may read the folder, which safetensors does not, and has the
-    disk write everything.
+    """Gives the files the read permissions of the folder, which safetensors does not do, and
+    flushes everything to the disk.
     """
     permissions = folder.stat().st_mode & 0o666
     for path in (*folder.rglob("*"), folder):
@@ -85,7 +85,7 @@ def _finish(folder: pathlib.Path) -> None:
 
 
 def flush(path: pathlib.Path) -> None:
-    """Has the disk write what it was given of this file, or of the names in this folder."""
+    """Flushes this file, or the names in this folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -102,13 +102,13 @@ def _make_parents(place: pathlib.Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise NotADirectoryError(
-            f"{place} can't be made: {error.filename} is a file, not a folder."
+            f"{place} can't be created: {error.filename} is a file, not a folder."
         ) from error
 
 
 def _tidy_up(folder: pathlib.Path) -> None:
-    """Removes what killed saves have left; a save that was killed while it replaced the folder
-    has left the only copy of the old one, which is put back.
+    """Removes the remains of killed saves. If a save was killed while it replaced the folder, the
+    only copy of the old folder is among them: it is put back.
     """
     pattern = re.compile(rf"\.{re.escape(folder.name)}\.(new|old)-[0-9a-f]{{8}}")
     for entry in sorted(folder.parent.iterdir()):

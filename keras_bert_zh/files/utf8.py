@@ -1,4 +1,4 @@
-"""Files of text in UTF-8. Of another encoding, the error says which one, and what to do."""
+"""Reads UTF-8 text files. For another encoding, the error says which one, and what to do."""
 
 import codecs
 import os
@@ -6,16 +6,18 @@ import pathlib
 
 
 def read_utf8(file: str | os.PathLike) -> str:
-    """Returns the text of a file, without a byte order mark before it.
+    """Returns the text of a file, without a byte order mark at its beginning.
 
     Raises:
         FileNotFoundError: if there is no such file.
         IsADirectoryError: if it is a folder.
-        ValueError: if it is not UTF-8; says in which line.
+        ValueError: if it is not UTF-8; the message names the line.
     """
     file = pathlib.Path(file)
     if file.is_dir():
-        raise IsADirectoryError(f"{file} is a folder, and a file of text is read. Name the file.")
+        raise IsADirectoryError(
+            f"{file} is a folder, but a text file is expected: pass the path of a file."
+        )
     if not file.exists():
         raise FileNotFoundError(f"There is no file {file}.")
     data = file.read_bytes()
@@ -25,7 +27,7 @@ def read_utf8(file: str | os.PathLike) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         byte = error.start - data.rfind(b"\n", 0, error.start)
         raise ValueError(
-            f"{file}, line {line}: expected UTF-8, and byte {byte} of the line is not UTF-8. "
+            f"{file}, line {line}: expected UTF-8, but byte {byte} of the line is not UTF-8. "
             f"{_what_to_do(file, data)}"
         ) from error
 
@@ -37,10 +39,10 @@ def _what_to_do(file: pathlib.Path, data: bytes) -> str:
         data.decode("gb18030")
     except UnicodeDecodeError:
         return (
-            "It is no GBK either. Find out its encoding, or leave out what is broken: "
+            "It is not GBK either. Find out its encoding, or remove the broken bytes: "
             f"iconv -f UTF-8 -t UTF-8 -c {file} > NEW_FILE"
         )
-    return f"It reads as GBK. Convert it: {_command(file, 'GB18030')}"
+    return f"It can be read as GBK. Convert it: {_command(file, 'GB18030')}"
 
 
 def _command(file: pathlib.Path, encoding: str) -> str:

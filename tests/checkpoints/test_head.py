@@ -128,7 +128,7 @@ def test_labels_are_in_the_order_of_the_outputs(folder):
         ),
         ({"id2label": {"0": "a", "1": "b", "3": "c"}}, "must name each output of the head, 0 to 2"),
         ({"id2label": ["a", "b", "c"]}, "must name each output of the head, 0 to 2"),
-        ({"id2label": {"0": "a", "1": "b", "2": "a"}}, "Each label must be there once; 'a' is"),
+        ({"id2label": {"0": "a", "1": "b", "2": "a"}}, "Labels must be unique, but 'a' is rep"),
         ({"problem_type": "ranking"}, "problem_type must be 'single_label_classification' or "),
         ({"classifier_dropout": 1}, r"dropout must be in \[0, 1\), got 1\."),
     ],
@@ -231,7 +231,7 @@ def test_the_names_are_those_of_google_research(original, tmp_path):
 def test_heads_that_google_research_has_not(fine_tuned, tmp_path, task, problem_type):
     checkpoint = load_checkpoint(fine_tuned[task])
     head = dataclasses.replace(checkpoint.head, problem_type=problem_type)
-    with pytest.warns(UserWarning, match=f"will not use this head of {problem_type or task} as"):
+    with pytest.warns(UserWarning, match=f"will not use this {problem_type or task} head as"):
         save_checkpoint(dataclasses.replace(checkpoint, head=head), tmp_path / "new", "original")
 
 
@@ -239,7 +239,7 @@ def test_weights_and_head_of_a_checkpoint_fit_each_other(fine_tuned):
     checkpoint = load_checkpoint(fine_tuned["sequence_classification"])
     for head in (None, Head("question_answering")):
         with pytest.raises(
-            ValueError, match=r"classifier.kernel, classifier.bias are those of a f"
+            ValueError, match=r"classifier.kernel, classifier.bias belong to the head of a f"
         ):
             dataclasses.replace(checkpoint, head=head)
     with pytest.raises(ValueError, match=r"kernel has 3 outputs, .* are 2 labels \(a, b\)"):
@@ -254,15 +254,18 @@ def test_weights_and_head_of_a_checkpoint_fit_each_other(fine_tuned):
     ("arguments", "message"),
     [
         (("ranking",), "task must be 'sequence_classification' or "),
-        (("sequence_classification",), "one of another task needs them; got task='sequence_class"),
-        (("question_answering", ("a", "b")), "question_answering has no labels, and"),
+        (
+            ("sequence_classification",),
+            "a list of str for the other tasks; got task='sequence_class",
+        ),
+        (("question_answering", ("a", "b")), "labels must be None for question_answering and"),
         (("token_classification", "ab"), "labels must be a sequence of at least one str, got 'ab'"),
         (("token_classification", {"a": 1}), "labels must be a sequence of at least one str"),
         (("token_classification", {"a"}), "labels must be a sequence of at least one str"),
         (("token_classification", ()), "labels must be a sequence of at least one str"),
         (("token_classification", ("a", 1)), "labels must be a sequence of at least one str"),
         (("token_classification", 3), "labels must be a sequence of at least one str, got 3"),
-        (("token_classification", ("a", "b", "a")), "must be there once; 'a' is there more often"),
+        (("token_classification", ("a", "b", "a")), "Labels must be unique, but 'a' is repeated"),
     ],
 )
 def test_heads_that_there_are_not(arguments, message):

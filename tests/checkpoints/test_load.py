@@ -82,5 +82,5 @@ except ValueError as error:
 
 
 def test_a_checkpoint_has_one_row_for_each_token(tiny):
-    with pytest.raises(ValueError, match="has 200 tokens and the embeddings have 718 rows"):
+    with pytest.raises(ValueError, match="has 200 tokens, but the word embeddings have 718 rows"):
         dataclasses.replace(tiny, vocabulary=tiny.vocabulary[:200])

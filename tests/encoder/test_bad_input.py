@@ -91,7 +91,7 @@ def test_shapes_known_at_run_time_only(tiny, inputs):
     ("arguments", "message"),
     [
         ({"checkpoint": None}, r"needs config=BertConfig\(...\)"),
-        ({"checkpoint": "x", "config": SMALL}, "brings its own configuration"),
+        ({"checkpoint": "x", "config": SMALL}, "has its own configuration"),
         ({"checkpoint": None, "config": {}}, "config must be a BertConfig, got {}"),
         ({"checkpoint": None, "config": SMALL, "output_key": "pooled"}, "got 'pooled'"),
         ({"checkpoint": None, "config": SMALL, "dropout": 1.5}, "hidden_dropout_prob must be in"),

@@ -55,7 +55,9 @@ def test_parity_of_the_masked_lm():
 
 def test_no_pooler_is_said(checkpoint):
     assert "pooler" in checkpoint.missing
-    with pytest.warns(UserWarning, match="no weights for the pooler: pooled_output comes from"):
+    with pytest.warns(
+        UserWarning, match="no weights for the pooler. Its weights are random: train"
+    ):
         BertEncoder(checkpoint)
 
 

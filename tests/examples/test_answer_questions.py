@@ -188,7 +188,7 @@ def test_a_file_in_gbk_is_refused(examples, tmp_path):
     (tmp_path / "a.json").write_bytes(
         json.dumps(squad(), ensure_ascii=False).encode() + "好".encode("gbk")
     )
-    with pytest.raises(ValueError, match="It reads as GBK"):
+    with pytest.raises(ValueError, match="It can be read as GBK"):
         examples["squad"].read_questions(tmp_path / "a.json")
 
 

@@ -31,7 +31,7 @@ def test_arguments_that_are_something_else(tiny, encoder, folder):
             save_checkpoint(source, folder)
     with pytest.raises(TypeError, match=r"preprocess must be a BertPreprocess, got \['a'\]"):
         save_checkpoint(tiny, folder, preprocess=["a"])
-    with pytest.raises(ValueError, match="has 21128 tokens and the embeddings have 718 rows"):
+    with pytest.raises(ValueError, match="has 21128 tokens, but the word embeddings have 718 rows"):
         save_checkpoint(tiny, folder, preprocess=BertPreprocess(None))
     with pytest.raises(ValueError, match="hf://me/model can't be written to: name a folder on thi"):
         save_checkpoint(tiny, "hf://me/model")

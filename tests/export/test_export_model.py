@@ -55,7 +55,7 @@ def test_a_model_of_ids_gets_a_preprocess(encoder, preprocess, folder):
         with pytest.raises((TypeError, ValueError), match=message):
             export_model(model, folder, "litert", preprocess=given, overwrite=True)
     head = TextClassifier(encoder, ["a", "b"])
-    with pytest.raises(ValueError, match="Make the TextClassifier with preprocess="):
+    with pytest.raises(ValueError, match="Pass preprocess= to TextClassifier, not to export_model"):
         export_model(head, folder, "litert", preprocess=preprocess, overwrite=True)
 
 

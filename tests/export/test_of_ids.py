@@ -89,7 +89,7 @@ def test_what_ids_do_not_tell(tiny_block):
     assert difference(tf.linalg.l2_normalize(found(ids), axis=1), model.of_ids(ids)) < 1e-5
     assert found.beyond_ids is None
     found = of_ids(keras.Sequential([model, keras.layers.Dense(2)]))
-    assert "joins the windows of long texts" in found.beyond_ids
+    assert "combines the windows of long texts" in found.beyond_ids
     assert of_ids(text_model(tiny_block)).beyond_ids is None
 
 
@@ -103,7 +103,7 @@ def test_what_ids_do_not_tell(tiny_block):
     ],
 )
 def test_other_models(model):
-    with pytest.raises(TypeError, match=r"Ids are what a BertEncoder.* got \w+"):
+    with pytest.raises(TypeError, match=r"model must be a BertEncoder.* got \w+"):
         of_ids(model)
 
 
@@ -136,7 +136,7 @@ def test_errors_say_what_is_wrong(tiny_block):
     towers = TwoTowers(SentenceEncoder(tiny_block, "mean", max_length=8))
     with pytest.raises(TypeError, match="export its sentence_encoder"):
         source_of(towers)
-    with pytest.raises(TypeError, match=r"Ids are what a BertEncoder.* got Doubled"):
+    with pytest.raises(TypeError, match=r"model must be a BertEncoder.* got Doubled"):
         source_of(Doubled())
     with pytest.raises(TypeError, match="mine"):
         source_of(keras.Sequential([encoder_of(), Faulty()]))

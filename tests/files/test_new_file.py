@@ -78,13 +78,13 @@ def test_what_may_be_replaced_is_an_argument(tmp_path):
 def test_a_folder_is_not_replaced(tmp_path):
     (tmp_path / "state").mkdir()
     with (
-        pytest.raises(IsADirectoryError, match="state is a folder, and a file is written"),
+        pytest.raises(IsADirectoryError, match="state is a folder, but a file is written there"),
         new_file(tmp_path / "state"),
     ):
         pass
     (tmp_path / "file").write_text("dear")
     with (
-        pytest.raises(NotADirectoryError, match=r"can't be made: .*/file is a file"),
+        pytest.raises(NotADirectoryError, match=r"can't be created: .*/file is a file"),
         new_file(tmp_path / "file" / "state"),
     ):
         pass

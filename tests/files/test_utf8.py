@@ -16,10 +16,10 @@ def test_text_with_a_byte_order_mark_and_without(tmp_path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (LINES.encode("gbk"), r"line 1: .*byte 1 .*reads as GBK.*iconv -f GB18030 -t UTF-8"),
-        (b"abc\n" + LINES.encode("gb18030"), "line 2: .*byte 1 .*reads as GBK"),
+        (LINES.encode("gbk"), r"line 1: .*byte 1 .*can be read as GBK.*iconv -f GB18030 -t UTF-8"),
+        (b"abc\n" + LINES.encode("gb18030"), "line 2: .*byte 1 .*can be read as GBK"),
         (LINES.encode("utf-16"), "line 1: .*is UTF-16.*iconv -f UTF-16 -t UTF-8"),
-        (LINES.encode() + b"\xe5\xff\n", "line 3: .*byte 1 .*no GBK either.*iconv .* -c"),
+        (LINES.encode() + b"\xe5\xff\n", "line 3: .*byte 1 .*not GBK either.*iconv .* -c"),
         (LINES.encode() + b"ab\xff\n", "line 3: .*byte 3 "),
     ],
 )

@@ -71,7 +71,10 @@ def test_a_head_that_the_checkpoint_lacks_is_fresh_and_a_warning_says_so(data, h
     checkpoint = load_checkpoint(data / "tiny_original")
     kept = tuple(name for name in ("pooler", *HEADS) if name != head)
     output = {"masked_lm": "mlm_logits", "next_sentence": "next_sentence_logits"}[head]
-    message = f"The checkpoint has no weights for {head}: {output} come from fresh ones until"
+    message = (
+        f"The checkpoint has no weights for {head}. Its weights are random: train the model before "
+        f"you use {output}"
+    )
     with pytest.warns(UserWarning, match=message) as caught:
         model = MaskedLM(
             BertEncoder(checkpoint), variant(checkpoint, heads=kept), next_sentence=True

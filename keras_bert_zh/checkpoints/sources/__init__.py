@@ -1,1 +1,1 @@
-"""Where a checkpoint is: from a path or a URL to files on this machine."""
+"""Finds a checkpoint: from a path or a URL to files on this machine."""

@@ -1,4 +1,4 @@
-"""Unpacks a checkpoint's zip archive into the cache, safely and once."""
+"""Unpacks the zip archive of a checkpoint into the cache, safely and only once."""
 
 import pathlib
 import zipfile
@@ -12,24 +12,24 @@ _CHUNK = 1 << 20
 
 
 def is_archive(path: pathlib.Path) -> bool:
-    """Tells whether the path is a file that ends as zip archives do, whatever its name."""
+    """Tells whether the path is a file that ends like a zip archive, whatever its name is."""
     return path.is_file() and zipfile.is_zipfile(path)
 
 
 def unpack(archive: pathlib.Path, *, from_google: bool = False) -> pathlib.Path:
-    """Returns the folder in the cache that holds what is in the archive.
+    """Returns the folder in the cache with the content of the archive.
 
-    The folder is named by the archive's sha256 and made only once. If the archive holds exactly
-    one top folder, the result is that folder's content. Google's own archive must hold the
-    files that Google published: it is known by the name of its top folder.
+    The folder's name is the archive's sha256, and it is created only once. If the archive has
+    exactly one top folder, the result is the content of that folder. Google's own archive must
+    have the files that Google published: it is recognised by the name of its top folder.
 
     Args:
         archive: the zip file.
-        from_google: whether it came from Google's URL, and so must be theirs whatever it holds.
+        from_google: whether it came from Google's URL, and so must have Google's files.
 
     Raises:
-        ValueError: if the archive is damaged, not safe to unpack, or not Google's although it
-            should be. Nothing is left of it then.
+        ValueError: if the archive is damaged, not safe to unpack, or should be Google's but is
+            not. Then nothing is kept.
     """
     target = cache.folder() / "archives" / sha256_of(archive)
 

@@ -1,4 +1,4 @@
-"""Which members of a zip archive are unpacked, and to where; what is not safe is refused."""
+"""Decides which members of a zip archive are unpacked, and where; refuses unsafe ones."""
 
 import pathlib
 import re
@@ -20,7 +20,7 @@ class Members(NamedTuple):
 
     Attributes:
         files: ZipInfo by the path to unpack it to, relative to the top folder if there is one.
-        top: str, the name of the one folder in which everything lies; `None` if there is none.
+        top: str, the name of the only top folder; `None` if there is none.
     """
 
     files: dict[pathlib.PurePosixPath, zipfile.ZipInfo]
@@ -32,12 +32,12 @@ def members(archive: zipfile.ZipFile, size: int) -> Members:
 
     Args:
         archive: the opened archive.
-        size: int, how many bytes it has on the disk.
+        size: int, the size of the archive in bytes.
 
     Raises:
-        ValueError: if the archive is empty or a model of another kind; if a member would be
-            written outside of the folder or over another one, is no plain file, is encrypted or
-            compressed in an unusual way; or if they have far more bytes than the archive.
+        ValueError: if the archive is empty or another kind of model; if a member would be
+            written outside the folder or over another member, is not a regular file, is encrypted
+            or compressed in an unusual way; or if they are far larger than the archive.
     """
     infos = archive.infolist()
     _refuse_other_models({info.filename for info in infos})
@@ -50,7 +50,7 @@ def members(archive: zipfile.ZipFile, size: int) -> Members:
     _refuse_clashes([info for info in infos if not info.is_dir()])
     files = {path: info for path, info in files.items() if path.parts[0] != _RESOURCE_FORKS}
     if not files:
-        raise ValueError("it holds no files")
+        raise ValueError("it contains no files")
     tops = {path.parts[0] for path in files}
     if len(tops) != 1 or any(len(path.parts) == 1 for path in files):
         return Members(files, None)
@@ -66,29 +66,29 @@ def _problem(info: zipfile.ZipInfo) -> str | None:
         if "\\" in name or "\0" in name or re.match("[A-Za-z]:", name):
             return "has a backslash, a NUL or a drive letter in its name"
         if any(part in ("", ".", "..") for part in name.removesuffix("/").split("/")):
-            return "would be written outside of the folder, or under another name"
+            return "would be written outside the folder, or under another name"
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is a link or a device, not a file"
     if info.flag_bits & _ENCRYPTED:
         return "is encrypted"
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return "is compressed by another method than deflate"
+        return "is compressed with a method other than deflate"
     return None
 
 
 def _refuse_clashes(infos: list[zipfile.ZipInfo]) -> None:
-    """Refuses two files of one name, also where the disk does not tell case or accents apart."""
+    """Refuses two files with one name, also if the disk ignores case or accents."""
     seen = set()
     for info in infos:
         name = unicodedata.normalize("NFC", info.filename).casefold()
         if name in seen:
-            raise ValueError(f"its member {info.filename!r} is there twice")
+            raise ValueError(f"its member {info.filename!r} appears twice")
         seen.add(name)
     for name in seen:
         for parent in list(pathlib.PurePosixPath(name).parents)[:-1]:
             if str(parent) in seen:
-                raise ValueError(f"its member {str(parent)!r} is a file and a folder")
+                raise ValueError(f"its member {str(parent)!r} is both a file and a folder")
 
 
 def _refuse_bombs(infos: list[zipfile.ZipInfo], size: int) -> None:
@@ -96,21 +96,21 @@ def _refuse_bombs(infos: list[zipfile.ZipInfo], size: int) -> None:
     # zipfile reads no more of a member than this size that the archive declares for it.
     if total > _MOST_BYTES_A_BYTE * size:
         raise ValueError(
-            f"its members say that they have {total:,} bytes, over {_MOST_BYTES_A_BYTE} times the "
-            f"{size:,} bytes of the archive, which no checkpoint does"
+            f"its members would unpack to {total:,} bytes, more than {_MOST_BYTES_A_BYTE} times "
+            f"the {size:,} bytes of the archive; no checkpoint compresses that well"
         )
     if len(infos) > _MOST_MEMBERS:
-        raise ValueError(f"it has {len(infos):,} members, over {_MOST_MEMBERS:,}")
+        raise ValueError(f"it has {len(infos):,} members, more than the limit of {_MOST_MEMBERS:,}")
 
 
 def _refuse_other_models(names: set[str]) -> None:
     if {"config.json", "metadata.json", "model.weights.h5"} <= names:
         raise ValueError(
-            "it is a model that Keras saved, not a checkpoint: open it with "
+            "it is a saved Keras model, not a checkpoint: open it with "
             "keras.saving.load_model after `import keras_bert_zh`"
         )
     if any(name.endswith("/data.pkl") for name in names):
         raise ValueError(
-            "it is a file of weights that PyTorch saved, not an archive of a checkpoint: name the "
-            "folder in which it lies beside its config.json"
+            "it is a PyTorch weights file, not the archive of a checkpoint: pass the folder that "
+            "contains this file and its config.json"
         )

@@ -1,4 +1,4 @@
-"""The folder in which this package keeps what it downloaded or unpacked."""
+"""The cache folder for what this package downloads or unpacks."""
 
 import os
 import pathlib
@@ -13,14 +13,14 @@ def folder() -> pathlib.Path:
 
 
 def keep(target: pathlib.Path, make: Callable[[pathlib.Path], None]) -> pathlib.Path:
-    """Returns `target`, which `make` makes if it is not there yet.
+    """Returns `target`; if it does not exist yet, `make` creates it.
 
-    It is made beside its place and renamed when it is complete: what is interrupted leaves
-    nothing that looks complete, and several processes may do the same at a time.
+    It is created under another name and renamed when it is complete. So an interrupted run leaves
+    nothing that looks complete, and several processes can do the same at the same time.
 
     Args:
         target: a file or folder in the cache.
-        make: called with a path that does not exist; makes a file or a folder of it.
+        make: called with a path that does not exist; creates a file or a folder there.
     """
     if target.exists():
         return target

@@ -1,4 +1,4 @@
-"""What is taken where no checkpoint is named: Google's Chinese BERT, from whoever has it."""
+"""The default checkpoint, Google's Chinese BERT, from the first server that has it."""
 
 import dataclasses
 import pathlib
@@ -18,7 +18,7 @@ from keras_bert_zh.checkpoints.sources.found import Found, UnreachableError
 from keras_bert_zh.config import BertConfig
 
 DEFAULT = "default"
-FORM = f'"{DEFAULT}", Google\'s Chinese BERT from the first place that has it'
+FORM = f'"{DEFAULT}", Google\'s Chinese BERT from the first server that has it'
 
 # Where the same weights are, in the order in which they are asked for.
 PLACES = (
@@ -37,15 +37,15 @@ _taken: list[Found] = []
 
 
 def fetch(source: str = DEFAULT) -> Found:
-    """Returns the files of the first place that has them, and remembers it for this process.
+    """Returns the files from the first source that has them, and remembers it for this process.
 
-    So layers made one after the other have the same weights, and no place is asked twice. What is
-    in a cache is taken before the network is asked. A place that does not answer is passed over.
-    One that answers with wrong files is an error: something changes what is downloaded.
+    So layers that are created one after the other have the same weights, and no source is asked
+    twice. A copy in a cache is used before the network. A source that does not answer is skipped.
+    If one answers with wrong files, that is an error: something changes what is downloaded.
 
     Raises:
-        UnreachableError: if no place answers; it says why, place by place.
-        ValueError: if files are damaged, or not those of Google's Chinese BERT.
+        UnreachableError: if no source answers; it gives the reason for each source.
+        ValueError: if files are damaged, or are not those of Google's Chinese BERT.
     """
     with _lock:
         # It may have been deleted since.
@@ -55,15 +55,15 @@ def fetch(source: str = DEFAULT) -> Found:
 
 
 def instead(source: str) -> list[str]:
-    """Returns what works where no place answers."""
+    """Returns what works if no source answers."""
     return [
         tfhub_url.LATER,
         "HF_ENDPOINT=https://... or MODELSCOPE_ENDPOINT=https://... in the environment, for a "
         "mirror;",
         "the path of a copy of any of these that was downloaded elsewhere, a folder or a zip "
         'archive: BertEncoder("PATH"), BertPreprocess("PATH");',
-        f"the module unpacked into {tfhub_url.cache_folder(tfhub_url.MODULE)}, where it is looked "
-        "for first (TFHUB_CACHE_DIR chooses the parent folder);",
+        f"the module unpacked into {tfhub_url.cache_folder(tfhub_url.MODULE)}, which is checked "
+        "first (TFHUB_CACHE_DIR chooses the parent folder);",
     ]
 
 
@@ -73,7 +73,7 @@ def _from_a_cache() -> Found | None:
         if found is not None:
             _check(url, found.path)
             if url != PLACES[0][0]:
-                _say(f"The default checkpoint is {url}, which is downloaded already.")
+                _say(f"The default checkpoint is {url}, which is already downloaded.")
             return found
     return None
 
@@ -89,19 +89,19 @@ def _from_the_network() -> Found:
         _check(url, found.path)
         if failed:
             _say(
-                f"The default checkpoint is {url}: it could not be downloaded from "
+                f"The default checkpoint is {url}, because it could not be downloaded from "
                 f"{' or '.join(failed)}."
             )
         return found
     reasons = "".join(f"\n- {url}: {error}" for url, error in failed.items())
     raise UnreachableError(
-        "no place that has it answers. HF_ENDPOINT or MODELSCOPE_ENDPOINT in the environment "
-        f"chooses a mirror. This is why each failed:{reasons}"
+        "no server that has it answered. To use a mirror, set HF_ENDPOINT or "
+        f"MODELSCOPE_ENDPOINT in the environment. The error of each server:{reasons}"
     )
 
 
 def _check(url: str, folder: pathlib.Path) -> None:
-    """Raises ValueError if a copy is another model than Google's Chinese BERT."""
+    """Raises ValueError if a copy is not Google's Chinese BERT."""
     if url not in COPIES:
         return
     problems = digests.mismatches(folder, {"vocab.txt": published.SHA256["vocab.txt"]})
@@ -110,8 +110,8 @@ def _check(url: str, folder: pathlib.Path) -> None:
         problems.append(f"config.json describes {config}")
     if problems:
         raise ValueError(
-            f"{url} in {folder} is not Google's Chinese BERT: {'; '.join(problems)}. Delete this "
-            "folder and try again, or name another source, as in BertEncoder(SOURCE)."
+            f"The files of {url} in {folder} are not Google's Chinese BERT: {'; '.join(problems)}. "
+            "Delete this folder and try again, or pass another source: BertEncoder(SOURCE)."
         )
 
 

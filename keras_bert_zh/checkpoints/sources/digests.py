@@ -1,4 +1,4 @@
-"""The sha256 of files: computed, compared, remembered."""
+"""Computes, compares and remembers the sha256 of files."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from keras_bert_zh.files.sha256 import sha256_of
 
 
 def mismatches(folder: pathlib.Path, expected: Mapping[str, str]) -> list[str]:
-    """Returns a line for each file that is missing, or whose sha256 is not the expected one."""
+    """Returns a line for each file that is missing, or has another sha256 than expected."""
     lines = []
     for name, digest in expected.items():
         if not (folder / name).is_file():
@@ -22,24 +22,24 @@ def mismatches(folder: pathlib.Path, expected: Mapping[str, str]) -> list[str]:
 
 
 def checked(expected: Mapping[str, str]) -> dict[str, str]:
-    """Returns what a user expects of files, with digests in lower case.
+    """Returns the digests that a user expects, in lower case.
 
     Raises:
-        ValueError: if it names no file, a name leads out of the folder it is relative to, or a
+        ValueError: if it is empty, a name is outside the folder that it is relative to, or a
             digest is not 64 hexadecimal digits.
-        TypeError: if it is no mapping of strings to strings.
+        TypeError: if it is not a mapping from str to str.
     """
     if not isinstance(expected, Mapping):
         raise TypeError(f"sha256 must map file names to digests, got {expected!r}.")
     if not expected:
-        raise ValueError("sha256 names no file; leave it out if nothing is to be compared.")
+        raise ValueError("sha256 is empty; leave it out if there are no files to check.")
     for name, digest in expected.items():
         if not isinstance(name, str) or not isinstance(digest, str):
             raise TypeError(f"sha256 must map file names to digests, got {name!r}: {digest!r}.")
         if pathlib.PurePath(name).is_absolute() or ".." in pathlib.PurePath(name).parts:
             raise ValueError(
-                f"sha256 names {name!r}, which leads out of the checkpoint's folder (expected "
-                f"digest {digest}). Names are relative to that folder."
+                f"sha256 names {name!r}, which is outside the checkpoint's folder (expected "
+                f"digest {digest}). Use names relative to that folder."
             )
         if not re.fullmatch("[0-9a-fA-F]{64}", digest):
             raise ValueError(
@@ -50,9 +50,9 @@ def checked(expected: Mapping[str, str]) -> dict[str, str]:
 
 
 def sha256_once(path: pathlib.Path, expected: str) -> str:
-    """Returns the sha256 of the file, unread if it was `expected` when it was read before.
+    """Returns the file's sha256; does not read the file again if it matched `expected` before.
 
-    That it was is remembered in the package's cache until the file changes its size or time.
+    The match is remembered in the package's cache until the file's size or time changes.
     """
     status = os.stat(path)
     stamp = repr((status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)).encode()

@@ -1,4 +1,4 @@
-"""Downloads plain files."""
+"""Downloads single files."""
 
 import contextlib
 import hashlib
@@ -17,33 +17,33 @@ _SECONDS = 30
 
 
 def zip_path(url: str) -> pathlib.Path:
-    """Returns where the zip archive at this URL is kept, whether it is there or not."""
+    """Returns where the zip archive of this URL is kept, whether it exists or not."""
     name = f"{hashlib.sha256(url.encode()).hexdigest()}.zip"
     return cache.folder() / "downloads" / name
 
 
 def fetch_zip(url: str) -> pathlib.Path:
-    """Returns the file in the cache that holds the zip archive at this URL, downloaded once.
+    """Returns the file in the cache with the zip archive of this URL, downloaded only once.
 
     Raises:
-        UnreachableError: if it can't be downloaded completely, or what comes is no zip archive.
+        UnreachableError: if it can't be downloaded completely, or is not a zip archive.
     """
     return cache.keep(zip_path(url), lambda path: _download_zip(url, path))
 
 
 def read(url: str, secrets: Mapping[str, str]) -> bytes:
-    """Returns what is at this URL, a small file."""
+    """Returns the content at this URL, a small file."""
     with urllib.request.urlopen(_request(url, secrets), timeout=_SECONDS) as response:
         return response.read()
 
 
 def download(url: str, path: pathlib.Path, secrets: Mapping[str, str] | None = None) -> None:
-    """Writes what is at this URL to a new file.
+    """Downloads this URL to a new file.
 
     Args:
-        url: where it is.
-        path: the file to make.
-        secrets: headers for this server, which no other gets that it leads on to.
+        url: the URL.
+        path: the file to create.
+        secrets: headers for this server, which are not sent to servers that it redirects to.
 
     Raises:
         UnreachableError: if it can't be downloaded, or not completely.
@@ -62,7 +62,7 @@ def download(url: str, path: pathlib.Path, secrets: Mapping[str, str] | None = N
             raise UnreachableError.because(error) from error
         came = file.tell()
     if total is not None and came != total:
-        raise UnreachableError(f"only {came:,} of {total:,} bytes came")
+        raise UnreachableError(f"only {came:,} of {total:,} bytes were received")
 
 
 def _download_zip(url: str, path: pathlib.Path) -> None:
@@ -70,7 +70,9 @@ def _download_zip(url: str, path: pathlib.Path) -> None:
     if not zipfile.is_zipfile(path):
         with path.open("rb") as file:
             start = file.read(40)
-        raise UnreachableError(f"what came is no zip archive: it begins with {start!r}")
+        raise UnreachableError(
+            f"the downloaded file is not a zip archive: it begins with {start!r}"
+        )
 
 
 def _request(url: str, secrets: Mapping[str, str] | None) -> urllib.request.Request:
@@ -82,7 +84,7 @@ def _request(url: str, secrets: Mapping[str, str] | None) -> urllib.request.Requ
 
 @contextlib.contextmanager
 def _progress(url: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Draws a bar where somebody can see it; yields a function to call with each count of bytes."""
+    """Shows a progress bar on a terminal; yields a function to call with each count of bytes."""
     if not sys.stderr.isatty():
         yield lambda count: None
         return

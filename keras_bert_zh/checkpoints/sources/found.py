@@ -1,20 +1,20 @@
-"""What a source answers: where the files of a checkpoint are, or why they can't be had."""
+"""The answer of a source: where the files of a checkpoint are, or why they are unreachable."""
 
 import pathlib
 from typing import NamedTuple
 
 
 class Found(NamedTuple):
-    """Where the files of a checkpoint are on this machine, and how far they were checked.
+    """Where the files of a checkpoint are on this machine, and whether they were checked.
 
     Attributes:
-        path: a folder, or the prefix of a TensorFlow checkpoint. Whether there is anything at a
-            user's path is not checked.
-        verified: bool, whether each file of weights was compared with a digest or a checksum of
-            its source, now or when it came: none is half a download. False for what the user or
-            this package put there, which nothing is compared with.
-        cached: the copy in a cache, file or folder: if it is deleted, the same source downloads or
-            unpacks it again. `None` if the files are no copy, so that deleting them loses them.
+        path: a folder, or the prefix of a TensorFlow checkpoint. Whether a user's path exists is
+            not checked.
+        verified: bool, whether each weight file was compared with a digest or a checksum of its
+            source, now or when it was downloaded, so that no download is incomplete. False for
+            files of the user or of this package, which have no digest.
+        cached: the copy in a cache, a file or folder: if you delete it, the same source downloads
+            or unpacks it again. `None` if the files are the only copy.
     """
 
     path: pathlib.Path
@@ -23,7 +23,7 @@ class Found(NamedTuple):
 
 
 class UnreachableError(OSError):
-    """A source that could not be downloaded; the message says why, not what to do instead."""
+    """A source could not be downloaded; the message gives the reason, not what to do instead."""
 
     @classmethod
     def because(cls, error: Exception) -> "UnreachableError":

@@ -19,14 +19,15 @@ FORM = "hf://ORGANISATION/NAME or hf://ORGANISATION/NAME@REVISION, on the Huggin
 def fetch(url: str) -> Found:
     """Returns the folder of the repository's files in the cache of huggingface_hub.
 
-    That library downloads what is not in its cache, or newer than there, and takes what is there
-    if the network is down. It reads HF_ENDPOINT, HF_HOME, HF_HUB_OFFLINE and HF_TOKEN.
+    huggingface_hub downloads files that are missing in its cache or have a newer version, and
+    uses the cache if the network is down. It reads HF_ENDPOINT, HF_HOME, HF_HUB_OFFLINE and
+    HF_TOKEN.
 
     Raises:
         ImportError: if huggingface_hub is not installed.
         UnreachableError: if the files can't be downloaded and are not in the cache.
-        ValueError: if the URL has another form, the repository has no weights that are read, or
-            a file is not what its digest says.
+        ValueError: if the URL has another form, the repository has no weights that can be read, or
+            a file does not match its digest.
     """
     repository, revision = parsed(url, BASE)
     download = _downloader(url)
@@ -46,7 +47,7 @@ def fetch(url: str) -> Found:
 
 
 def cached(url: str) -> Found | None:
-    """Returns what huggingface_hub has in its cache, without the network."""
+    """Returns what is in the cache of huggingface_hub, without the network."""
     repository, revision = parsed(url, BASE)
     needed = ["config.json", "vocab.txt"]
     try:
@@ -94,23 +95,23 @@ def _files(folder: pathlib.Path, patterns: Iterable[str]) -> list[pathlib.Path]:
 
 
 def _refuse(url: str, repository: str, folder: pathlib.Path) -> None:
-    """Says why a snapshot has no weights: the repository has none that are read, or a cut cable."""
+    """Raises an error: the repository has no weights that can be read, or the network failed."""
     from huggingface_hub import list_repo_files
 
     try:
         files = list_repo_files(repository, revision=folder.name)
     except Exception as error:
         raise UnreachableError(
-            f"its copy in {folder} has no weights yet: {type(error).__name__}: {error}"
+            f"the local copy in {folder} has no weights yet: {type(error).__name__}: {error}"
         ) from error
     raise ValueError(
-        f"{url} has none of {', '.join(kind.file for kind in KINDS)}. It holds "
-        f"{listing(sorted(files), 20)}."
+        f"{url} has none of the weight files {', '.join(kind.file for kind in KINDS)}. It "
+        f"contains {listing(sorted(files), 20)}."
     )
 
 
 def _compare(url: str, file: pathlib.Path) -> bool:
-    """Compares a file with the digest that huggingface_hub names a large one by, if it has one."""
+    """Compares a file with its digest, if huggingface_hub has one for it."""
     # One step only: the named file may itself be a link to a store that several caches share.
     name = pathlib.Path(os.readlink(file)).name if file.is_symlink() else ""
     if not re.fullmatch("[0-9a-f]{64}", name):

@@ -12,8 +12,8 @@ FORM = "kaggle://OWNER/MODEL/FRAMEWORK/VARIATION/VERSION"
 def fetch(url: str) -> Found:
     """Returns the folder of the model in the cache of kagglehub, downloading it first.
 
-    Without a version, the newest one is asked for, which needs the network each time. That library
-    compares MD5 digests where Kaggle sends them.
+    Without a version, the newest one is requested, which needs the network each time. kagglehub
+    compares MD5 digests if Kaggle sends them.
 
     Raises:
         ImportError: if kagglehub is not installed.
@@ -23,7 +23,7 @@ def fetch(url: str) -> Found:
     match = re.fullmatch(r"kaggle://((?:[\w.-]+/){3}[\w.-]+(?:/\d+)?)", url)
     if not match:
         raise ValueError(
-            f"{url} must look like {FORM}, for instance "
+            f"{url} must look like {FORM}, for example "
             "kaggle://tensorflow/bert/tensorFlow2/zh-l-12-h-768-a-12/4."
         )
     kagglehub = imported("kagglehub", "kaggle", f"Downloading {url}")

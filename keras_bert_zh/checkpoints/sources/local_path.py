@@ -1,4 +1,4 @@
-"""Checkpoints on this machine: a folder, a zip archive, or the one that comes with the package."""
+"""Checkpoints on this machine: a folder, a zip archive, or the one inside the package."""
 
 import os
 import pathlib
@@ -8,13 +8,13 @@ from keras_bert_zh.checkpoints.sources.found import Found
 
 SMALL = '"small", the checkpoint that comes with the package'
 FORM = f"""{SMALL};
-- a local path: of a folder, a zip archive or, for google-research/bert, the prefix of the files"""
+- a local path: a folder, a zip archive or, for google-research/bert, the prefix of its files"""
 
 _PRESETS = pathlib.Path(__file__).parents[2] / "presets"
 
 
 def fetch(source: str | os.PathLike) -> Found:
-    """Returns the path as it is, or where the archive at it is unpacked in the cache.
+    """Returns the path as it is, or the folder in the cache with the content of the archive.
 
     Raises:
         ValueError: if an archive is damaged or not safe to unpack.

@@ -1,7 +1,7 @@
 """Repositories of ModelScope, as `modelscope://owner/name` or `modelscope://owner/name@revision`.
 
-Two addresses are all that is needed, those that its own library asks
-(https://github.com/modelscope/modelscope_hub). That library brings packages of its own, needs the
+Only two addresses are needed, the ones that ModelScope's own library uses
+(https://github.com/modelscope/modelscope_hub). That library installs more packages, needs the
 network each time, and then reads all weights again to compare them.
 """
 
@@ -26,7 +26,7 @@ _SITE = "https://modelscope.cn"
 
 
 class _File(NamedTuple):
-    """A file as a repository lists it; `sha256` is empty where the list has none."""
+    """A file in the list of a repository; `sha256` is empty if the list has none."""
 
     path: str
     size: int
@@ -36,14 +36,14 @@ class _File(NamedTuple):
 def fetch(url: str) -> Found:
     """Returns the folder of the repository's files in this package's cache, downloading it first.
 
-    The list of files is asked for each time, and a new version downloaded. If the network is down,
-    the version that came last is taken. MODELSCOPE_ENDPOINT chooses another site, and
+    The list of files is requested each time, and a new version is downloaded. If the network is
+    down, the last downloaded version is used. MODELSCOPE_ENDPOINT chooses another site, and
     MODELSCOPE_API_TOKEN is sent to it.
 
     Raises:
         UnreachableError: if the files can't be downloaded and are not in the cache.
-        ValueError: if the URL has another form, the repository has no weights, or a file is not
-            what its digest says. Nothing of that version is kept then.
+        ValueError: if the URL has another form, the repository has no weights, or a file does not
+            match its digest. Then nothing of that version is kept.
     """
     repository, revision = repository_files.parsed(url, BASE)
     try:
@@ -55,7 +55,9 @@ def fetch(url: str) -> Found:
         return found
     chosen = [files[name] for name in repository_files.wanted(files)]
     if not repository_files.weights(files):
-        raise ValueError(f"{url} has no weights. It holds {listing(sorted(files), 20)}.")
+        raise ValueError(
+            f"{url} has no weights that can be read. It contains {listing(sorted(files), 20)}."
+        )
     version = hashlib.sha256(json.dumps(chosen).encode()).hexdigest()
 
     def make(folder: pathlib.Path) -> None:
@@ -72,7 +74,7 @@ def fetch(url: str) -> Found:
 
 
 def cached(url: str) -> Found | None:
-    """Returns what the cache holds of the repository, without the network."""
+    """Returns what is in the cache for this repository, without the network."""
     repository, revision = repository_files.parsed(url, BASE)
     latest = _latest(repository, revision)
     if not latest.is_file():
@@ -85,7 +87,7 @@ def cached(url: str) -> Found | None:
 def instead(url: str) -> list[str]:
     """Returns what works without ModelScope."""
     return [
-        "MODELSCOPE_ENDPOINT=https://... in the environment, for another site of theirs; "
+        "MODELSCOPE_ENDPOINT=https://... in the environment, for another ModelScope site; "
         "MODELSCOPE_API_TOKEN, for a repository that needs permission;",
         "the path of a folder with the repository's config.json, weights and vocab.txt, in place "
         "of the URL: ModelScope's own library keeps such folders in ~/.cache/modelscope;",
@@ -97,7 +99,7 @@ def _folder(repository: str) -> pathlib.Path:
 
 
 def _latest(repository: str, revision: str | None) -> pathlib.Path:
-    """Returns the file that says which version of a revision came last."""
+    """Returns the file that records the last downloaded version of a revision."""
     name = urllib.parse.quote(revision or "", safe="")
     return _folder(repository) / "latest" / f"@{name}.json"
 
@@ -116,7 +118,7 @@ def _listing(repository: str, revision: str | None) -> dict[str, _File]:
     # A revision that does not exist is answered like one without files.
     if not entries:
         named = f"revision {revision}" if revision else "main branch"
-        raise UnreachableError(f"ModelScope has no files of its {named}")
+        raise UnreachableError(f"ModelScope lists no files for the {named}")
     return {
         entry["Path"]: _File(entry["Path"], entry["Size"], entry.get("Sha256") or "")
         for entry in entries
@@ -129,13 +131,13 @@ def _download(repository: str, revision: str | None, file: _File, path: pathlib.
     downloads.download(address, path, _secrets())
     came = path.stat().st_size
     if came < file.size:
-        raise UnreachableError(f"only {came:,} of {file.size:,} bytes of {file.path} came")
+        raise UnreachableError(f"only {came:,} of {file.size:,} bytes of {file.path} were received")
     found = sha256_of(path) if file.sha256 else ""
     if came > file.size or found != file.sha256:
         raise ValueError(
-            f"{file.path} of modelscope://{repository} came damaged from {address}: it has "
-            f"{came:,} bytes and sha256 {found or 'unknown'}, expected {file.size:,} and "
-            f"{file.sha256 or 'unknown'}. Load it again, or from another MODELSCOPE_ENDPOINT."
+            f"{file.path} of modelscope://{repository} was damaged in the download from {address}: "
+            f"got {came:,} bytes with sha256 {found or 'unknown'}, expected {file.size:,} bytes "
+            f"with {file.sha256 or 'unknown'}. Load it again, or set another MODELSCOPE_ENDPOINT."
         )
 
 

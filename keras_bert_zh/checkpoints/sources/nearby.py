@@ -1,4 +1,4 @@
-"""What a path that does not exist may have been meant for."""
+"""Guesses which path or URL was meant if a path does not exist."""
 
 import difflib
 import pathlib
@@ -49,20 +49,20 @@ _KNOWN = {
 
 
 def advice(path: pathlib.Path) -> str:
-    """Returns a sentence on what to name instead of this path, which does not exist."""
+    """Returns a sentence that says what to pass instead of this path, which does not exist."""
     url = re.fullmatch(r"([a-z][a-z0-9+.-]*):/*(.+)", str(path))
     if url and url[1] in SOURCES:
-        return f'Did you mean the URL "{url[1]}://{url[2]}", as a str?'
+        return f'Did you mean the URL "{url[1]}://{url[2]}", passed as a str?'
     found = [found for found in (_sibling(path), _known(path)) if found]
     if found:
         return f"Did you mean {' or '.join(found)}?"
     if _is_name(path) and len(path.parts) == 2 and not path.parent.exists():
-        return f"On the Hugging Face Hub there may be hf://{path}."
-    return f"Name a path that exists, a URL such as {BASE}, or {SMALL}."
+        return f"It may be on the Hugging Face Hub: try hf://{path}."
+    return f"Pass a path that exists, a URL such as {BASE}, or {SMALL}."
 
 
 def _known(path: pathlib.Path) -> str | None:
-    """Returns the source of the checkpoint that is known by about this name."""
+    """Returns the source of the checkpoint that has a similar name."""
     if not _is_name(path):
         return None
     name = re.sub(r"/\d+$", "", str(path)).lower().replace("_", "-")
@@ -75,7 +75,7 @@ def _is_name(path: pathlib.Path) -> bool:
 
 
 def _sibling(path: pathlib.Path) -> str | None:
-    """Returns the path that exists with another spelling of the first part that does not."""
+    """Returns an existing path that differs only in the spelling of the first missing part."""
     missing = path
     while not missing.parent.exists():
         missing = missing.parent

@@ -1,4 +1,4 @@
-"""The archive in which Google published the Chinese BERT, and what is known of its files."""
+"""The archive in which Google published the Chinese BERT, and the digests of its files."""
 
 import pathlib
 
@@ -18,11 +18,11 @@ SHA256 = {
 
 
 def check(folder: pathlib.Path, archive: pathlib.Path) -> None:
-    """Raises ValueError unless the folder, unpacked from the archive, holds Google's files."""
+    """Raises ValueError unless the folder, unpacked from the archive, has Google's files."""
     lines = digests.mismatches(folder, SHA256)
     if lines:
         raise ValueError(
             f"{archive} is not the {FOLDER} that Google published: {'; '.join(lines)}. Download "
-            f"it again from {URL}, or, if these are weights that you trained further, unpack the "
-            "archive and load the folder."
+            f"it again from {URL}. If you trained these weights further, unpack the archive and "
+            "load the folder."
         )

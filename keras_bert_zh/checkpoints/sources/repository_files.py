@@ -1,4 +1,4 @@
-"""What a URL of a model repository names, and which of its files a checkpoint needs."""
+"""The meaning of a model repository's URL, and the files that a checkpoint needs from it."""
 
 import fnmatch
 import re
@@ -22,11 +22,11 @@ BESIDE_WEIGHTS = (
 
 
 def parsed(url: str, example: str) -> tuple[str, str | None]:
-    """Returns the repository, as OWNER/NAME, and the revision that a URL names, if it names one.
+    """Returns the repository, as OWNER/NAME, and the revision, if the URL has one.
 
     Args:
         url: the URL.
-        example: one of the same scheme, for the error message.
+        example: a URL with the same scheme, for the error message.
 
     Raises:
         ValueError: if the URL has another form.
@@ -39,7 +39,7 @@ def parsed(url: str, example: str) -> tuple[str, str | None]:
 
 
 def wanted(names: Iterable[str]) -> list[str]:
-    """Returns those of a repository's files that are downloaded: small ones, then one's weights."""
+    """Returns the files of a repository to download: the small ones, then one kind of weights."""
     names = sorted(names)
     return [name for name in names if _fits(name, BESIDE_WEIGHTS)] + weights(names)
 

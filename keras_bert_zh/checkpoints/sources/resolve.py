@@ -1,4 +1,4 @@
-"""Where a checkpoint is: from a path or a URL to files on this machine."""
+"""Finds a checkpoint: from a path or a URL to files on this machine."""
 
 import os
 import re
@@ -38,13 +38,13 @@ _WITHOUT_NETWORK = (
 def resolve(source: str | os.PathLike) -> Found:
     """Returns where the files of a checkpoint are, downloading or unpacking them first.
 
-    Where from is told from the scheme of a URL. What format the files have is not looked at.
+    The scheme of a URL decides where it is downloaded from. The format of the files is not checked.
 
     Raises:
-        OSError: if a download fails; the message says what works instead.
+        OSError: if a download fails; the message says what you can use instead.
         ValueError: if the scheme is unknown, or an archive or a downloaded file is damaged.
-        TypeError: if `source` is no path or URL.
-        ImportError: if the package that downloads from there is not installed.
+        TypeError: if `source` is not a path or URL.
+        ImportError: if the package for this kind of download is not installed.
     """
     if not isinstance(source, (str, os.PathLike)) or isinstance(os.fspath(source), bytes):
         raise TypeError(f"checkpoint must be a path, a URL or a Checkpoint, got {source!r}.")
@@ -54,7 +54,8 @@ def resolve(source: str | os.PathLike) -> Found:
     if key not in SOURCES:
         forms = ";\n- ".join(dict.fromkeys(module.FORM for module in SOURCES.values()))
         raise ValueError(
-            f"{source} can't be loaded: {key}:// is unknown. What can be loaded:\n- {forms}."
+            f"{source} can't be loaded: {key}:// is not a known kind of URL. You can load:\n"
+            f"- {forms}."
         )
     try:
         return SOURCES[key].fetch(source)

@@ -19,8 +19,8 @@ _SECONDS = 30
 
 # What works where that server refuses a download.
 LATER = (
-    "the same line again later: tfhub.dev leads to Kaggle now, which refuses some downloads for a "
-    "while (https://github.com/tensorflow/hub/issues/932);"
+    "the same URL again later: tfhub.dev redirects to Kaggle, which sometimes refuses downloads "
+    "for a while (https://github.com/tensorflow/hub/issues/932);"
 )
 
 
@@ -29,12 +29,12 @@ def fetch(handle: str) -> Found:
 
     Raises:
         UnreachableError: if it can't be downloaded.
-        ValueError: if tensorflow_hub is set up to read it from elsewhere, or the URL is that of a
-            page about a repository.
+        ValueError: if tensorflow_hub is set to read it from elsewhere, or the URL is the web page
+            of a repository.
     """
     page = re.fullmatch(r"https?://(?:huggingface\.co|hf-mirror\.com)/([^/?#]+/[^/?#]+)/?", handle)
     if page:
-        raise ValueError(f"{handle} is a page about a repository: load hf://{page[1]} instead.")
+        raise ValueError(f"{handle} is the web page of a repository: load hf://{page[1]} instead.")
     with warnings.catch_warnings():
         # Its author's business, and setup.cfg's.
         warnings.filterwarnings("ignore", "pkg_resources is deprecated")
@@ -44,8 +44,9 @@ def fetch(handle: str) -> Found:
     lock = cache.with_name(f"{cache.name}.lock")
     if lock.exists() and not cache.exists():
         warnings.warn(
-            f"{lock} says that {handle} is being downloaded already. tensorflow_hub waits for "
-            "that, up to 10 minutes after it stalls: delete the file if no download is running.",
+            f"{lock} exists, so {handle} seems to be downloading already. tensorflow_hub waits for "
+            "that download, or for 10 minutes after it stops. Delete the file if no download is "
+            "running.",
             stacklevel=2,
         )
     try:
@@ -55,7 +56,7 @@ def fetch(handle: str) -> Found:
         raise UnreachableError.because(error) from error
     if "://" in folder:
         raise ValueError(
-            f"tensorflow_hub resolved {handle} to {folder}, and only local folders can be read. "
+            f"tensorflow_hub resolved {handle} to {folder}, but only local folders can be read. "
             "Unset TFHUB_MODEL_LOAD_FORMAT and point TFHUB_CACHE_DIR to a local folder."
         )
     # Whatever lies in that folder counts as the module, half a download too.
@@ -63,7 +64,7 @@ def fetch(handle: str) -> Found:
 
 
 def cached(handle: str) -> Found | None:
-    """Returns what lies in tensorflow_hub's cache, without the network."""
+    """Returns what is in tensorflow_hub's cache, without the network."""
     folder = cache_folder(handle)
     if not folder.is_dir() or not any(folder.iterdir()):
         return None
@@ -71,13 +72,13 @@ def cached(handle: str) -> Found | None:
 
 
 def cache_folder(handle: str) -> pathlib.Path:
-    """Returns where tensorflow_hub keeps the module, whether it is there or not."""
+    """Returns the folder where tensorflow_hub keeps the module, whether it exists or not."""
     parent = os.getenv("TFHUB_CACHE_DIR") or os.path.join(tempfile.gettempdir(), "tfhub_modules")
     return pathlib.Path(parent) / hashlib.sha1(handle.encode()).hexdigest()
 
 
 def instead(handle: str) -> list[str]:
-    """Returns what works without this module's server."""
+    """Returns what works without the server of this module."""
     lines = [
         "the path of a module that was downloaded and unpacked elsewhere, in place of the URL;",
         f"the same module unpacked into {cache_folder(handle)}, where tensorflow_hub looks first "
@@ -90,8 +91,8 @@ def instead(handle: str) -> list[str]:
         ]
     if handle == MODULE:
         lines = [
-            "BertEncoder() and BertPreprocess() without a name: they take the same weights from "
-            "elsewhere where this URL does not answer;",
+            "BertEncoder() and BertPreprocess() without a name: if this URL does not answer, they "
+            "get the same weights from elsewhere;",
             *lines,
         ]
     return lines
@@ -99,9 +100,9 @@ def instead(handle: str) -> list[str]:
 
 @contextlib.contextmanager
 def _patience() -> Iterator[None]:
-    """Lets no new connection of this process wait without end; tensorflow_hub sets no limit.
+    """Sets a time limit for new connections of this process; tensorflow_hub sets none.
 
-    Where a firewall drops what is sent to a server, nothing else ends the wait for minutes.
+    If a firewall drops packets to a server, the wait would otherwise last minutes.
     """
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_SECONDS if before is None else before)

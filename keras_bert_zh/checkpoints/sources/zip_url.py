@@ -7,11 +7,11 @@ FORM = f"the https:// or http:// URL of a zip archive, such as {published.URL}"
 
 
 def fetch(url: str) -> Found:
-    """Returns the folder of what is in the archive, downloading it first.
+    """Returns the folder with the content of the archive, downloading it first.
 
     Raises:
         UnreachableError: if it can't be downloaded.
-        ValueError: if the archive is damaged, not safe to unpack, or not what Google published.
+        ValueError: if the archive is damaged, unsafe to unpack, or not the one Google published.
     """
     file = downloads.fetch_zip(url)
     try:
@@ -23,10 +23,10 @@ def fetch(url: str) -> Found:
 
 
 def cached(url: str) -> Found | None:
-    """Returns what was downloaded and is still there, without the network."""
+    """Returns what was downloaded before and still exists, without the network."""
     return fetch(url) if downloads.zip_path(url).exists() else None
 
 
 def instead(url: str) -> list[str]:
     """Returns what works without the server of the archive."""
-    return ["the path of a copy of the archive, or of what is in it, in place of the URL;"]
+    return ["the path of a copy of the archive, or of its unpacked folder, in place of the URL;"]

@@ -1,4 +1,4 @@
-"""The way back to files: one writer a format."""
+"""Writes checkpoints: one writer per format."""
 
 # Here, because those who only choose one need none of what writes them.
 FORMATS = ("huggingface", "original", "hub", "keras_hub")

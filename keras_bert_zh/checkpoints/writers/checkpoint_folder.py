@@ -1,4 +1,4 @@
-"""Tells a folder that holds one checkpoint and nothing else, which may be replaced."""
+"""Recognises a folder that has one checkpoint and nothing else, which may be replaced."""
 
 import pathlib
 import warnings
@@ -73,29 +73,31 @@ _CHECKPOINTS: Mapping[str, Files] = {
 
 
 def _check_checkpoint(folder: pathlib.Path) -> None:
-    """Raises ValueError if `load_checkpoint` would not open the folder, or it holds more.
+    """Raises ValueError if `load_checkpoint` can't open the folder, or it contains more.
 
-    Values of weights are not read. A checkpoint whose files are damaged or do not fit together is
-    none: who is sure that nobody needs it deletes it.
+    The values of weights are not read. A checkpoint with damaged or inconsistent files does not
+    count: users who are sure that nobody needs it must delete it themselves.
     """
     found = formats.formats_in(folder)
     if len(found) != 1:
         held = " and ".join(found) or formats.contents(folder)
-        raise ValueError(f"It must hold one checkpoint and nothing else, and it holds {held}.")
+        raise ValueError(
+            f"It must contain one checkpoint and nothing else, but it contains {held}."
+        )
     (read,) = found.values()
     try:
         with warnings.catch_warnings(action="ignore"):
             checkpoint = read()
     except ValueError as error:
-        raise ValueError(f"load_checkpoint does not open what is in it: {error}") from error
+        raise ValueError(f"load_checkpoint can't open it: {error}") from error
     # Where a format has several kinds of files, it says in brackets which was read.
     name = str(checkpoint.format).partition(" (")[0]
     strange = next(unknown_files(folder, _CHECKPOINTS[name]), None)
     if strange:
-        raise ValueError(f"{strange} in it is no file of a {name}.")
+        raise ValueError(f"It contains {strange}, which is not part of a {name}.")
     card = folder / CARD
     if card.is_file() and SIGNED.encode() not in card.read_bytes():
-        raise ValueError(f"{CARD} in it was not written by keras_bert_zh. Move it elsewhere.")
+        raise ValueError(f"Its {CARD} was not written by keras_bert_zh. Move that file elsewhere.")
 
 
 CHECKPOINT = Replaceable("checkpoint", _check_checkpoint)

@@ -36,15 +36,15 @@ _ACTIVATIONS = {"gelu_tanh": "gelu_new", "gelu_erf": "gelu", "relu": "relu"}
 
 
 def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
-    """Writes the checkpoint to this folder, which is there and empty.
+    """Writes the checkpoint to this folder, which exists and is empty.
 
-    Where the checkpoint does not say whether text is lower-cased, the vocabulary tells, as for
-    `BertPreprocess`: Transformers lower-cases wherever a folder does not say. A pooling is written
-    for sentence-transformers.
+    If the checkpoint does not say whether text is lower-cased, this is guessed from the vocabulary,
+    as in `BertPreprocess`: without the setting, Transformers always lower-cases. The pooling is
+    written for sentence-transformers.
 
     Raises:
         ValueError: if a weight or a token can't be written, or an ELECTRA has heads of BERT.
-        OSError: if a file can't.
+        OSError: if a file can't be written.
 
     Reference:
         `BertConfig`, `BertForPreTraining`, `BertForSequenceClassification` and `BertTokenizer` in
@@ -65,7 +65,7 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
 
 
 def write_configs(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
-    """Writes what Transformers reads beside the weights: the configurations, and the vocabulary."""
+    """Writes the configurations and the vocabulary that Transformers reads with the weights."""
     write_json(folder / CONFIG, _config(checkpoint))
     if checkpoint.vocabulary is not None:
         write_vocabulary(folder / VOCABULARY, checkpoint.vocabulary)
@@ -77,23 +77,23 @@ def _as_electra(checkpoint: Checkpoint) -> Checkpoint:
     heads = [part for part in checkpoint.parts if part in names.PRETRAINED[1:]]
     if heads:
         raise ValueError(
-            f"Transformers' ElectraModel has no {' and no '.join(heads)}: write the checkpoint "
+            f"Transformers' ElectraModel has no {' and no '.join(heads)}: save the checkpoint "
             "without these heads."
         )
     if checkpoint.head is not None and checkpoint.head.task == "sequence_classification":
         raise ValueError(
-            "Transformers' ElectraForSequenceClassification has a head of two layers, and this one "
-            "has one on the pooled output: write it with model.save, as a file of Keras."
+            "Transformers' ElectraForSequenceClassification has a head of two layers, but this "
+            "head has one, on the pooled output: save the model as a Keras file with model.save."
         )
     if checkpoint.pooling is not None and checkpoint.pooling.mode == "pooled_output":
         raise ValueError(
-            "Transformers' ElectraModel has no pooler, and these vectors are its output: write the "
-            "model with model.save, as a file of Keras."
+            "Transformers' ElectraModel has no pooler, but these vectors are the pooler's output: "
+            "save the model as a Keras file with model.save."
         )
     if "pooler" in checkpoint.parts:
         warnings.warn(
-            "Transformers' ElectraModel has no pooler: that of this encoder is not written. What "
-            "was trained on pooled_output needs a file of Keras: model.save.",
+            "Transformers' ElectraModel has no pooler, so the pooler of this encoder is not saved. "
+            "If you trained on pooled_output, save a Keras file with model.save.",
             stacklevel=4,
         )
     kept = [name for name in checkpoint.weights if names.part_of(name) != "pooler"]
@@ -119,7 +119,7 @@ def _config(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _architecture(checkpoint: Checkpoint) -> str:
-    """Returns the name of Transformers' class."""
+    """Returns the name of the class in Transformers."""
     if checkpoint.head is None:
         end = _ARCHITECTURES[_heads_of_its_own(checkpoint)]
     else:
@@ -128,7 +128,7 @@ def _architecture(checkpoint: Checkpoint) -> str:
 
 
 def _meaning(head: Head | None) -> dict[str, Any]:
-    """Returns what is said of the outputs of a head; Transformers counts them by their labels."""
+    """Returns the labels and settings of a head; Transformers counts outputs by the labels."""
     if head is None or head.labels is None:
         return {}
     fields = {"problem_type": head.problem_type, "classifier_dropout": head.dropout}

@@ -45,11 +45,11 @@ _OVERHEAD = 4096
 
 
 def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
-    """Writes the checkpoint to this folder, which is there and empty.
+    """Writes the checkpoint to this folder, which exists and is empty.
 
-    What Keras Hub can't express stands beside what it reads, under a key of `config.json` and as
-    tensors that its code passes over and this package reads. A warning says what its code will
-    compute instead.
+    What Keras Hub can't express is stored in addition, under its own key of `config.json` and as
+    extra tensors. Keras Hub ignores these, and this package reads them. A warning says what Keras
+    Hub will compute instead.
 
     Raises:
         ValueError: if a weight or a token can't be written, the activation is not GELU, or the
@@ -63,8 +63,8 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
     check_embeddings(config)
     if not config.hidden_act.startswith("gelu"):
         raise ValueError(
-            f"Keras Hub's BERT computes GELU and not {config.hidden_act}: from this checkpoint it "
-            'would compute something else. Save it as format="huggingface".'
+            f"Keras Hub's BERT always uses GELU, so with hidden_act={config.hidden_act!r} its "
+            'outputs would be wrong. Save with format="huggingface".'
         )
     checkpoint = without_head(checkpoint, "A preset of Keras Hub", stacklevel=4)
     for loss in _losses(checkpoint):
@@ -82,43 +82,42 @@ def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
 
 
 def _losses(checkpoint: Checkpoint) -> list[str]:
-    """Returns what Keras Hub will compute otherwise than this checkpoint says."""
+    """Returns what Keras Hub will compute differently from this checkpoint."""
     config = checkpoint.config
     losses = []
     if config.hidden_act != FIXED["hidden_act"]:
         losses.append(
-            "Keras Hub's BERT has no exact GELU: from this checkpoint its code will compute the "
-            f'approximation with tanh. This package reads "hidden_act" in {CONFIG}.'
+            "Keras Hub's BERT has no exact GELU: its code will use the tanh approximation for this "
+            f'checkpoint. This package reads the exact one from "hidden_act" in {CONFIG}.'
         )
     if config.layer_norm_eps != FIXED["layer_norm_eps"]:
         losses.append(
-            f"Keras Hub's BERT normalises with an epsilon of {FIXED['layer_norm_eps']}: its code "
-            f"will ignore layer_norm_eps={config.layer_norm_eps}, which this package reads in "
-            f"{CONFIG}."
+            f"Keras Hub's BERT always uses layer_norm_eps={FIXED['layer_norm_eps']}: its code will "
+            f"ignore layer_norm_eps={config.layer_norm_eps}. This package reads it from {CONFIG}."
         )
     if config.attention_probs_dropout_prob != config.hidden_dropout_prob:
         losses.append(
-            "Keras Hub's BERT has one rate of dropout: trained there, attention will have that of "
-            f"hidden states, {config.hidden_dropout_prob} in place of "
+            "Keras Hub's BERT has a single dropout rate: when it is trained there, attention will "
+            f"use the rate of the hidden states, {config.hidden_dropout_prob}, instead of "
             f"{config.attention_probs_dropout_prob}."
         )
     if "pooler" in checkpoint.missing:
         losses.append(
-            "The checkpoint has no pooler, and Keras Hub's BERT needs one: it will have zeros as "
-            "weights, so that pooled_output is zero until it is trained."
+            "The checkpoint has no pooler, but Keras Hub's BERT needs one: its weights will be "
+            "zeros, so pooled_output is zero until you train it."
         )
     if "masked_lm" in checkpoint.parts and any(
         getattr(config, field) != value for field, value in _MASKED_LM.items()
     ):
         losses.append(
-            "Keras Hub's BertMaskedLM computes its head with the exact GELU and an epsilon of "
-            f"{_MASKED_LM['layer_norm_eps']}, this model with {config.hidden_act} and "
-            f"{config.layer_norm_eps}: there, its logits will differ a little."
+            "Keras Hub's BertMaskedLM uses the exact GELU and "
+            f"layer_norm_eps={_MASKED_LM['layer_norm_eps']} in its head, but this model uses "
+            f"{config.hidden_act} and {config.layer_norm_eps}: there, the logits differ slightly."
         )
     if "next_sentence" in checkpoint.parts:
         losses.append(
-            "Keras Hub has no next_sentence head: its code will pass over these weights, which "
-            "this package reads."
+            "Keras Hub has no next_sentence head: its code will ignore these weights, but this "
+            "package reads them."
         )
     return losses
 
@@ -157,7 +156,7 @@ def _tokenizer(checkpoint: Checkpoint, vocabulary: tuple[str, ...]) -> dict[str,
 
 
 def _preprocessor(checkpoint: Checkpoint, vocabulary: tuple[str, ...]) -> dict[str, Any]:
-    """Returns the preprocessing of the masked LM if there is that head, or of text classifiers."""
+    """Returns the preprocessing of the masked LM if there is that head, or of a classifier."""
     task = "masked_lm" if "masked_lm" in checkpoint.parts else "text_classifier"
     return _object(
         f"bert_{task}_preprocessor",
@@ -194,7 +193,7 @@ def _write_weights(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
 
 
 def _check_room(path: pathlib.Path, checkpoint: Checkpoint) -> None:
-    """Raises OSError if there is no room: where HDF5 can't write, the process crashes later."""
+    """Raises OSError if the disk is full: without this check, HDF5 would crash the process."""
     shapes = checkpoint.weights.shapes.values()
     with path.open("wb") as file:
         if hasattr(os, "posix_fallocate"):  # Not on macOS.

@@ -1,4 +1,4 @@
-"""Writes the page that the Hugging Face Hub shows of a model."""
+"""Writes the model card that the Hugging Face Hub shows."""
 
 from keras_bert_zh.checkpoints.checkpoint import Checkpoint
 from keras_bert_zh.checkpoints.head import Head
@@ -30,9 +30,9 @@ def model_card(checkpoint: Checkpoint, architecture: str, pooling: Pooling | Non
     """Returns the page, in Markdown.
 
     Args:
-        checkpoint: what is written.
-        architecture: str, the class of Transformers that loads it.
-        pooling: how vectors are made of texts, if the folder says so.
+        checkpoint: the checkpoint that is written.
+        architecture: str, the Transformers class that loads it.
+        pooling: how a text becomes a vector, if the checkpoint says so.
 
     Reference:
         https://huggingface.co/docs/hub/model-cards
@@ -49,8 +49,9 @@ def model_card(checkpoint: Checkpoint, architecture: str, pooling: Pooling | Non
     front += [f"library_name: {library}", f"pipeline_tag: {task}", "tags:"]
     front += [f"- {tag}" for tag in tags]
     size = (
-        f"It has {config.num_hidden_layers} layers, {config.hidden_size} wide, and a vocabulary of "
-        f"{config.vocab_size:,} tokens, for texts of up to {config.max_position_embeddings} tokens."
+        f"It has {config.num_hidden_layers} layers with hidden size {config.hidden_size}, a "
+        f"vocabulary of {config.vocab_size:,} tokens, and takes texts of up to "
+        f"{config.max_position_embeddings} tokens."
     )
     paragraphs = [
         "---\n" + "\n".join(front) + "\n---",
@@ -61,8 +62,8 @@ def model_card(checkpoint: Checkpoint, architecture: str, pooling: Pooling | Non
         *_of_crf(checkpoint),
         "## Use",
         f"```python\n{_use(checkpoint, architecture, pooling)}\n```",
-        f"`FOLDER` is the folder of this page. {SIGNED} It does not know what the model was "
-        "trained on, nor its licence: add both here before you share the model.",
+        f"`FOLDER` is the folder of this page. {SIGNED} It does not know the training data or the "
+        "licence of the model: add both here before you share the model.",
     ]
     return "\n\n".join(paragraphs) + "\n"
 
@@ -72,7 +73,7 @@ def _of_vectors(pooling: Pooling | None) -> list[str]:
         return []
     scaled = ", scaled to length 1" if pooling.normalize else ""
     return [
-        f"It makes a vector of a text: {_VECTORS[pooling.mode]}{scaled}. Texts are cut at "
+        f"It turns a text into one vector: {_VECTORS[pooling.mode]}{scaled}. Texts are cut at "
         f"{pooling.max_length} tokens."
     ]
 
@@ -88,7 +89,7 @@ def _of_crf(checkpoint: Checkpoint) -> list[str]:
         return []
     return [
         "It was trained with a CRF (a conditional random field), whose weights are `crf.*`. "
-        "Transformers passes over them and takes the best label of each token on its own, which "
+        "Transformers ignores them and takes the best label of each token separately, which "
         "gives other labels. keras_bert_zh uses them: "
         '`TokenTagger("FOLDER")`.'
     ]
@@ -110,6 +111,6 @@ def _use(checkpoint: Checkpoint, architecture: str, pooling: Pooling | None) -> 
 
 
 def _is_chinese(vocabulary: tuple[str, ...]) -> bool:
-    """Tells whether a quarter of the tokens have an ideograph; English BERTs have a few."""
+    """Tells whether a quarter of the tokens have a Chinese character; English BERTs have a few."""
     count = sum(any("\u4e00" <= char <= "\u9fff" for char in token) for token in vocabulary)
     return 4 * count > len(vocabulary)

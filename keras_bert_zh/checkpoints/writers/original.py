@@ -24,14 +24,14 @@ _STATE = f'model_checkpoint_path: "{PREFIX}"\nall_model_checkpoint_paths: "{PREF
 
 
 def write(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
-    """Writes the checkpoint to this folder, which is there and empty.
+    """Writes the checkpoint to this folder, which exists and is empty.
 
-    What google-research/bert can't express stands under further keys of `bert_config.json`,
-    which its code ignores and this package reads: `gelu`, `layer_norm_eps`, `do_lower_case`,
-    `pooler`, `head`. A warning says what its code will compute instead.
+    What google-research/bert can't express is stored under extra keys of `bert_config.json`:
+    `gelu`, `layer_norm_eps`, `do_lower_case`, `pooler`, `head`. Its code ignores them, and this
+    package reads them. A warning says what its code will compute instead.
 
     Raises:
-        ValueError: if a weight or a token can't be written, or rows are left without a token.
+        ValueError: if a weight or a token can't be written, or a row has no token.
         OSError: if a file can't be written.
 
     Reference:
@@ -53,44 +53,44 @@ def _check(checkpoint: Checkpoint, folder: pathlib.Path) -> None:
     tokens, rows = checkpoint.vocabulary, checkpoint.config.vocab_size
     if tokens is not None and len(tokens) != rows:
         raise ValueError(
-            f"The vocabulary has {len(tokens)} tokens and the embeddings have {rows} rows: in this "
-            'format each row has a token. Save it as format="huggingface", or pass a preprocess '
-            "whose vocabulary names the other rows too."
+            f"The vocabulary has {len(tokens)} tokens, but the word embeddings have {rows} rows: "
+            'this format needs a token for every row. Save with format="huggingface", or pass a '
+            "preprocess whose vocabulary has a token for every row."
         )
 
 
 def _losses(checkpoint: Checkpoint) -> list[str]:
-    """Returns what google-research/bert will compute otherwise than this checkpoint says."""
+    """Returns what google-research/bert will compute differently from this checkpoint."""
     config = checkpoint.config
     losses = []
     if config.hidden_act == "gelu_erf":
         losses.append(
-            "google-research/bert has no exact GELU: from this checkpoint its code will compute "
-            'the approximation with tanh. This package reads "gelu": "erf" in bert_config.json.'
+            "google-research/bert has no exact GELU: its code will use the tanh approximation for "
+            'this checkpoint. This package reads the exact one from "gelu" in bert_config.json.'
         )
     if config.layer_norm_eps != _EPSILON:
         losses.append(
-            f"google-research/bert normalises with an epsilon of {_EPSILON}: its code will ignore "
-            f"layer_norm_eps={config.layer_norm_eps}, which this package reads in bert_config.json."
+            f"google-research/bert always uses layer_norm_eps={_EPSILON}: its code will ignore "
+            f"layer_norm_eps={config.layer_norm_eps}. This package reads it from bert_config.json."
         )
     if "pooler" in checkpoint.missing:
         losses.append(
-            "The checkpoint has no pooler: in google-research/bert, whose model needs one, its "
-            "weights stay random until they are trained."
+            "The checkpoint has no pooler, but the model of google-research/bert needs one: its "
+            "weights will be random there until you train it."
         )
     head = checkpoint.head
     if head is not None and (
         head.task == "token_classification" or head.problem_type not in (None, _ONE_LABEL)
     ):
         losses.append(
-            "google-research/bert has classifiers of one label a text, and no others: its code "
-            f"will not use this head of {head.problem_type or head.task} as one. This package "
-            'reads "head" in bert_config.json.'
+            "google-research/bert only has classifiers with one label per text: its code will not "
+            f"use this {head.problem_type or head.task} head as one. This package reads the head "
+            'from "head" in bert_config.json.'
         )
     if "crf" in checkpoint.parts:
         losses.append(
-            "google-research/bert has no CRF: its code will pass over these weights, which this "
-            "package reads."
+            "google-research/bert has no CRF: its code will ignore these weights, but this package "
+            "reads them."
         )
     return losses
 

@@ -1,4 +1,4 @@
-"""The parts that the writers of several formats share."""
+"""Functions that the writers of several formats share."""
 
 import dataclasses
 import json
@@ -17,7 +17,7 @@ from keras_bert_zh.vocabulary import check_vocabulary, parse_vocabulary
 
 
 def arrays(checkpoint: Checkpoint, scheme: Scheme) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields every weight as a format stores it, with the name it has there; one at a time.
+    """Yields every weight as a format stores it, with its name in that format; one at a time.
 
     Raises:
         ValueError: if a weight is not finite as float32.
@@ -30,19 +30,19 @@ def arrays(checkpoint: Checkpoint, scheme: Scheme) -> Iterator[tuple[str, np.nda
 
 
 def without_head(checkpoint: Checkpoint, format: str, *, stacklevel: int) -> Checkpoint:
-    """Returns a checkpoint without the head of a fine-tuned model, of which a warning tells.
+    """Returns a checkpoint without the head of a fine-tuned model, and warns about it.
 
     Args:
         checkpoint: the checkpoint.
-        format: str, what it is written as, which has no such heads.
-        stacklevel: int, that of the warning: where it is saved.
+        format: str, the format that is written, which has no such heads.
+        stacklevel: int, the stack level of the warning: where it is saved.
     """
     head = checkpoint.head
     if head is None:
         return checkpoint
     warnings.warn(
-        f"{format} has no heads of fine-tuned models: that of {head.task} is left out. "
-        'Save it as format="huggingface" or "original" to keep it.',
+        f"{format} can't store the head of a fine-tuned model: the {head.task} head is left out. "
+        'To keep it, save with format="huggingface" or "original".',
         stacklevel=stacklevel,
     )
     kept = [name for name in checkpoint.weights if names.part_of(name) not in (head.part, "crf")]
@@ -50,21 +50,21 @@ def without_head(checkpoint: Checkpoint, format: str, *, stacklevel: int) -> Che
 
 
 def finite(name: str, array: np.ndarray) -> np.ndarray:
-    """Returns the array as float32; raises ValueError if it holds numbers that are not finite."""
+    """Returns the array as float32; raises ValueError if a value is NaN or infinite."""
     with np.errstate(over="ignore"):
         array = array.astype("float32", copy=False)
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} holds numbers that are not finite: nothing was written.")
+        raise ValueError(f"{name} has NaN or infinite values: nothing was written.")
     return array
 
 
 def check_embeddings(config: BertConfig) -> None:
-    """Raises ValueError if a format for BERT alone has no place for the embeddings of a model."""
+    """Raises ValueError if a format that is only for BERT can't store the embeddings of a model."""
     name = "task_type_vocab_size" if config.task_type_vocab_size else "embedding_size"
     if getattr(config, name):
         raise ValueError(
-            f"An {config.model_type.upper()} with {name}={getattr(config, name)} does not fit into "
-            'this format, which is for BERT. Save it as format="huggingface".'
+            f"This format is only for BERT and can't store the {name}={getattr(config, name)} of "
+            f'model_type={config.model_type!r}. Save with format="huggingface".'
         )
 
 
@@ -72,16 +72,16 @@ def check_path(folder: pathlib.Path) -> None:
     """Raises ValueError if TensorFlow could not read a checkpoint there."""
     if set("*?[") & set(str(folder)):
         raise ValueError(
-            f"{folder} can't be read again: TensorFlow takes *, ? and [ in the path of a "
-            "checkpoint for a pattern. Save it elsewhere."
+            f"A checkpoint at {folder} could not be read again: TensorFlow treats *, ? and [ in "
+            "the path of a checkpoint as wildcards. Choose another path."
         )
 
 
 def write_vocabulary(path: pathlib.Path, vocabulary: tuple[str, ...]) -> None:
-    """Writes a `vocab.txt`, one token a line.
+    """Writes a `vocab.txt`, one token per line.
 
     Raises:
-        ValueError: if it would not be read back as the same tokens, or lacks a special one.
+        ValueError: if reading it would give other tokens, or a special token is missing.
     """
     content = "".join(f"{token}\n" for token in check_vocabulary(vocabulary)).encode()
     if parse_vocabulary(content) != tuple(vocabulary):
@@ -89,8 +89,8 @@ def write_vocabulary(path: pathlib.Path, vocabulary: tuple[str, ...]) -> None:
         index = next((i for i, token in enumerate(vocabulary) if _breaks(token)), 0)
         raise ValueError(
             f"Token {index} of the vocabulary, {vocabulary[index]!r}, can't be written to "
-            f"{path.name}: each token is a line there, without blanks around it, and the file has "
-            "no byte order mark."
+            f"{path.name}, which has one token per line: a token can't contain a line break, begin "
+            "or end with whitespace, or begin the file with a byte order mark."
         )
     path.write_bytes(content)
 

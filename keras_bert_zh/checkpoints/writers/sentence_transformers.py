@@ -1,4 +1,4 @@
-"""Writes how a model makes the vector of a text, for sentence-transformers."""
+"""Writes how a model turns a text into a vector, for sentence-transformers."""
 
 import pathlib
 from typing import Any
@@ -27,10 +27,10 @@ _FLAGS = {
 
 
 def write_pooling(checkpoint: Checkpoint, pooling: Pooling, folder: pathlib.Path) -> None:
-    """Writes these files beside those of the BERT, in a form that versions 2 to 6 read.
+    """Writes these files next to those of the BERT, in a form that versions 2 to 6 read.
 
-    To `"pooled_output"` and `include_prompt=False`, version 2 has no counterpart. The pooler is
-    written as a module of its own, which computes the same.
+    Version 2 has nothing like `"pooled_output"` and `include_prompt=False`. The pooler is
+    written as a separate module, which computes the same.
 
     Raises:
         ValueError: if a weight of the pooler is not finite.
@@ -64,7 +64,7 @@ def _entry(index: int, path: str, kind: str) -> dict[str, Any]:
 
 
 def _modules(checkpoint: Checkpoint, pooling: Pooling) -> dict[str, dict[str, Any]]:
-    """Returns the settings of the modules behind the BERT, by their kind."""
+    """Returns the settings of the modules after the BERT, by their kind."""
     size = checkpoint.config.hidden_size
     mode = "cls" if pooling.mode == "pooled_output" else pooling.mode
     fields = {flag: mode == name for name, flag in _FLAGS.items()}

@@ -1,1 +1,1 @@
-"""ONNX: the padding-free encoder as a graph of its own, and what stands on it."""
+"""ONNX: the padding-free encoder as its own graph, and everything that is built on it."""

@@ -1,4 +1,4 @@
-"""A whole model in the operators of ONNX: its encoders by hand, what is around them by tf2onnx."""
+"""A whole model as ONNX: the encoders are written directly, and tf2onnx converts the rest."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ class Call(NamedTuple):
 
     Args:
         encoder: BertEncoder.
-        inputs: names of its inputs, by the encoder's own.
+        inputs: names of its inputs, by the encoder's own names.
         outputs: names of its outputs, by their keys.
     """
 
@@ -35,13 +35,13 @@ def around_encoders(
     takes: Mapping[str, tf.TensorSpec],
     names: Sequence[str],
 ) -> tuple[ir.Graph, list[Call]]:
-    """Returns a model without its encoders, and where they belong.
+    """Returns a model without its encoders, and the places of these encoders.
 
-    What encoders take are further outputs of the graph, and what they give are further inputs.
+    The inputs of encoders become extra outputs of the graph, and their outputs extra inputs.
 
     Args:
         model: function of a dict of tensors.
-        encoders: those that are inside the model.
+        encoders: the encoders inside the model.
         takes: the model's inputs.
         names: of the model's outputs, in the order of `keras.tree.flatten`.
 
@@ -122,8 +122,8 @@ def _erfc(context, node, name, args):
 def _call(number, encoder, tensors, asked):
     if asked.all_layers or asked.attention:
         raise ValueError(
-            "The outputs of all layers and of attention are not exported: export a model that "
-            "takes pooled_output or sequence_output of its BertEncoder alone."
+            "The outputs of all layers and of attention can't be exported: export a model that "
+            "only uses pooled_output or sequence_output of its BertEncoder."
         )
     keys = ("pooled_output", "sequence_output") if asked.key is None else (asked.key,)
     return Call(

@@ -1,4 +1,4 @@
-"""The graph of a model: its encoders put into what is around them."""
+"""The graph of a model, with its encoders inserted."""
 
 from collections.abc import Callable, Iterable, Mapping, MutableSequence, Sequence
 
@@ -35,11 +35,11 @@ def model_graph(
 
     Args:
         model: function of a dict of tensors.
-        encoders: those that are inside the model.
+        encoders: the encoders inside the model.
         takes: the model's inputs.
-        names: of its outputs, in the order of `keras.tree.flatten`.
-        huggingface_names: bool, whether inputs are int64 by the names of Hugging Face.
-        products: what the products with weights are to be.
+        names: the names of its outputs, in the order of `keras.tree.flatten`.
+        huggingface_names: bool, whether inputs are int64 and have the names of Hugging Face.
+        products: the dtype of the products with weights.
     """
     graph, calls = around_encoders(model, encoders, takes, names)
     graph.name = "bert"

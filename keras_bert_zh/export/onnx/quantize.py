@@ -1,4 +1,4 @@
-"""Products of a graph in int8."""
+"""Graphs with products in int8."""
 
 import contextlib
 import enum
@@ -17,7 +17,7 @@ _QUANTIZED = re.compile(r"/(query_key_value|projection|inner|outer)$")
 
 
 class Products(enum.Enum):
-    """What the products with weights are in a graph."""
+    """The dtype of the products with weights in a graph."""
 
     FLOAT = enum.auto()
     INT8_BY_BATCH = enum.auto()
@@ -27,7 +27,7 @@ class Products(enum.Enum):
 def quantize_dynamic(source: pathlib.Path, target: pathlib.Path) -> None:
     """Writes a graph with weights in int8, for ONNX Runtime.
 
-    What they are multiplied with becomes int8 when it is computed, by its range in that batch.
+    The other operand is converted to int8 at run time, by its value range in each batch.
 
     Args:
         source: the file of a graph.
@@ -58,7 +58,7 @@ def quantize_static(
 ) -> None:
     """Writes a graph with weights and products in int8, for ONNX Runtime and OpenVINO.
 
-    Ranges of what is multiplied are those that some texts of the user have.
+    The value ranges of the other operands are measured on some texts of the user.
 
     Args:
         source: the file of a graph.

@@ -1,4 +1,4 @@
-"""Weights of layers as tensors of ONNX, which are not read before they are written."""
+"""Weights of layers as ONNX tensors, which are only read when they are written."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -57,6 +57,7 @@ def _read(layer: Any, name: str) -> np.ndarray:
 def _check(layer: Any) -> None:
     if getattr(layer, "quantization_mode", None) is not None:
         raise ValueError(
-            f"{layer.path} is quantised to {layer.quantization_mode} by Keras, whose numbers other "
-            'engines do not take. Export the model before model.quantize(...), with dtype="int8".'
+            f"Keras has quantised {layer.path} to {layer.quantization_mode}, which other engines "
+            "can't read. Export the model before you call model.quantize(...), with "
+            'dtype="int8".'
         )

@@ -1,4 +1,4 @@
-"""The format "onnx": what ONNX Runtime, OpenVINO and many others run."""
+"""The format "onnx", which ONNX Runtime, OpenVINO and many others run."""
 
 import pathlib
 import tempfile
@@ -25,14 +25,14 @@ def write(
     calibration: Sequence[Mapping[str, np.ndarray]] | None = None,
     huggingface_names: bool = False,
 ) -> Written:
-    """Writes the graph, and its weights in a file beside it.
+    """Writes the graph, and its weights in a file next to it.
 
     Args:
-        source: what the model computes on ids.
-        folder: a folder that is there.
-        dtype: `None` for float32, `"float16"` or `"bfloat16"` for the weights alone, or `"int8"`.
-        calibration: batches of ids, for products in int8 whose ranges are known before.
-        huggingface_names: bool, whether inputs are int64 by the names of Hugging Face.
+        source: the part of the model that computes on ids.
+        folder: an existing folder.
+        dtype: `None` for float32, `"float16"` or `"bfloat16"` for the weights only, or `"int8"`.
+        calibration: batches of ids, on which the value ranges for int8 are measured.
+        huggingface_names: bool, whether inputs are int64 and have the names of Hugging Face.
     """
     products = Products.FLOAT
     if dtype == "int8":

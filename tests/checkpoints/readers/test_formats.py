@@ -140,7 +140,9 @@ def test_a_file_of_weights(tmp_path, name):
     shutil.copy(DATA / "weight_files" / name, folder)
     with pytest.raises((NotADirectoryError, ValueError), match=f"{folder / name}") as caught:
         load_checkpoint(folder / name)
-    advice = "name the folder in which it lies" if "torch" in name else f"Did you mean {folder}?"
+    advice = (
+        "pass the folder that contains this file" if "torch" in name else f"Did you mean {folder}?"
+    )
     assert advice in str(caught.value)
 
 

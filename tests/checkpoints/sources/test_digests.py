@@ -42,7 +42,7 @@ def test_an_archive(tmp_path, own_cache):
     path = shutil.make_archive(tmp_path / "tiny", "zip", DATA, "tiny_original")
     expected = {"vocab.txt": sha256_of(DATA / "tiny_original" / "vocab.txt")}
     assert load_checkpoint(path, sha256=expected).config.hidden_size == 32
-    with pytest.raises(ValueError, match="does not hold the files asked for") as caught:
+    with pytest.raises(ValueError, match="do not match sha256") as caught:
         load_checkpoint(path, sha256={"vocab.txt": "0" * 64})
     (folder,) = (own_cache / "archives").iterdir()
     assert caught.value.__notes__ == [f"Delete {folder} and load {path} again."]
@@ -54,7 +54,7 @@ def test_another_digest_is_found_before_anything_is_read(tmp_path):
         file.write_bytes(b"not a checkpoint at all")
     found = hashlib.sha256(b"not a checkpoint at all").hexdigest()
     expected = {"model.safetensors": "ab" * 32, "vocab.txt": found, "config.json": "cd" * 32}
-    with pytest.raises(ValueError, match=f"^{folder} does not hold the files asked") as caught:
+    with pytest.raises(ValueError, match=f"^The files in {folder} do not match sha256") as caught:
         load_checkpoint(folder, sha256=expected)
     assert str(caught.value).endswith(
         f": model.safetensors has sha256 {found}, expected {'ab' * 32}; "
@@ -71,7 +71,7 @@ def test_a_file_that_is_not_there(name):
 
 @pytest.mark.parametrize("name", ["../tiny_original/vocab.txt", "/etc/passwd", "a/../../b"])
 def test_a_name_that_leads_out_of_the_folder(name):
-    with pytest.raises(ValueError, match=f"'{name}', which leads out of .* digest {'0' * 64}"):
+    with pytest.raises(ValueError, match=f"'{name}', which is outside .* digest {'0' * 64}"):
         load_checkpoint(DATA / "tiny_huggingface", sha256={name: "0" * 64})
 
 
@@ -82,7 +82,7 @@ def test_a_malformed_digest(digest):
 
 
 def test_no_files_at_all():
-    with pytest.raises(ValueError, match="sha256 names no file; leave it out"):
+    with pytest.raises(ValueError, match="sha256 is empty; leave it out"):
         load_checkpoint(DATA / "tiny_huggingface", sha256={})
 
 
@@ -105,7 +105,9 @@ def test_nothing_is_downloaded_for_a_malformed_digest(server):
 
 def test_an_open_checkpoint_has_no_files():
     checkpoint = open_checkpoint(DATA / "tiny_huggingface")
-    with pytest.raises(ValueError, match="sha256 is about files, but a Checkpoint is open"):
+    with pytest.raises(
+        ValueError, match="sha256 checks files, but this Checkpoint is already loaded"
+    ):
         load_checkpoint(checkpoint, sha256={"vocab.txt": "0" * 64})
 
 

@@ -60,9 +60,12 @@ def test_downloads_once(shop, own_cache, content, name):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("half", r"only [\d,]+ of [\d,]+ bytes came"),
-        ("unsaid_half", "what came is no zip archive: it begins with b'PK"),
-        ("html", "what came is no zip archive: it begins with b'<html>Sign in</html>'"),
+        ("half", r"only [\d,]+ of [\d,]+ bytes were received"),
+        ("unsaid_half", "the downloaded file is not a zip archive: it begins with b'PK"),
+        (
+            "html",
+            "the downloaded file is not a zip archive: it begins with b'<html>Sign in</html>'",
+        ),
         ("forbidden", "HTTPError: HTTP Error 403"),
         ("missing", "HTTPError: HTTP Error 404"),
         ("odd", "ValueError: invalid literal for int"),
@@ -73,7 +76,7 @@ def test_a_failed_download_leaves_nothing_and_says_what_works(shop, own_cache, n
     with pytest.raises(OSError, match=f"{url} could not be downloaded: {reason}") as caught:
         load_checkpoint(url)
     message = str(caught.value)
-    assert "\n- the path of a copy of the archive, or of what is in it" in message
+    assert "\n- the path of a copy of the archive, or of its unpacked folder" in message
     assert "\n- checkpoint=None with config=BertConfig(...)" in message
     assert caught.value.__cause__ is not None
     assert list((own_cache / "downloads").iterdir()) == []
@@ -81,7 +84,7 @@ def test_a_failed_download_leaves_nothing_and_says_what_works(shop, own_cache, n
 
 def test_it_can_be_tried_again(shop, content):
     url = f"{shop.url}/half.zip"
-    with pytest.raises(OSError, match="bytes came"):
+    with pytest.raises(OSError, match="bytes were received"):
         resolve(url)
     shop.routes["/half.zip"] = Answer(body=content)
     assert resolve(url).path.is_dir()

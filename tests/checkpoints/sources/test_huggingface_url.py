@@ -90,7 +90,9 @@ def test_a_revision(server, load, files):
     server.routes |= huggingface("org/name", {"README.md": b"x"}, COMMIT, "main")
     assert load("hf://org/name@refs/pr/1") == LOADED
     assert load(f"hf://org/name@{'2' * 40}") == LOADED
-    assert "hf://org/name has none of model.safetensors, tf_model.h5, fla" in load("hf://org/name")
+    assert "hf://org/name has none of the weight files model.safetensors, tf_" in load(
+        "hf://org/name"
+    )
 
 
 def test_a_token_is_sent(server, load, files):
@@ -166,8 +168,9 @@ def test_no_weights_that_are_read(server, load, files):
     others = {"config.json": files["config.json"], "flax.msgpack": b"x", "pytorch_model.pt": b"x"}
     server.routes = huggingface("org/name", others)
     assert load("hf://org/name") == (
-        "ValueError\nhf://org/name has none of model.safetensors, tf_model.h5, flax_model.msgpack, "
-        "pytorch_model.bin. It holds config.json, flax.msgpack, pytorch_model.pt.\n"
+        "ValueError\nhf://org/name has none of the weight files model.safetensors, tf_model.h5, "
+        "flax_model.msgpack, pytorch_model.bin. It contains config.json, "
+        "flax.msgpack, pytorch_model.pt.\n"
     )
 
 
@@ -196,7 +199,9 @@ def test_a_copy_without_weights_and_without_a_network(server, load, files, downl
     for listing in downloaded.glob("trees/*"):
         listing.unlink()
     printed = load("hf://org/name", HF_HUB_OFFLINE="1")
-    assert f"its copy in {downloaded}/snapshots/{COMMIT} has no weights yet: Offline" in printed
+    assert (
+        f"the local copy in {downloaded}/snapshots/{COMMIT} has no weights yet: Offline" in printed
+    )
 
 
 def test_a_file_that_does_not_fit_says_what_to_delete(server, load, files, downloaded):

@@ -65,7 +65,7 @@ def test_a_revision(site, files, monkeypatch):
     site.routes = modelscope("owner/name", files, "v1/a b")
     assert resolve(f"{URL}@v1/a b").path.is_dir()
     assert f"{LISTING}?Revision=v1%2Fa+b&Recursive=true" in site.requests
-    with pytest.raises(OSError, match="ModelScope has no files of its revision v2\n"):
+    with pytest.raises(OSError, match="ModelScope lists no files for the revision v2\n"):
         resolve(f"{URL}@v2")
     # What is in the cache of another revision is no answer.
     monkeypatch.setenv("MODELSCOPE_ENDPOINT", NOBODY)
@@ -148,7 +148,8 @@ def test_a_file_that_is_not_what_the_list_says(site, files, own_cache, name):
     serve = site.routes[f"{API}/repo"]
     changed = {**files, name: bad}
     site.routes[f"{API}/repo"] = lambda sent, query: Answer(body=changed[query["FilePath"]])
-    expected = f"{name} of {URL} came damaged from .* sha256 {hashlib.sha256(bad).hexdigest()}"
+    digest = hashlib.sha256(bad).hexdigest()
+    expected = f"{name} of {URL} was damaged in the download from .* sha256 {digest}"
     with pytest.raises(ValueError, match=f"{expected}.*{hashlib.sha256(good).hexdigest()}"):
         resolve(URL)
     assert not [path for path in own_cache.rglob("*") if path.is_file()]
@@ -167,7 +168,10 @@ def test_a_list_without_digests_verifies_nothing(site):
 
 def test_a_repository_without_weights(site):
     site.routes = modelscope("owner/name", {"README.md": b"x", "config.json": b"{}"})
-    with pytest.raises(ValueError, match=rf"^{URL} has no weights. It holds README.md, config.jso"):
+    with pytest.raises(
+        ValueError,
+        match=rf"^{URL} has no weights that can be read. It contains README.md, config.jso",
+    ):
         resolve(URL)
 
 

@@ -29,7 +29,7 @@ SMALL = '"small", the checkpoint that comes with the package'
         ("chinese_L-12_H-768_A-12", published.URL),
         ("google/bert_chinese_L-12_H-768_A-12/1", tfhub_url.MODULE),
         ("Default", default.FORM),
-        ("hf:hfl/rbt3", 'the URL "hf://hfl/rbt3", as a str'),
+        ("hf:hfl/rbt3", 'the URL "hf://hfl/rbt3", passed as a str'),
     ],
 )
 def test_known_names(monkeypatch, tmp_path, source, meant):
@@ -72,16 +72,20 @@ def test_nothing_is_near(monkeypatch, tmp_path, source):
     with pytest.raises(FileNotFoundError) as caught:
         load_checkpoint(source)
     assert str(caught.value) == (
-        f"{source} does not exist. Name a path that exists, a URL such as {GOOGLE}, or {SMALL}."
+        f"{source} does not exist. Pass a path that exists, a URL such as {GOOGLE}, or {SMALL}."
     )
 
 
 def test_another_repository():
-    with pytest.raises(FileNotFoundError, match=r"Hugging Face Hub there may be hf://me/mine\.$"):
+    with pytest.raises(
+        FileNotFoundError, match=r"It may be on the Hugging Face Hub: try hf://me/mine\.$"
+    ):
         load_checkpoint("me/mine")
 
 
 @pytest.mark.parametrize("host", ["huggingface.co", "hf-mirror.com"])
 def test_the_page_of_a_repository(host):
-    with pytest.raises(ValueError, match="is a page about a repository: load hf://hfl/rbt3 inst"):
+    with pytest.raises(
+        ValueError, match="is the web page of a repository: load hf://hfl/rbt3 inst"
+    ):
         resolve(f"https://{host}/hfl/rbt3")

@@ -127,5 +127,7 @@ def test_what_is_said_of_a_new_source(shelf):
         load_checkpoint("shelf://lent")
     with pytest.raises(ValueError, match=r";\n- shelf://NAME, on the shelf\.$"):
         load_checkpoint("shelve://bert")
-    with pytest.raises(FileNotFoundError, match='Did you mean the URL "shelf://bert", as a str'):
+    with pytest.raises(
+        FileNotFoundError, match='Did you mean the URL "shelf://bert", passed as a str'
+    ):
         load_checkpoint("shelf:/bert")

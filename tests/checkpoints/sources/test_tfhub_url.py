@@ -131,7 +131,10 @@ def test_a_handle_is_never_replaced(server, monkeypatch, hub_cache):
         load_checkpoint(MODULE)
     assert server.requests == ["tfhub.dev:443"]
     message = str(caught.value)
-    assert "- BertEncoder() and BertPreprocess() without a name: they take the same" in message
+    assert (
+        "- BertEncoder() and BertPreprocess() without a name: if this URL does not answer, "
+        "they get the same" in message
+    )
     assert "https://github.com/tensorflow/hub/issues/932" in message
     assert str(tfhub_url.cache_folder(MODULE)) in message
     assert "checkpoint=None with config=BertConfig(...)" in message
@@ -214,7 +217,7 @@ def test_warns_of_a_lock_that_makes_tensorflow_hub_wait(hub_cache, monkeypatch):
     lock.parent.mkdir()
     lock.touch()
     with (
-        pytest.warns(UserWarning, match=f"{lock} says .* delete the file"),
+        pytest.warns(UserWarning, match=f"{lock} exists, .* Delete the file"),
         pytest.raises(OSError, match="TimeoutError: waited"),
     ):
         resolve(MODULE)
@@ -222,5 +225,5 @@ def test_warns_of_a_lock_that_makes_tensorflow_hub_wait(hub_cache, monkeypatch):
 
 def test_a_cache_that_is_not_local_is_refused(monkeypatch):
     monkeypatch.setattr(tensorflow_hub, "resolve", lambda handle: "gs://bucket/module")
-    with pytest.raises(ValueError, match=r"to gs://bucket/module, and only local .* TFHUB_CACHE"):
+    with pytest.raises(ValueError, match=r"to gs://bucket/module, but only local .* TFHUB_CACHE"):
         resolve(MODULE)

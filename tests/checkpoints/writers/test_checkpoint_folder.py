@@ -85,7 +85,7 @@ def test_a_link_to_another_folder(tmp_path):
 @pytest.mark.parametrize("name", ["config.json", "vocab.txt", "checkpoint", "saved_model.pb"])
 def test_a_name_alone_is_none(tmp_path, name):
     (tmp_path / name).write_text('{"debug": true}')
-    message = f"It must hold one checkpoint and nothing else, and it holds {name}."
+    message = f"It must contain one checkpoint and nothing else, but it contains {name}."
     assert reason(tmp_path) == message
 
 
@@ -100,7 +100,7 @@ def test_a_model_of_another_kind(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
     save_file({"model.norm.weight": np.ones(3)}, tmp_path / "model.safetensors")
     assert re.search(
-        "load_checkpoint does not open .* be 'bert' or .*, got 'llama'", reason(tmp_path)
+        "load_checkpoint can't open it: .* be 'bert' or .*, got 'llama'", reason(tmp_path)
     )
 
 
@@ -111,4 +111,4 @@ def test_a_damaged_one(tmp_path, name):
     patterns = ("*.data-*", "*.safetensors", "model.weights.h5")
     (file,) = [path for pattern in patterns for path in folder.rglob(pattern)]
     os.truncate(file, file.stat().st_size - 4)
-    assert reason(folder).startswith(f"load_checkpoint does not open what is in it: {file}")
+    assert reason(folder).startswith(f"load_checkpoint can't open it: {file}")

@@ -146,7 +146,7 @@ def test_lines_that_look_odd_are_read_back(full, folder):
 @pytest.mark.parametrize("token", ["a\nb", "\u2028", " a", "a\t", "\n"])
 def test_tokens_that_are_no_line(full, folder, token):
     tokens = (*full.vocabulary[:-1], token)
-    with pytest.raises(ValueError, match="each token is a line there, without bl") as caught:
+    with pytest.raises(ValueError, match="which has one token per line: a token can't") as caught:
         save_checkpoint(variant(full, vocabulary=tokens), folder)
     assert f"Token 717 of the vocabulary, {token!r}, can't be written" in str(caught.value)
     assert list(folder.parent.iterdir()) == []
@@ -154,7 +154,9 @@ def test_tokens_that_are_no_line(full, folder, token):
 
 def test_a_first_token_with_a_byte_order_mark(full, folder):
     tokens = ("\ufeffa", *full.vocabulary[1:-1], "[PAD]")
-    with pytest.raises(ValueError, match=r"Token 0 of the vocabulary, .* has no byte order mark"):
+    with pytest.raises(
+        ValueError, match=r"Token 0 of the vocabulary, .* or begin the file with a byte order mark"
+    ):
         save_checkpoint(variant(full, vocabulary=tokens), folder)
 
 

@@ -69,16 +69,20 @@ def test_an_encoder_is_read_back(full, folder, lowercase):
 @pytest.mark.parametrize(
     ("heads", "config", "messages"),
     [
-        (("pooler",), {"hidden_act": "gelu_erf"}, ["has no exact GELU: from this checkpoint its"]),
+        (
+            ("pooler",),
+            {"hidden_act": "gelu_erf"},
+            ["has no exact GELU: its code will use the tanh approx"],
+        ),
         (("pooler",), {"layer_norm_eps": 1e-7}, ["will ignore layer_norm_eps=1e-07, which this"]),
         (
             ("pooler",),
             {"attention_probs_dropout_prob": 0.3},
-            ["attention will have that of hidden states, 0.1 in place of 0.3."],
+            ["attention will use the rate of the hidden states, 0.1, instead of 0.3."],
         ),
         (("pooler", "masked_lm"), {}, ["head with the exact GELU and an epsilon of 1e-05, this"]),
         (("pooler", "next_sentence"), {}, ["Keras Hub has no next_sentence head"]),
-        ((), {}, ["weights, so that pooled_output is zero until it is trained"]),
+        ((), {}, ["its weights will be zeros, so pooled_output is zero until you train it"]),
         (
             ("pooler", "masked_lm"),
             {"hidden_act": "gelu_erf", "layer_norm_eps": 1e-5},
@@ -100,13 +104,17 @@ def test_what_keras_hub_can_not_express_is_kept_and_warned_of(
 def test_a_fine_tuned_head_is_left_out_and_told_of(data, folder):
     checkpoint = load_checkpoint(data / "fine_tuned" / "sequence_classification")
     found = told(checkpoint, folder)
-    message = "A preset of Keras Hub has no heads of fine-tuned models: that of sequence_classif"
+    message = (
+        "A preset of Keras Hub can't store the head of a fine-tuned model: the sequence_classif"
+    )
     assert found[0].startswith(message)
     assert "classifier" not in load_checkpoint(folder).parts
 
 
 def test_another_activation_is_refused(full, folder):
-    with pytest.raises(ValueError, match="computes GELU and not relu: from this checkpoint it wo"):
+    with pytest.raises(
+        ValueError, match="always uses GELU, so with hidden_act='relu' its outputs wo"
+    ):
         save(variant(full, hidden_act="relu"), folder)
     assert list(folder.parent.iterdir()) == []
 

@@ -33,7 +33,10 @@ def test_of_a_pretrained_model(data, folder):
         "- fill-mask",
     ]
     assert "# BertForPreTraining" in card
-    assert "It has 2 layers, 32 wide, and a vocabulary of 718 tokens, for texts of up to 64" in card
+    assert (
+        "It has 2 layers with hidden size 32, a vocabulary of 718 tokens, and takes "
+        "texts of up to 64" in card
+    )
     assert 'model = BertForPreTraining.from_pretrained("FOLDER")' in card
 
 

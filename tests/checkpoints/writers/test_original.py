@@ -84,9 +84,9 @@ def test_what_the_original_can_not_express_is_kept_and_warned_of(full, folder):
         save_checkpoint(checkpoint, folder, "original")
     messages = [str(warning.message) for warning in caught]
     assert len(messages) == 3
-    assert "no exact GELU: from this checkpoint its code will compute the approx" in messages[0]
+    assert "no exact GELU: its code will use the tanh approx" in messages[0]
     assert "with an epsilon of 1e-12: its code will ignore layer_norm_eps=1e-07" in messages[1]
-    assert "no pooler: in google-research/bert, whose model needs one" in messages[2]
+    assert "no pooler, but the model of google-research/bert needs one" in messages[2]
     assert {warning.filename for warning in caught} == {__file__}
     fields = json.loads((folder / "bert_config.json").read_text())
     assert fields["hidden_act"] == "gelu"
@@ -137,14 +137,16 @@ def test_rows_without_a_token(full, folder):
         weights={name: full.weights[name][:704]},
         vocab_size=704,
     )
-    with pytest.raises(ValueError, match=r"has 700 tokens and the embeddings have 704 rows: in t"):
+    with pytest.raises(
+        ValueError, match=r"has 700 tokens, but the word embeddings have 704 rows: this f"
+    ):
         save(checkpoint, folder)
     assert list(folder.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["bert[zh]", "a*", "b?/model"])
 def test_a_path_that_tensorflow_takes_for_a_pattern(full, tmp_path, name):
-    with pytest.raises(ValueError, match=r"path of a checkpoint for a pattern\. Save it elsew"):
+    with pytest.raises(ValueError, match=r"path of a checkpoint as wildcards\. Choose another p"):
         save(full, tmp_path / name)
 
 

@@ -95,7 +95,7 @@ def test_an_electra_with_heads_of_bert_is_refused(folder):
     ("name", "field"), [("ernie", "task_type_vocab_size=3"), ("electra", "embedding_size=16")]
 )
 def test_formats_of_bert_alone(folder, format, name, field):
-    message = f'An {name.upper()} with {field} does not fit into .* as format="huggingface".'
+    message = f"can't store the {field} of model_type='{name}'. Save with format=\"huggingface\"."
     with pytest.raises(ValueError, match=message):
         save_checkpoint(load_checkpoint(folder_of(name)), folder, format)
     assert not folder.exists()
@@ -162,13 +162,17 @@ def test_transformers_computes_what_an_encoder_does(folder, config, architecture
 def test_an_electra_with_a_classifier_of_one_layer_is_refused(folder):
     encoder = BertEncoder(None, config=ELECTRA)
     model = TextClassifier(encoder, labels=["a", "b"])
-    with pytest.raises(ValueError, match=r"has a head of two layers.* write it with model\.save"):
+    with pytest.raises(
+        ValueError, match=r"has a head of two layers.* save the .* with model\.save"
+    ):
         save_checkpoint(model, folder)
     assert not folder.exists()
 
 
 def test_vectors_of_a_pooler_that_electra_has_no_place_for(folder):
     model = SentenceEncoder(BertEncoder(None, config=ELECTRA), "pooled_output")
-    with pytest.raises(ValueError, match="no pooler, and these vectors are its output: write the"):
+    with pytest.raises(
+        ValueError, match="no pooler, but these vectors are the pooler's output: save"
+    ):
         save_checkpoint(model, folder)
     assert not folder.exists()

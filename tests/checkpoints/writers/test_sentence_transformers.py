@@ -110,7 +110,7 @@ def test_without_a_preprocess_there_is_no_vocabulary(tiny, folder):
 
 
 def test_other_formats_lose_it_and_say_so(tiny, folder):
-    message = r"does not say how vectors are made of texts \(mean, at most 20 tokens\): only form"
+    message = r"does not store how texts become vectors \(mean, at most 20 tokens\)\. Only form"
     with pytest.warns(UserWarning, match=message):
         save_checkpoint(with_pooling(tiny, POOLINGS["plain"]), folder, "original")
     assert load_checkpoint(folder).pooling is None

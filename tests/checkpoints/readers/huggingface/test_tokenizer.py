@@ -105,7 +105,7 @@ def test_without_a_vocabulary_there_is_still_an_encoder(folder, inputs, golden):
     (folder / "vocab.txt").unlink()
     assert load_checkpoint(folder).missing == ("vocabulary", "lowercase")
     assert difference(BertEncoder(folder)(inputs), golden["pooled_output"]) < 1e-5
-    with pytest.raises(ValueError, match=rf"{folder} has no vocabulary, .* Put its vocab"):
+    with pytest.raises(ValueError, match=rf"{folder} has no vocabulary: .* Add its vocab"):
         BertPreprocess(folder)
 
 

@@ -185,7 +185,9 @@ def test_no_pooler(folder, raw, save, inputs, golden):
     save({name: tensor for name, tensor in raw.items() if name not in POOLER})
     checkpoint = load_checkpoint(folder)
     assert checkpoint.missing == ("lowercase", "pooler")
-    with pytest.warns(UserWarning, match="no weights for the pooler: pooled_output comes from fre"):
+    with pytest.warns(
+        UserWarning, match="no weights for the pooler. Its weights are random: train"
+    ):
         encoder = BertEncoder(checkpoint, padding_free=False)
     outputs = encoder(inputs, as_dict=True)
     assert difference(outputs["sequence_output"], golden["sequence_output"]) < 1e-5
