@@ -1,1 +1,1 @@
-"""How things that the package ships were made."""
+"""How the files that come with the package were made."""

@@ -120,7 +120,7 @@ def test_pairs_of_unequal_batch_inside_a_graph(preprocess):
         ({"offsets": "words"}, "True or False, or 'characters' or 'bytes', got 'words'"),
         ({"offsets": 1}, "True or False, or 'characters' or 'bytes', got 1"),
         ({"vocabulary": []}, "vocabulary must be a list of tokens"),
-        ({"vocabulary": ["a"]}, r"must hold the special tokens .* missing from 1 tokens"),
+        ({"vocabulary": ["a"]}, r"must contain the special tokens .* missing from 1 tokens"),
         ({"vocabulary": ["a"], "checkpoint": "x"}, "either checkpoint or vocabulary"),
     ],
 )

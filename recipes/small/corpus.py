@@ -1,4 +1,4 @@
-"""Text files as spans of tokens, drawn at random, each a function of the step alone."""
+"""Random spans of tokens from text files; each depends only on the step."""
 
 import lzma
 import pathlib
@@ -47,24 +47,24 @@ class Corpus:
     """The files of a folder, tokenised.
 
     Args:
-        folder: a folder of `.txt` or `.txt.xz` files, a paragraph a line. Of two files that differ
-            in `.xz` alone, one is read.
+        folder: a folder of `.txt` or `.txt.xz` files, one paragraph per line. If two files only
+            differ in `.xz`, one of them is read.
         preprocess: BertPreprocess.
         seed: int.
 
     Attributes:
-        held_out: `<uint16>[tokens]`, those of the lines that are not trained on.
-        frequencies: `<float>[V]`, how often each token is drawn, summing up to 1.
+        held_out: `<uint16>[tokens]`, the tokens of lines that are not used for training.
+        frequencies: `<float>[V]`, the frequency of each token; the sum is 1.
 
     Raises:
-        FileNotFoundError: if the folder holds no such files.
-        ValueError: if a file holds nothing to learn from.
+        FileNotFoundError: if the folder has no such files.
+        ValueError: if a file has no line that is long enough.
     """
 
     def __init__(self, folder: pathlib.Path, preprocess: BertPreprocess, seed: int = 0):
         found = [*folder.glob("*.txt.xz"), *folder.glob("*.txt")]
         if not found:
-            raise FileNotFoundError(f"{folder} holds no .txt or .txt.xz files to learn from.")
+            raise FileNotFoundError(f"{folder} contains no .txt or .txt.xz files to train on.")
         files = dict(sorted((file.name.partition(".txt")[0], file) for file in found))
         read = [_read(file, preprocess, name in WHOLE_LINES) for name, file in files.items()]
         self.held_out = np.concatenate([held_out for _, held_out in read])
@@ -80,10 +80,9 @@ class Corpus:
         )
 
     def spans(self, step: int, tokens: int) -> list[np.ndarray]:
-        """Returns spans of text of about so many tokens in all.
+        """Returns spans of text with about this number of tokens in total.
 
-        Each is `<int32>[8 to 126]`, or shorter at the end of a file, or of a line that stands for
-        itself.
+        Each is `<int32>[8 to 126]`, or shorter at the end of a file or of a separate line.
         """
         random = np.random.default_rng([self._seed, step])
         spans, total = [], 0
@@ -93,7 +92,7 @@ class Corpus:
         return spans
 
     def _span(self, random: np.random.Generator) -> np.ndarray:
-        """Begins with a line or, half of the time, inside of a long one."""
+        """Begins at the start of a line or, half of the time, inside a long line."""
         ids, bounds, whole_lines = self._texts[random.choice(len(self._texts), p=self._shares)]
         lines = len(bounds) - 1
         length = random.integers(*LENGTHS[random.integers(2)], endpoint=True)
@@ -110,7 +109,7 @@ class Corpus:
 def _read(
     file: pathlib.Path, preprocess: BertPreprocess, whole_lines: bool
 ) -> tuple[Text, np.ndarray]:
-    """Returns the text to learn from, and the tokens that are held out."""
+    """Returns the text to train on, and the held-out tokens."""
     ids, sizes, held_out = [], [], []
     for number, block in enumerate(_blocks(file)):
         tokens = preprocess.tokenize(tf.constant(block))
@@ -122,7 +121,7 @@ def _read(
             sizes.append(tokens.row_lengths().numpy())
     bounds = np.cumsum(np.concatenate([[0], *sizes]))
     if np.diff(bounds).max(initial=0) < FEWEST:
-        raise ValueError(f"{file} holds nothing to learn from: no line of {FEWEST} tokens.")
+        raise ValueError(f"{file} contains nothing to train on: no line has {FEWEST} tokens.")
     text = Text(np.concatenate(ids), bounds, whole_lines)
     return text, np.concatenate([np.zeros(0, np.uint16), *held_out])
 

@@ -1,4 +1,4 @@
-"""Draws how the training went.
+"""Draws the training curves.
 
 pip install 'keras-bert-zh[examples]'
 python -m recipes.small.curve out/small/log.jsonl curve.png
@@ -29,16 +29,20 @@ def main() -> None:
 
 
 def draw(records: list[dict[str, float]], path: pathlib.Path) -> Figure:
-    """Writes a PNG, 1200 x 480: masked accuracy, and what the student has of its teacher.
+    """Writes a PNG, 1200 x 480: masked accuracy, and the student's distance from its teacher.
 
     Raises:
         ValueError: if there are no records of training.
-        FileExistsError: if the file is there, and this has not drawn it.
+        FileExistsError: if the file exists and was not drawn by this function.
     """
     if path.exists() and not _is_curve(path):
-        raise FileExistsError(f"{path} is not known to be drawn by this: name another file.")
+        raise FileExistsError(
+            f"{path} exists and was not drawn by recipes.small.curve: choose another file."
+        )
     if not any("accuracy" in record for record in records):
-        raise ValueError("No step was logged yet; there is nothing to draw.")
+        raise ValueError(
+            "No step was logged yet, so there is nothing to draw: run recipes.small first."
+        )
     figure = Figure(figsize=(10, 4), dpi=120, layout="constrained")
     left, right = figure.subplots(1, 2)
     _curve(left, records, "accuracy", FAINT, "training, 20% masked")

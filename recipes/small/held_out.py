@@ -1,4 +1,4 @@
-"""Masked tokens found in held-out text: what training is judged by, and not trained on."""
+"""Masked accuracy on held-out text, which is not used for training."""
 
 import numpy as np
 
@@ -10,15 +10,15 @@ SPAN, AT_ONCE = 126, 32
 
 
 class HeldOut:
-    """Rows of held-out text in an order that is random and never changes.
+    """Rows of held-out text in a fixed random order.
 
     Args:
         corpus: Corpus.
         preprocess: BertPreprocess.
-        count: int, how many rows are taken, or all if there are fewer.
+        count: int, the number of rows, or all if there are fewer.
 
     Raises:
-        ValueError: if not one row of the corpus was held out.
+        ValueError: if the held-out text is shorter than one row.
     """
 
     def __init__(self, corpus: Corpus, preprocess: BertPreprocess, count: int):
@@ -26,7 +26,7 @@ class HeldOut:
         spans = text[: len(text) // SPAN * SPAN].reshape(-1, SPAN)
         if not len(spans):
             raise ValueError(
-                f"The corpus has {len(text)} held-out tokens, and {SPAN} are needed: of each file "
+                f"The corpus has {len(text)} held-out tokens, but {SPAN} are needed: in each file, "
                 f"the {LINES_A_BLOCK} lines after {HELD_OUT_BLOCK * LINES_A_BLOCK:,} are held out."
             )
         self._spans = spans[np.random.default_rng(0).permutation(len(spans))[:count]]
@@ -34,7 +34,7 @@ class HeldOut:
         self._mask = MaskTokens(preprocess)
 
     def masked_accuracy(self, model: MaskedLM) -> float:
-        """Returns the share of masked tokens that are the likeliest: 15% of full rows, 80/10/10."""
+        """Returns the share of masked tokens predicted correctly: 15% of full rows, 80/10/10."""
         hits = total = 0.0
         for step, begin in enumerate(range(0, len(self._spans), AT_ONCE)):
             inputs = rows(self._spans[begin : begin + AT_ONCE], self._special_ids)

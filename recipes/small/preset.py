@@ -1,4 +1,4 @@
-"""The checkpoint as the package holds it: a Hugging Face folder, its weights float16."""
+"""The checkpoint in the form of the package: a Hugging Face folder with float16 weights."""
 
 import pathlib
 import shutil
@@ -17,7 +17,7 @@ WEIGHTS = "model.safetensors"
 
 
 def write(student: MaskedLM, preprocess: BertPreprocess, folder: pathlib.Path) -> None:
-    """Writes the checkpoint, replacing one that is there."""
+    """Writes the checkpoint, and replaces an old one."""
     variables = student.named_variables()
     weights = {name: keras.ops.convert_to_numpy(value) for name, value in variables.items()}
     checkpoint = Checkpoint(

@@ -19,9 +19,9 @@ def rows(spans: Sequence[np.ndarray], special_ids: Mapping[str, int]) -> dict[st
 
 
 def mask_some(mask: MaskTokens, inputs: dict[str, np.ndarray], step: int, share: float) -> tuple:
-    """Returns what `mask` returns, but a share of the rows alone are masked.
+    """Returns the result of `mask`, but masks only a share of the rows.
 
-    The others are as they were, and their tokens have no weight.
+    The other rows do not change, and their tokens have no weight.
     """
     masked, labels, weights = mask(inputs, step)
     chosen = np.random.default_rng([mask.seed, 1, step]).random((len(labels), 1)) < share

@@ -1,11 +1,11 @@
-"""What the checkpoint is worth, on text that it never saw: reviews told apart, and masks filled.
+"""Measures the checkpoint on unseen text: accuracy on reviews, and on masked tokens.
 
     pip install 'keras-bert-zh[examples]'
     python -m recipes.small.scores                     # fine-tuned with three seeds
     python -m recipes.small.scores --corpus FOLDER     # masked accuracy, too
 
-Reviews are told apart as in `examples/classify_reviews.py`, after 3,200 rows, beside character
-TF-IDF and logistic regression on the same rows.
+Reviews are classified as in `examples/classify_reviews.py`, after training on 3,200 rows. The
+baseline is character TF-IDF and logistic regression on the same rows.
 """
 
 import argparse
@@ -33,16 +33,16 @@ ROWS = 2_000
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     for name, default, meaning in (
-        ("--checkpoint", "small", "what is measured"),
+        ("--checkpoint", "small", "checkpoint to measure"),
         ("--rows", 3_200, "reviews to fine-tune on"),
-        ("--seeds", 3, "how often it is fine-tuned"),
+        ("--seeds", 3, "number of fine-tuning runs"),
     ):
         shown = f"{meaning} (default: %(default)s)"
         parser.add_argument(name, type=type(default), default=default, help=shown)
     parser.add_argument(
         "--corpus",
         type=pathlib.Path,
-        help="the folder it was trained on (default: none, and no masked accuracy)",
+        help="the folder that it was trained on (default: none, and no masked accuracy)",
     )
     options = parser.parse_args()
     if options.corpus is not None:
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def masked_accuracy(source: str | os.PathLike, folder: pathlib.Path) -> float:
-    """Returns the share of masked tokens of held-out text that the checkpoint finds."""
+    """Returns the share of masked tokens in held-out text that the checkpoint predicts."""
     checkpoint = load_checkpoint(source)
     preprocess = BertPreprocess(checkpoint)
     held_out = HeldOut(Corpus(folder, preprocess), preprocess, ROWS)

@@ -20,10 +20,10 @@ FIRST_TEXT_TOKEN = 104  # Before it stand special and unused tokens.
 
 
 def make(model: MultilingualE5, vocabulary: Sequence[str], frequencies: np.ndarray) -> MaskedLM:
-    """Returns the student before it learns anything.
+    """Returns the untrained student.
 
-    The bias of its head is what a model knows that has only counted tokens, and its logits are
-    small beside it: it begins where others come after a million tokens.
+    The bias of its head comes from the token frequencies, and its other logits are small. So it
+    starts at a loss that other models only reach after a million tokens.
     """
     config = model.config(len(LAYERS), len(vocabulary)).with_dropout(0.0)
     width = config.hidden_size
@@ -43,7 +43,7 @@ def make(model: MultilingualE5, vocabulary: Sequence[str], frequencies: np.ndarr
 
 
 def transplant(model: MultilingualE5, vocabulary: Sequence[str]) -> np.ndarray:
-    """Returns word embeddings: of the piece that is written alike, or else the mean of its kind."""
+    """Returns word embeddings: of the piece with the same spelling, or the mean of its kind."""
     theirs = model.word_embeddings()
     pieces = {piece: index for index, piece in enumerate(model.pieces)}
     embeddings = np.zeros((len(vocabulary), theirs.shape[1]), np.float32)
@@ -59,7 +59,7 @@ def transplant(model: MultilingualE5, vocabulary: Sequence[str]) -> np.ndarray:
 
 
 def _spellings(index: int, token: str) -> tuple[str, ...]:
-    """Returns how SentencePiece may write a token; `▁` stands for the blank before a word."""
+    """Returns possible SentencePiece spellings of a token; `▁` is the space before a word."""
     if index < FIRST_TEXT_TOKEN:
         return (SPECIAL[token],) if token in SPECIAL else ()
     if token.startswith("##"):

@@ -1,4 +1,4 @@
-"""What the teacher makes of the spans that the student reads: a vector each, and hidden states."""
+"""The teacher's outputs for the student's texts: one vector per text, and hidden states."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -21,7 +21,7 @@ INPUTS = {
 
 
 class Lesson(NamedTuple):
-    """What a student is to learn of a batch.
+    """What a student learns from a batch.
 
     Attributes:
         vectors: `<float>[B, 384]`, the mean hidden state of each text, of length 1.
@@ -36,11 +36,11 @@ class Lesson(NamedTuple):
 
 
 class Teacher:
-    """multilingual-e5-small, reading the same text as pieces of its own.
+    """multilingual-e5-small, which reads the same text with its own tokeniser.
 
     Args:
         model: MultilingualE5.
-        layer: int, which layer's hidden states are taught, from 0.
+        layer: int, the index of the layer whose hidden states are taught, from 0.
         vocabulary: list of str, the student's.
     """
 
@@ -52,9 +52,9 @@ class Teacher:
         self._run = tf.function(self._compute, input_signature=[INPUTS])
 
     def teach(self, spans: Sequence[np.ndarray], length: int) -> Lesson:
-        """Returns the lesson on spans of the student's tokens.
+        """Returns the lesson for spans of the student's tokens.
 
-        Its rows are padded to `length`, which counts [CLS] and [SEP].
+        Its rows are padded to `length`, which includes [CLS] and [SEP].
         """
         spelled = [self._spelling.spell(span) for span in spans]
         pieces = self._tokenizer.encode_batch([PREFIX + text for text, _ in spelled])
@@ -78,7 +78,7 @@ class Teacher:
 
 
 class Spelling:
-    """Writes ids as text, and tells where in it each token begins."""
+    """Converts ids to text, and finds where each token begins in it."""
 
     def __init__(self, vocabulary: Sequence[str]):
         self._tokens = [
@@ -90,7 +90,7 @@ class Spelling:
         ]
 
     def spell(self, ids: np.ndarray) -> tuple[str, list[int]]:
-        """Returns the text, with blanks between words of Latin letters, and the begin of tokens."""
+        """Returns the text, with spaces between Latin words, and the start of each token."""
         parts, begins, size = [], [], 0
         for token, is_glued in ((self._tokens[i], self._is_glued[i]) for i in ids.tolist()):
             if parts and not is_glued and parts[-1][-1:].isascii():

@@ -1,4 +1,4 @@
-"""The training of the student: steps, log and saved state."""
+"""Trains the student: steps, log and saved state."""
 
 import json
 import pathlib
@@ -27,13 +27,13 @@ MEASURED_EVERY, MEASURED_ROWS = 500, 256
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
-    """How the learning rate goes: up in a line, level, and down in a line.
+    """The learning rate: a linear rise, a constant part, and a linear fall.
 
     Args:
-        steps: int, all of them.
+        steps: int, the number of all steps.
         highest: float.
-        warmup: int, the steps in which it rises.
-        decay: float, the share of the steps, at the end, in which it falls.
+        warmup: int, the number of steps in which it rises.
+        decay: float, the share of steps at the end in which it falls.
     """
 
     def __init__(self, steps: int, highest: float = 8e-4, warmup: int = 300, decay: float = 0.6):
@@ -47,20 +47,20 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class Training:
-    """A run, which goes on where it was stopped; what was not saved is done and logged again.
+    """A training run, which can be continued; steps that were not saved are repeated.
 
     Args:
         student: MaskedLM.
         teacher: Teacher.
         corpus: Corpus.
         preprocess: BertPreprocess.
-        folder: where `state.safetensors`, `scales.npz` and `log.jsonl` are kept.
+        folder: the folder of `state.safetensors`, `scales.npz` and `log.jsonl`.
         schedule: Schedule.
-        tokens: int, about how many a batch holds.
-        minutes: float, how many minutes pass from one saved state to the next.
+        tokens: int, the approximate number of tokens in a batch.
+        minutes: float, the time between two saved states in minutes.
 
     Attributes:
-        step: int, how many steps the student has been trained for.
+        step: int, the number of steps that the student was trained for.
     """
 
     def __init__(
@@ -98,9 +98,9 @@ class Training:
         self._log = folder / "log.jsonl"
 
     def run(self, every: int = 50) -> Iterator[dict[str, Any]]:
-        """Trains to the end, yielding what each 50 steps were like.
+        """Trains to the end, and yields a record every 50 steps.
 
-        A record holds the step, the seconds and the means of the losses; every 500 steps and at
+        A record contains the step, the seconds and the means of the losses; every 500 steps and at
         the end also the accuracy on held-out text, and whether it is the best so far.
         """
         recent, begun = [], time.monotonic()

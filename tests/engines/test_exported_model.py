@@ -182,7 +182,7 @@ def test_names_of_texts(tmp_path):
     elsewhere = exported(classifier(review), tmp_path / "model", "litert")
     assert difference(elsewhere({"review": TEXTS}), elsewhere(TEXTS)) == 0
     swapped = keras.Model([answer, question], outputs)
-    with pytest.raises(ValueError, match=r"in the order q_in, a_in, which is not that of its in"):
+    with pytest.raises(ValueError, match=r"in the order q_in, a_in, but its inputs are in anoth"):
         exported(swapped, tmp_path / "model")
 
 
@@ -212,7 +212,9 @@ def test_a_fixed_length(tmp_path):
     model = keras.Model(inputs, encoder_of()(inputs))
     elsewhere = exported(model, tmp_path / "model", "litert")
     assert difference(elsewhere(INPUTS), model(INPUTS)) < 1e-4
-    with pytest.raises(ValueError, match="input_ids are 2 long, and this model takes rows of 7"):
+    with pytest.raises(
+        ValueError, match="input_ids have length 2, but this model only takes rows of 7"
+    ):
         elsewhere({"input_ids": [[1, 2]]})
     preprocess = BertPreprocess(**VOCABULARY)
     for one, given in ((model, preprocess), (keras.Sequential([preprocess, model]), None)):
@@ -233,7 +235,7 @@ def test_engines(of_ids):
 
 
 def test_folders(of_ids, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"holds no export.json, which export_model writes"):
+    with pytest.raises(FileNotFoundError, match=r"has no export.json, which export_model writes"):
         ExportedModel(tmp_path)
     with pytest.raises(TypeError, match="folder must be a path, got 1"):
         ExportedModel(1)

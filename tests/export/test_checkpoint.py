@@ -177,7 +177,7 @@ def test_a_quantised_head_is_refused(encoder, folder):
     model = MaskedLM(encoder)
     model.masked_lm.dense.quantize("int8")
     message = (
-        r"1 weights of the MaskedLM are quantised \(masked_lm\.dense\.kernel is int8\), and no"
+        r"1 weights of the MaskedLM are quantised \(masked_lm\.dense\.kernel is int8\), but no"
     )
     with pytest.raises(ValueError, match=message):
         save_checkpoint(model, folder)

@@ -70,8 +70,8 @@ def test_it_replaces_what_it_has_written(encoder, folder):
     export_model(encoder, folder, "savedmodel", overwrite=True)
     assert [*folder.parent.iterdir()] == [folder]
     for name, message in (
-        ("notes.txt", r"notes.txt in it is no file of an exported model"),
-        ("README.md", r"README.md in it was not written by keras_bert_zh"),
+        ("notes.txt", r"It contains notes.txt, which is not part of an exported model"),
+        ("README.md", r"Its README.md was not written by keras_bert_zh"),
         ("export.json", r"export.json is not valid JSON"),
     ):
         (folder / name).write_text("dear")

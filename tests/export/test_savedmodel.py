@@ -89,7 +89,7 @@ def test_what_ids_do_not_tell(folder, tiny_block):
     texts = ["今天天气很好" * 3, "很好", ""]
     model = SentenceEncoder(tiny_block, pooling)
     assert difference(exported(model, folder)(texts), model(texts)) < 1e-5
-    with pytest.raises(ValueError, match=r"leaves the tokens of its prompt out.*savedmodel"):
+    with pytest.raises(ValueError, match=r"does not pool the tokens of its prompt.*savedmodel"):
         export_model(model, folder, "litert")
     model = text_model(tiny_block, stride=3)
     behind = keras.Sequential([model, keras.layers.Softmax()])
@@ -115,7 +115,9 @@ def test_tensors_of_its_own(folder):
     with pytest.raises(TypeError, match=r"takes text, price: .*; got \['text'\]"):
         elsewhere({"text": TEXTS})
     for other in ("litert", "savedmodel"):
-        message = "tensors of its own" if other == "litert" else "leave out preprocess"
+        message = (
+            "tensors other than the ids of texts" if other == "litert" else "leave out preprocess"
+        )
         with pytest.raises(ValueError, match=message):
             export_model(model, folder, other, preprocess=BertPreprocess(None), overwrite=True)
 

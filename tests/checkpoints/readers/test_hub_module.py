@@ -243,7 +243,7 @@ def test_a_lowercase_flag_that_is_no_bool(folder, change, value):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("assets/vocab.txt", None, "vocab.txt is no file"),
+        ("assets/vocab.txt", None, "vocab.txt is not a file"),
         ("assets/vocab.txt", b"a\n" * 717, "vocab.txt has 717 lines"),
         ("assets/bert_config.json", b"{", "bert_config.json is not valid JSON"),
         ("assets/bert_config.json", b"{}", "bert_config.json: The BERT configuration has no"),

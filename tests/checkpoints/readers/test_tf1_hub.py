@@ -205,7 +205,7 @@ def test_a_vocabulary_that_does_not_fit(module, content, message):
 
 def test_a_missing_vocabulary(module):
     (module / "assets" / "vocab.txt").unlink()
-    with pytest.raises(ValueError, match=f"{module}/assets/vocab.txt is no file"):
+    with pytest.raises(ValueError, match=f"{module}/assets/vocab.txt is not a file"):
         load_checkpoint(module)
 
 

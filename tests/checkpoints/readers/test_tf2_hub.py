@@ -252,7 +252,7 @@ def test_no_vocabulary(folder, hub):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "assets/vocab.txt is no file"),
+        (None, "assets/vocab.txt is not a file"),
         (b"a\n" * 717, "assets/vocab.txt has 717 lines, expected one for each of the 718 rows"),
         (b"a\n" * 718, r"assets/vocab.txt: .*\[PAD\], \[UNK\], \[CLS\], \[SEP\] missing"),
     ],

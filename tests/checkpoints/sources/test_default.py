@@ -195,7 +195,7 @@ def test_a_place_with_wrong_files_is_not_passed_over(server, places, copy, place
         resolve(DEFAULT)
     # Nor once it is in the cache.
     open_places(server, places, range(4))
-    with pytest.raises(ValueError, match=f"^{url} in .* Delete this folder and try again"):
+    with pytest.raises(ValueError, match=f"^The files of {url} in .* Delete this folder and try a"):
         resolve(DEFAULT)
 
 

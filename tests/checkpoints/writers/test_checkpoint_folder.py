@@ -72,7 +72,7 @@ def test_any_file_more(tmp_path, name, path, named):
     folder = copied(name, tmp_path)
     (folder / path).parent.mkdir(exist_ok=True)
     (folder / path).write_bytes(b"dear")
-    assert reason(folder).startswith(f"{named} in it is no file of a ")
+    assert reason(folder).startswith(f"It contains {named}, which is not part of a ")
 
 
 def test_a_link_to_another_folder(tmp_path):
@@ -92,7 +92,7 @@ def test_a_name_alone_is_none(tmp_path, name):
 def test_two_checkpoints(tmp_path):
     folder = copied("tiny_huggingface", tmp_path)
     shutil.copytree(DATA / "tiny_original", folder, dirs_exist_ok=True)
-    found = "it holds Hugging Face folder and google-research/bert checkpoint bert_model.ckpt."
+    found = "it contains Hugging Face folder and google-research/bert checkpoint bert_model.ckpt."
     assert reason(folder).endswith(found)
 
 

@@ -162,7 +162,7 @@ def test_a_first_token_with_a_byte_order_mark(full, folder):
 
 def test_a_vocabulary_that_would_not_be_read(full, folder):
     tokens = tuple(token.replace("[PAD]", "pad") for token in full.vocabulary)
-    with pytest.raises(ValueError, match=r"must hold the special tokens .* \[PAD\] missing"):
+    with pytest.raises(ValueError, match=r"must contain the special tokens .* \[PAD\] missing"):
         save_checkpoint(variant(full, vocabulary=tokens), folder)
 
 

@@ -86,7 +86,7 @@ def test_an_encoder_is_read_back(full, folder, lowercase):
         (
             ("pooler", "masked_lm"),
             {"hidden_act": "gelu_erf", "layer_norm_eps": 1e-5},
-            ["has no exact GELU", "with an epsilon of 1e-12"],
+            ["has no exact GELU", "always uses layer_norm_eps=1e-12"],
         ),
     ],
 )

@@ -98,6 +98,6 @@ def test_a_page_that_somebody_wrote_is_not_replaced(tiny, folder):
     save_checkpoint(tiny, folder)
     save_checkpoint(dataclasses.replace(tiny), folder, overwrite=True)
     (folder / "README.md").write_text("# 我的模型\n")
-    with pytest.raises(ValueError, match=r"README.md in it was not written by keras_bert_zh"):
+    with pytest.raises(ValueError, match=r"Its README.md was not written by keras_bert_zh"):
         save_checkpoint(tiny, folder, overwrite=True)
     assert (folder / "README.md").read_text() == "# 我的模型\n"

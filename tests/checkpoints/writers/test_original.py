@@ -85,7 +85,9 @@ def test_what_the_original_can_not_express_is_kept_and_warned_of(full, folder):
     messages = [str(warning.message) for warning in caught]
     assert len(messages) == 3
     assert "no exact GELU: its code will use the tanh approx" in messages[0]
-    assert "with an epsilon of 1e-12: its code will ignore layer_norm_eps=1e-07" in messages[1]
+    assert (
+        "always uses layer_norm_eps=1e-12: its code will ignore layer_norm_eps=1e-07" in messages[1]
+    )
     assert "no pooler, but the model of google-research/bert needs one" in messages[2]
     assert {warning.filename for warning in caught} == {__file__}
     fields = json.loads((folder / "bert_config.json").read_text())

@@ -106,10 +106,13 @@ def test_ids_calibrate_too(tmp_path):
         ({"dtype": "int4"}, "dtype must be"),
         ({"calibration": TEXTS}, 'calibration works only with dtype="int8"'),
         ({"dtype": "int8", "calibration": []}, "calibration is empty"),
-        ({"format": "savedmodel", "calibration": TEXTS}, "calibration is for format='onnx' alone"),
+        (
+            {"format": "savedmodel", "calibration": TEXTS},
+            "calibration works only with format='onnx'",
+        ),
         (
             {"format": "savedmodel", "huggingface_names": True},
-            "huggingface_names is for format='onnx' alone",
+            "huggingface_names works only with format='onnx'",
         ),
     ],
 )

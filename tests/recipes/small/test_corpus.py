@@ -113,12 +113,14 @@ def test_compressed_files_are_the_same(folder, preprocess, tmp_path_factory):
 
 
 def test_an_empty_folder(tmp_path, preprocess):
-    with pytest.raises(FileNotFoundError, match=r"holds no \.txt or \.txt\.xz files to learn"):
+    with pytest.raises(
+        FileNotFoundError, match=r"contains no \.txt or \.txt\.xz files to train on"
+    ):
         Corpus(tmp_path, preprocess)
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "今\n天\n"])
 def test_a_file_without_text(tmp_path, preprocess, text):
     (tmp_path / "a.txt").write_text(text, encoding="utf-8")
-    with pytest.raises(ValueError, match=r"a\.txt holds nothing to learn from: no line of 2"):
+    with pytest.raises(ValueError, match=r"a\.txt contains nothing to train on: no line has 2"):
         Corpus(tmp_path, preprocess)

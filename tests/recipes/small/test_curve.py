@@ -54,7 +54,9 @@ def test_it_replaces_its_own_picture_alone(tmp_path):
         curve.draw(RECORDS, tmp_path / "curve.png")
     image.imsave(tmp_path / "curve.png", [[0.0, 1.0]])
     before = (tmp_path / "curve.png").read_bytes()
-    with pytest.raises(FileExistsError, match=r"curve\.png is not known to be drawn by this"):
+    with pytest.raises(
+        FileExistsError, match=r"curve\.png exists and was not drawn by recipes\.small\.curve"
+    ):
         curve.draw(RECORDS, tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes() == before
 

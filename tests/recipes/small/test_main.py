@@ -55,7 +55,7 @@ def test_from_text_to_a_checkpoint(monkeypatch, capsys, shallow_file, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--corpus", __file__], "--corpus must be a folder of text, and "),
+        (["--corpus", __file__], "--corpus must be a folder of text, got "),
         (["--corpus", ".", "--steps", "0"], "--steps must be at least 1, got 0"),
         (["--corpus", ".", "--tokens", "-1"], "--tokens must be at least 1, got -1"),
     ],
@@ -70,5 +70,5 @@ def test_it_needs_held_out_text(monkeypatch, file, tmp_path):
     """Before anything is trained, not after hours."""
     monkeypatch.setattr(multilingual_e5, "find", lambda: file)
     (tmp_path / "text.txt").write_text("今天天气很好\n" * 300, encoding="utf-8")
-    with pytest.raises(ValueError, match=r"The corpus has 0 held-out tokens, and 126 are needed"):
+    with pytest.raises(ValueError, match=r"The corpus has 0 held-out tokens, but 126 are needed"):
         run(monkeypatch, "--corpus", tmp_path, "--output", tmp_path / "out")

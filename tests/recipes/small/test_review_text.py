@@ -20,6 +20,6 @@ def test_it_writes_what_may_be_learned_from_and_nothing_else(tmp_path, monkeypat
     assert not set(lines) & {*parts["validation"].texts, *parts["held_out"].texts}
 
     file.write_text("dear")
-    with pytest.raises(SystemExit, match=r"reviews\.txt is there and holds something else"):
+    with pytest.raises(SystemExit, match=r"reviews\.txt exists and has other content"):
         review_text.main()
     assert file.read_text() == "dear"

@@ -37,7 +37,7 @@ def test_the_accuracy_on_held_out_text(scores, checkpoint, tmp_path):
 
 def test_too_little_was_held_out(scores, checkpoint, tmp_path):
     (tmp_path / "a.txt").write_text("我们\n" * 100, encoding="utf-8")
-    with pytest.raises(ValueError, match=r"has 0 held-out tokens, and 126 are needed: of each f"):
+    with pytest.raises(ValueError, match=r"has 0 held-out tokens, but 126 are needed: in each f"):
         scores.masked_accuracy(checkpoint, tmp_path)
 
 
