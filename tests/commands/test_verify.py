@@ -90,7 +90,7 @@ def test_verify_compares_heads(run, data, tmp_path):
     assert shown(output)["next_sentence"].endswith("same")
 
 
-@pytest.mark.filterwarnings("ignore:google-research/bert has classifiers")
+@pytest.mark.filterwarnings("ignore:google-research/bert only has classifiers")
 @pytest.mark.filterwarnings("ignore:The checkpoint has no pooler")
 def test_verify_compares_heads_of_fine_tuned_models(run, fine_tuned, tmp_path):
     source = fine_tuned["token_classification"]

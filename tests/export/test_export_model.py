@@ -97,7 +97,7 @@ def test_it_replaces_nothing_else(encoder, folder, name):
 def test_a_checkpoint_does_not_replace_it(encoder, tiny, folder):
     export_model(encoder, folder, "litert")
     before = contents(folder)
-    with pytest.raises(ValueError, match="It must hold one checkpoint"):
+    with pytest.raises(ValueError, match="It must contain one checkpoint"):
         save_checkpoint(tiny, folder, overwrite=True)
     assert contents(folder) == before
 

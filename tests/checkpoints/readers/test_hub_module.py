@@ -270,7 +270,9 @@ def test_a_vocabulary_with_a_byte_order_mark_and_blank_lines_at_the_end(folder, 
 def test_it_may_be_replaced(folder):
     CHECKPOINT.check(folder)
     (folder / "assets" / "notes.txt").touch()
-    with pytest.raises(ValueError, match=r"assets/notes\.txt in it is no file of a SavedModel"):
+    with pytest.raises(
+        ValueError, match=r"It contains assets/notes\.txt, which is not part of a SavedModel"
+    ):
         CHECKPOINT.check(folder)
 
 

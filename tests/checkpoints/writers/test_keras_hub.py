@@ -74,13 +74,13 @@ def test_an_encoder_is_read_back(full, folder, lowercase):
             {"hidden_act": "gelu_erf"},
             ["has no exact GELU: its code will use the tanh approx"],
         ),
-        (("pooler",), {"layer_norm_eps": 1e-7}, ["will ignore layer_norm_eps=1e-07, which this"]),
+        (("pooler",), {"layer_norm_eps": 1e-7}, ["will ignore layer_norm_eps=1e-07. This package"]),
         (
             ("pooler",),
             {"attention_probs_dropout_prob": 0.3},
             ["attention will use the rate of the hidden states, 0.1, instead of 0.3."],
         ),
-        (("pooler", "masked_lm"), {}, ["head with the exact GELU and an epsilon of 1e-05, this"]),
+        (("pooler", "masked_lm"), {}, ["uses the exact GELU and layer_norm_eps=1e-05 in its head"]),
         (("pooler", "next_sentence"), {}, ["Keras Hub has no next_sentence head"]),
         ((), {}, ["its weights will be zeros, so pooled_output is zero until you train it"]),
         (

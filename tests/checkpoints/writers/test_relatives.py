@@ -85,7 +85,7 @@ def test_heads_of_ernie(folder, parts, architecture):
 def test_an_electra_with_heads_of_bert_is_refused(folder):
     checkpoint = load_checkpoint(folder_of("electra"))
     bias = {"next_sentence.bias": np.zeros(2), "next_sentence.kernel": np.zeros((32, 2))}
-    with pytest.raises(ValueError, match="ElectraModel has no next_sentence: write the checkpoint"):
+    with pytest.raises(ValueError, match="ElectraModel has no next_sentence: save the checkpoint"):
         save_checkpoint(variant(checkpoint, weights=bias), folder)
     assert not folder.exists()
 
