@@ -35,7 +35,7 @@ def test_every_format_holds_the_same_weights(tiny, folder):
 
 def test_a_path_that_does_not_exist(tmp_path):
     missing = tmp_path / "google" / "bert"
-    with pytest.raises(FileNotFoundError, match=rf"{missing} does not exist\. Name a path that"):
+    with pytest.raises(FileNotFoundError, match=rf"{missing} does not exist\. Pass a path that"):
         load_checkpoint(missing)
 
 
@@ -103,7 +103,7 @@ def test_what_keras_wrote_says_what_it_is(tmp_path):
     expected = {
         "exported": r"exported is a SavedModel from Keras's model\.export\. .* not contain a ch",
         "constant": r"constant is a SavedModel from export_model\. .* not contain a checkpoint",
-        "out/model.keras": r"it is a model that Keras saved, not a .*keras\.saving\.load_model",
+        "out/model.keras": r"it is a saved Keras model, not a .*keras\.saving\.load_model",
         "out/own.weights.h5": r"own.weights.h5 is an HDF5 file, .* load_weights\. Then save_",
         "out": r"out does not contain a checkpoint: .*\. model.keras is a saved Keras model, .*load_mo",
     }

@@ -90,7 +90,7 @@ def test_ids_calibrate_too(tmp_path):
     for wrong, message in (
         ({"input_ids": [[1, 53]]}, "input_ids"),
         ({"input_ids": np.ones((1, 2), "float32")}, "input_ids must be integers"),
-        ("texts.txt", "not one text or a path"),
+        ("texts.txt", "not a single text or a path"),
     ):
         with pytest.raises(ValueError, match=message):
             export_model(model, tmp_path / "int8", dtype="int8", calibration=wrong)
