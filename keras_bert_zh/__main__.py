@@ -11,13 +11,13 @@ import keras_bert_zh
 from keras_bert_zh.commands import convert, embed, export, inspect, search, serve, verify
 
 _COMMANDS = {
-    "inspect": (inspect, "show what a checkpoint holds, and what it lacks"),
+    "inspect": (inspect, "show what a checkpoint contains, and what is missing"),
     "convert": (convert, "write a checkpoint in another format"),
-    "export": (export, "write a model for prediction alone, as ONNX for instance"),
-    "embed": (embed, "make vectors of whole corpora, as Parquet"),
-    "search": (search, "find rows of what embed has written"),
-    "serve": (serve, "answer requests over HTTP, in batches of tokens"),
-    "verify": (verify, "compare what two checkpoints compute on random inputs"),
+    "export": (export, "write a model for prediction only, for example as ONNX"),
+    "embed": (embed, "compute the vectors of a whole corpus, as Parquet"),
+    "search": (search, "search the vectors that embed wrote"),
+    "serve": (serve, "serve a model over HTTP, with requests batched by tokens"),
+    "verify": (verify, "compare the outputs of two checkpoints on random inputs"),
 }
 
 
@@ -25,12 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Args:
-        arguments: list of str, instead of those of the process.
+        arguments: list of str, replaces the arguments of the process.
 
     Returns:
-        0 if all is well, 1 if `verify` finds a difference, 2 after an error, which is reported in
-        one line on standard error, 3 if a file that `embed` reads is damaged, 130 if it is stopped
-        by Ctrl-C.
+        0 on success, 1 if `verify` finds a difference, 2 after an error, which is reported in one
+        line on standard error, 3 if a file that `embed` reads is damaged, 130 after Ctrl-C.
     """
     parsed = _parser().parse_args(arguments)
     try:
@@ -54,7 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (command, summary) in _COMMANDS.items():
         subparser = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
-        subparser.add_argument("--debug", action="store_true", help="show errors whole")
+        subparser.add_argument(
+            "--debug", action="store_true", help="show the full traceback of errors"
+        )
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
     return parser
@@ -65,9 +66,9 @@ def _show_warning(message: Warning | str, *where: Any, **more: Any) -> None:
 
 
 def _one_line(error: Exception) -> str:
-    """Returns the first problem that a message names, how many lines there are beyond, and advice.
+    """Returns the first problem of a message, the number of further lines, and all advice.
 
-    What the notes of an error advise, to delete a file for instance, is never left out.
+    The notes of an error, such as the advice to delete a file, are never left out.
     """
     lines = [line.strip() for line in f"{error}".splitlines() if line.strip()]
     # A list of problems begins after a colon.

@@ -1,4 +1,4 @@
-"""BertEncoder: the inputs of BERT in, pooled and sequence output out."""
+"""BertEncoder: turns the inputs of BERT into pooled and sequence output."""
 
 import contextlib
 import functools
@@ -27,59 +27,60 @@ from keras_bert_zh.layers.with_mask import WithMask
 class BertEncoder(Composite, keras.layers.Layer):
     """The encoder of BERT, with all its parameters trainable.
 
-    Computes what `google/bert_chinese_L-12_H-768_A-12` computes, to within rounding, with zeros at
-    the positions that `input_mask` leaves out, where the original leaves values without meaning.
-    On a CPU these positions take next to no time. It is the encoder of ERNIE and ELECTRA, too.
+    Its outputs equal those of `google/bert_chinese_L-12_H-768_A-12` to within rounding. At padding
+    positions, where `input_mask` is 0, they are zeros; there the original returns meaningless
+    values. On a CPU, padding takes almost no time. The encoder also supports ERNIE and ELECTRA.
 
     Args:
-        checkpoint: anything that `load_checkpoint` takes; `None` stands for fresh weights. By
-            default that module, `"default"`, or its weights from elsewhere if it can't be had.
-        config: BertConfig, the architecture of an encoder with fresh weights. With it, the
+        checkpoint: anything that `load_checkpoint` takes, or `None` for fresh weights. The default,
+            `"default"`, is the module above, or its weights from elsewhere if it is unavailable.
+        config: BertConfig, the architecture of an encoder with fresh weights. If it is given, the
             default checkpoint is not used.
         output_key: what a plain call returns: `"pooled_output"`, `"sequence_output"`, or `None`
             for the dict of both.
-        dropout: float in [0, 1), instead of both dropout rates of the checkpoint or config.
-        jit_compile: bool, whether XLA compiles this layer alone, so that it can stand behind a
-            layer of strings. Each new shape is compiled once. TensorFlow only.
-        padding_free: bool, whether only real tokens are computed, wherever they stand in a row.
-            `None` chooses when it is called or traced: padding-free on TensorFlow on a CPU; with
-            padding in XLA, whose shapes can't depend on the mask, on accelerators and on other
-            backends. `True` is for TensorFlow only, and an error inside XLA. `False` computes
-            padding and leaves it in the outputs.
-        remat: bool, whether training keeps each block's input alone and computes the rest again
-            for the gradients, under dropout with the same numbers dropped: less memory, a quarter
-            to a half more time. Gradients of gradients need `remat=False`.
-        trains_pooler: bool, whether the pooler is trained. `None`: unless `output_key` is
-            `"sequence_output"`; on JAX always. A call that trains by `pooled_output` sets it.
+        dropout: float in [0, 1), replaces both dropout rates of the checkpoint or config.
+        jit_compile: bool, whether XLA compiles only this layer, so that it can follow a layer that
+            takes strings. Each new shape is compiled once. TensorFlow only.
+        padding_free: bool, whether only real tokens are computed, at any position in a row.
+            `None` decides when the layer is called or traced: padding-free on TensorFlow on a
+            CPU; with padding in XLA, whose shapes can't depend on the mask, on accelerators and
+            on other backends. `True` works on TensorFlow only and raises an error inside XLA.
+            `False` computes padding too and leaves it in the outputs.
+        remat: bool, whether training keeps only the input of each block and computes the rest
+            again for the gradients, with the same dropout. This saves memory and takes 25% to 50%
+            more time. Gradients of gradients need `remat=False`.
+        trains_pooler: bool, whether the pooler is trained. `None`: yes, unless `output_key` is
+            `"sequence_output"`; always on JAX. A training call for `pooled_output` turns it on.
         **kwargs: `name`, `dtype` (a dtype policy such as `"mixed_bfloat16"`) and `trainable`, as
-            for every Keras layer; `sublayers`, which `get_config` returns.
+            for every Keras layer; `sublayers`, as returned by `get_config`.
 
     Call arguments:
         inputs: dict of `input_ids` `<int32>[B, S]`, token ids; `input_mask` `<int32>[B, S]`, 1 for
             tokens and 0 for padding, all ones if missing; `segment_ids` `<int32>[B, S]` and, for an
             ERNIE with task types, `task_type_ids` `<int32>[B, S]`, all zeros if missing. For rows
-            of several texts, `text_starts` `<int32>[B, T]`: where each begins, or S for none.
-        as_dict: bool, whether to return the dict whatever `output_key` says.
-        all_layers: bool, whether the dict holds `encoder_outputs` too.
-        output_key: str, the output to return in place of the encoder's own.
-        attention: bool, whether the dict holds `attention` too. It takes time and memory.
+            with several texts, `text_starts` `<int32>[B, T]`: where each text begins, or S for
+            none.
+        as_dict: bool, whether to return the dict, regardless of `output_key`.
+        all_layers: bool, whether the dict also contains `encoder_outputs`.
+        output_key: str, the output to return instead of the encoder's `output_key`.
+        attention: bool, whether the dict also contains `attention`. It takes time and memory.
         training: bool, whether dropout is active.
 
     Returns:
         The output that `output_key` names, or a dict of them, in the compute dtype:
-        `pooled_output` `<float>[B, D]`, tanh of a dense layer on the first token; of several texts
-        `[B, T, D]`, with a Keras mask;
+        `pooled_output` `<float>[B, D]`, tanh of a dense layer on the first token; `[B, T, D]` with
+        a Keras mask for rows with several texts;
         `sequence_output` `<float>[B, S, D]`, the last hidden states, with `input_mask` as Keras
         mask; `encoder_outputs`, a list with the `<float>[B, S, D]` of each block; `attention`, a
-        list with the `<float>[B, N, S, S]` of each block: how much each token, by row, looks at
-        each, by column, in each head, before dropout; zeros for padding.
+        list with the `<float>[B, N, S, S]` of each block: the weight with which the token of each
+        row attends to the token of each column, in each head, before dropout; zeros for padding.
 
     Raises:
-        ValueError: if `config` and another checkpoint than the default are given, or neither,
-            `output_key` or `padding_free` is not known, `jit_compile` and `padding_free` are both
-            set, or the inputs are not as described: missing or unknown keys, ids that are not
-            integers or out of range, shapes that differ, or more positions than the encoder has.
-            Inside a TensorFlow graph, ranges raise `tf.errors.InvalidArgumentError` instead.
+        ValueError: if both `config` and a checkpoint other than the default are given, or neither;
+            `output_key` or `padding_free` is not a known value; `jit_compile` and `padding_free`
+            are both set; or the inputs are not as described: missing or unknown keys, ids that are
+            not integers or out of range, shapes that differ, or more positions than the encoder
+            has. In a TensorFlow graph, values out of range raise `tf.errors.InvalidArgumentError`.
         OSError: if the checkpoint can't be found or downloaded.
 
     Example:
@@ -244,13 +245,13 @@ class BertEncoder(Composite, keras.layers.Layer):
 
     @contextlib.contextmanager
     def computed_by(self, function: Callable) -> Iterator[None]:
-        """Within, calls return what a function makes of their inputs, with its dict of outputs.
+        """Context in which calls return the outputs of a function instead of the encoder's own.
 
-        So an export writes the encoder in another way than the layers around it.
+        An export uses it to write the encoder in a different way from the layers around it.
 
         Args:
             function: called with the dict of all inputs, `<int32>[B, S]`, the outputs `Asked` for,
-                and whether it trains.
+                and the argument `training`. It returns a dict of outputs.
         """
         self._stand_in = function
         try:
@@ -259,9 +260,9 @@ class BertEncoder(Composite, keras.layers.Layer):
             self._stand_in = None
 
     def train_pooler(self, trains: bool = True) -> None:
-        """Puts the pooler into training, or takes it out: no loss may depend on `pooled_output`.
+        """Turns training of the pooler on or off. Off: no loss may depend on `pooled_output`.
 
-        A call that returns `pooled_output`, in training or in a functional model, puts it in.
+        A call that returns `pooled_output`, in training or in a functional model, turns it on.
         """
         self.pooler.train(trains, whole=self.trainable)
 
@@ -274,7 +275,7 @@ class BertEncoder(Composite, keras.layers.Layer):
             count: int, 0 for the embeddings alone; `None` freezes nothing.
 
         Raises:
-            ValueError: if `count` is more than there are blocks, negative or no int.
+            ValueError: if `count` is larger than the number of blocks, negative or not an int.
         """
         check_blocks(count, len(self.blocks))
         self.trainable = True
@@ -283,7 +284,7 @@ class BertEncoder(Composite, keras.layers.Layer):
             layer.trainable = index >= frozen
 
     def named_variables(self) -> dict[str, keras.Variable]:
-        """Returns the weights by the names that `Checkpoint.weights` has."""
+        """Returns the weights by their names in `Checkpoint.weights`."""
         return named_variables(self, self.config, ("pooler",))
 
     def get_config(self) -> dict[str, Any]:

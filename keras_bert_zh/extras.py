@@ -1,4 +1,4 @@
-"""Packages that only some of the features need; each comes with an extra of this package."""
+"""Packages that only some features need; each is installed by an extra of this package."""
 
 import importlib
 from types import ModuleType
@@ -8,12 +8,12 @@ def imported(module: str, extra: str, use: str) -> ModuleType:
     """Returns a module of a package that may not be installed.
 
     Args:
-        module: str, its whole name.
-        extra: str, the extra that brings the package along.
+        module: str, its full name.
+        extra: str, the extra that installs the package.
         use: str, what needs it.
 
     Raises:
-        ModuleNotFoundError: if it is not installed; says how to install it.
+        ModuleNotFoundError: if it is not installed. The message says how to install it.
 
     Example:
 

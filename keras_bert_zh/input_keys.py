@@ -1,4 +1,4 @@
-"""What the inputs of BERT are called, and the one more that ERNIE has."""
+"""The names of the inputs of BERT, and of the additional input of ERNIE."""
 
 INPUT_KEYS = ("input_ids", "input_mask", "segment_ids")
 TASK_KEY = "task_type_ids"

@@ -1,8 +1,8 @@
 """Labels of entities: what "B-LOC" means, which label may follow which, and the spans they mark.
 
-Names are a prefix, "-" or "_", and a kind: "B-LOC", or the prefix alone. In BIO, B begins a span
-and I is inside it; BIOES has E for the end of a span and S for a span of one token as well. M is
-read as I, L as E and U as S, so that BMES and BILOU are forms of BIOES.
+A name is a prefix, "-" or "_", and the kind of an entity, such as "B-LOC"; or only the prefix. In
+BIO, B begins a span and I continues it. BIOES also has E for the end of a span and S for a span of
+one token. M is read as I, L as E and U as S, so BMES and BILOU are read as BIOES.
 """
 
 import itertools
@@ -15,7 +15,7 @@ _OTHER_LETTERS = {"M": "I", "L": "E", "U": "S"}
 
 
 class Label(NamedTuple):
-    """What the name of a label says: `prefix` is "O", "B", "I", "E" or "S"; O has no `kind`."""
+    """The meaning of a label: `prefix` is "O", "B", "I", "E" or "S"; O has no `kind`."""
 
     prefix: str
     kind: str
@@ -33,7 +33,7 @@ OUTSIDE = Label("O", "")
 
 
 def parse(name: str) -> Label | None:
-    """Returns what the name of a label says; `None` if it is no name of BIO or BIOES."""
+    """Returns the meaning of a label; `None` if it is not a label of BIO or BIOES."""
     if name == "O":
         return OUTSIDE
     match = _PATTERN.fullmatch(name)
@@ -44,16 +44,16 @@ def parse(name: str) -> Label | None:
 
 
 def parsed(name: str) -> Label:
-    """Returns what the name of a label says.
+    """Returns the meaning of a label.
 
     Raises:
-        ValueError: if it is no name of BIO or BIOES.
+        ValueError: if it is not a label of BIO or BIOES.
     """
     label = parse(name)
     if label is None:
         raise ValueError(
-            f"{name!r} is no label of entities: expected 'O', or B, I, E or S with a kind, as in "
-            "'B-LOC'."
+            f"{name!r} is not a label of entities: expected 'O', or B, I, E or S with the type of "
+            "an entity, as in 'B-LOC'."
         )
     return label
 
@@ -61,7 +61,7 @@ def parsed(name: str) -> Label:
 def find_scheme(names: Sequence[str]) -> str | None:
     """Returns the scheme of a list of labels, `"BIO"` or `"BIOES"`.
 
-    `None` if there is a name that is in neither, or `missing_labels` has some.
+    `None` if a name belongs to neither scheme, or if `missing_labels` returns any.
     """
     labels = [parse(name) for name in names]
     prefixes = {label.prefix for label in labels if label is not None} - {"O"}
@@ -71,9 +71,9 @@ def find_scheme(names: Sequence[str]) -> str | None:
 
 
 def missing_labels(names: Sequence[str]) -> list[str]:
-    """Returns the labels without which no whole span of their kind can be marked.
+    """Returns the labels that are needed to mark whole spans and are missing.
 
-    They are B where there is I, and where there are E or S for any kind, both B and E.
+    Each kind with B, I or E needs B. It also needs E if any label has the prefix E or S.
     """
     labels = [label for label in map(parse, names) if label not in (None, OUTSIDE)]
     needed = "BE" if any(label.prefix in "ES" for label in labels) else "B"
@@ -87,12 +87,12 @@ def missing_labels(names: Sequence[str]) -> list[str]:
 
 
 def may_follow(scheme: str, before: Label | None, after: Label | None) -> bool:
-    """Tells whether a label may follow another in a sequence without faults.
+    """Tells whether a label may follow another in a valid sequence.
 
     Args:
         scheme: `"BIO"` or `"BIOES"`.
-        before: `None` stands for the start of the sequence.
-        after: `None` stands for its end.
+        before: `None` is the start of the sequence.
+        after: `None` is its end.
     """
     if continues(before, after):
         return True
@@ -109,9 +109,9 @@ def continues(before: Label | None, after: Label | None) -> bool:
 
 
 def find_fault(names: Sequence[str], scheme: str) -> int | None:
-    """Returns the index of the first label that may not be where it is; `None` if all may.
+    """Returns the index of the first label that breaks the scheme; `None` if none does.
 
-    It is the length of the sequence where a span has no end.
+    If the last span has no end, it is the length of the sequence.
     """
     labels = [None, *map(parsed, names), None]
     for index, (before, after) in enumerate(itertools.pairwise(labels)):
@@ -125,12 +125,12 @@ def to_spans(names: Sequence[str], scheme: str | None = None) -> list[Span]:
 
     Args:
         names: the labels of a text.
-        scheme: `None` takes a label that continues no span for the start of one, whatever its
-            prefix, as conlleval and seqeval do by default. `"BIO"` and `"BIOES"` leave out spans
-            that are not whole in that scheme, as seqeval's strict mode does.
+        scheme: with `None`, a label that does not continue a span begins a new one, whatever its
+            prefix, as in conlleval and by default in seqeval. With `"BIO"` or `"BIOES"`, spans
+            that are not complete in that scheme are left out, as in the strict mode of seqeval.
 
     Raises:
-        ValueError: if a label is in neither scheme.
+        ValueError: if a label belongs to neither scheme.
     """
     labels = [*map(parsed, names), OUTSIDE]
     spans, start = [], None
@@ -145,7 +145,7 @@ def to_spans(names: Sequence[str], scheme: str | None = None) -> list[Span]:
 
 
 def to_labels(spans: Sequence[Span], length: int, scheme: str = "BIO") -> list[str]:
-    """Returns the labels that mark the spans in a text of that many tokens.
+    """Returns the labels that mark the spans in a text of `length` tokens.
 
     Raises:
         ValueError: if a span is empty or not within the text, or two of them overlap.
@@ -154,9 +154,9 @@ def to_labels(spans: Sequence[Span], length: int, scheme: str = "BIO") -> list[s
     last = Span("", 0, 0)
     for span in sorted((Span(*span) for span in spans), key=lambda span: span.start):
         if not 0 <= span.start < span.end <= length:
-            raise ValueError(f"{span} is no span of a text of {length} tokens.")
+            raise ValueError(f"{span} is empty, or not within a text of {length} tokens.")
         if span.start < last.end:
-            raise ValueError(f"{last} and {span} overlap; a token has one label.")
+            raise ValueError(f"{last} and {span} overlap, but a token can have only one label.")
         size = span.end - span.start
         for index, prefix in enumerate(prefixes_of_pieces("S" if scheme == "BIOES" else "B", size)):
             labels[span.start + index] = f"{prefix}-{span.kind}" if span.kind else prefix
@@ -165,7 +165,7 @@ def to_labels(spans: Sequence[Span], length: int, scheme: str = "BIO") -> list[s
 
 
 def prefixes_of_pieces(prefix: str, pieces: int) -> str:
-    """Returns the prefix of each piece, where something that has one label is in pieces.
+    """Returns the prefix of each piece of a word that has one label.
 
     Its span begins with the first piece and ends with the last one: "S" in three pieces is "BIE".
     """
@@ -178,7 +178,7 @@ def prefixes_of_pieces(prefix: str, pieces: int) -> str:
 
 
 def joined_prefix(first: str, last: str) -> str:
-    """Returns the prefix of something in pieces, given those of its first and last piece."""
+    """Returns the prefix of a word, given the prefixes of its first and last piece."""
     ends = last in "ES"
     if first in "BS":
         return "S" if ends else "B"

@@ -1,4 +1,4 @@
-"""What messages to users have in common."""
+"""Shared parts of the messages to users."""
 
 import functools
 from collections.abc import Callable, Iterable
@@ -9,18 +9,18 @@ _BEEN_THROUGH = "_keras_call_info_injected"
 
 
 def listing(names: Iterable[object], most: int) -> str:
-    """Returns the first names, and how many there are beyond."""
+    """Returns the first names, and how many more there are."""
     shown = list(map(str, names))
     more = f" and {len(shown) - most} more" if len(shown) > most else ""
     return ", ".join(shown[:most]) + more
 
 
 def says_it_all(check: Callable) -> Callable:
-    """Decorates a check, so that the message of its error is all that users see.
+    """Decorates a check so that users see only the message of its error.
 
-    Where a layer is called, Keras writes "Exception encountered when calling" before the message
-    of an error and all arguments behind it, arrays too. It does not for an error with this mark,
-    which it gives those that it has been through already. Types stay as they are.
+    When a layer is called, Keras writes "Exception encountered when calling" before the message of
+    an error and all arguments after it, arrays too. It does not do so for errors that it has marked
+    as handled; this sets that mark. The types of errors do not change.
     """
 
     @functools.wraps(check)

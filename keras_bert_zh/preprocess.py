@@ -1,4 +1,4 @@
-"""BertPreprocess: strings in, the three inputs of BERT out."""
+"""BertPreprocess: turns strings into the three inputs of BERT."""
 
 import os
 from collections.abc import Sequence
@@ -22,50 +22,51 @@ from keras_bert_zh.vocabulary import (
 class BertPreprocess(keras.layers.Layer):
     """Turns strings into `input_ids`, `input_mask` and `segment_ids`, inside the graph.
 
-    The tokens are those of google-research/bert `tokenization.py`, one for one, with the classes
-    of Unicode 14.0. Texts are cut to `max_length` and laid out as `[CLS] a [SEP]`, pairs as
-    `[CLS] a [SEP] b [SEP]` with the longer text cut first, padded with `[PAD]`. A special token
-    written in the text is text by default; bytes that are not UTF-8 are dropped.
+    The tokens are exactly those of google-research/bert `tokenization.py`, with the character
+    classes of Unicode 14.0. Texts are cut to `max_length`, formatted as `[CLS] a [SEP]`, and
+    padded with `[PAD]`. Pairs are formatted as `[CLS] a [SEP] b [SEP]`, and the longer text is cut
+    first. By default, special tokens written in a text are ordinary text. Bytes that are not valid
+    UTF-8 are dropped.
 
     Args:
         checkpoint: where the vocabulary comes from: anything that `load_checkpoint` takes, by
-            default the same as for `BertEncoder`. `None` stands for the vocabulary of Google's
-            Chinese BERT, which ships with this package.
+            default the same as for `BertEncoder`. `None` is the vocabulary of Google's Chinese
+            BERT, which is included in this package.
         vocabulary: list of str, or the path of a `vocab.txt`, instead of a checkpoint's.
-        lowercase: bool, whether to fold case and strip accents. `None`: as the checkpoint says;
-            where it does not, `True` unless the vocabulary holds capital letters.
+        lowercase: bool, whether to lower-case texts and strip accents. `None`: as the checkpoint
+            says. If it does not say, `True` unless the vocabulary contains capital letters.
         max_length: int, S, at least 3.
-        offsets: whether to return the place of each token in its text too: `True` or
+        offsets: whether to also return the offsets of each token in its text: `True` or
             `"characters"`, or `"bytes"`.
-        word_ids: bool, whether to return which word each token is a piece of. The texts must be
-            split into words, as those of CoNLL files are: see `align_labels`.
-        warn_of_cuts: bool, whether to warn once if `max_length` cuts texts, by TruncationWarning.
-            Called on texts it sees them, and so do `fit`, `evaluate` and `predict` of models such
-            as TextClassifier on lists, arrays and tensors, and ExportedModel. In a graph, as that
-            of `dataset.map` or of another model, it can't tell: see `count_truncated`.
-        special_tokens_in_text: bool, whether `[MASK]`, `[CLS]` and the others of `special_ids`,
-            written in the text like this, are those tokens.
+        word_ids: bool, whether to also return the index of the word that each token belongs to.
+            The texts must be split into words, as in CoNLL files: see `align_labels`.
+        warn_of_cuts: bool, whether to give one TruncationWarning if `max_length` cuts texts. It
+            works in calls on texts; in `fit`, `evaluate` and `predict` of models such as
+            TextClassifier, on lists, arrays and tensors; and in ExportedModel. It does not work
+            in a graph, such as in `dataset.map` or in another model: see `count_truncated`.
+        special_tokens_in_text: bool, whether `[MASK]`, `[CLS]` and the others of `special_ids` are
+            special tokens if they are written in a text.
         **kwargs: `name`, as for every Keras layer.
 
     Call arguments:
-        inputs: `str`, list of `str`, or string tensor or array of shape `[]`, `[B]` or `[B, 1]`;
-            words that are split already as list of lists or ragged `[B, (words)]`. A pair of
-            these: a tuple, a list of two tensors, or a dict of `text_a` and `text_b`.
+        inputs: `str`, list of `str`, or string tensor or array of shape `[]`, `[B]` or `[B, 1]`.
+            For texts that are split into words, a list of lists or ragged `[B, (words)]`. For
+            pairs of these, a tuple, a list of two tensors, or a dict of `text_a` and `text_b`.
 
     Returns:
         dict of `input_ids`, `input_mask` (1 for tokens, 0 for padding) and `segment_ids` (1 for
         the second text and its `[SEP]`), each `<int32>[B, S]`; `<int32>[S]` for a scalar. With
-        `offsets` also `starts` and `ends`: a token is `text[start:end]`, of the first or of the
-        second text, or of the word where words are split already; `[CLS]`, `[SEP]` and padding
-        have 0 and 0. See `tokenize` for what a token reaches over. With `word_ids` also `word_ids`,
-        the index of each token's word in its own text, -1 for `[CLS]`, `[SEP]` and padding; words
-        without tokens, such as a zero-width space, count. An encoder leaves all these alone.
+        `offsets` also `starts` and `ends`: a token is `text[start:end]` of the first or second
+        text, or of its word if texts are split into words. They are 0 for `[CLS]`, `[SEP]` and
+        padding. See `tokenize` for what a token covers. With `word_ids` also `word_ids`, the
+        index of each token's word in its own text, and -1 for `[CLS]`, `[SEP]` and padding. Words
+        without tokens, such as a zero-width space, count. Encoders ignore these extra outputs.
 
     Raises:
-        ValueError: if `max_length < 3`, the vocabulary is empty or lacks a special token, a
-            tensor has another rank, the two texts of a pair differ in batch size, or texts are not
-            split with `word_ids=True`.
-        TypeError: if there is anything but text among the texts.
+        ValueError: if `max_length < 3`; the vocabulary is empty or lacks a special token; a tensor
+            has a different rank; the two texts of a pair differ in batch size; or texts are not
+            split into words with `word_ids=True`.
+        TypeError: if a value among the texts is not text.
 
     Example:
 
@@ -140,21 +141,21 @@ class BertPreprocess(keras.layers.Layer):
         return special_ids(self._pipeline.vocabulary)
 
     def tokenize(self, texts: Any, offsets: bool | str = False):
-        """Returns the ids of single texts, without `[CLS]` and `[SEP]`, as they are.
+        """Returns the ids of single texts, without `[CLS]`, `[SEP]`, truncation and padding.
 
         Args:
-            texts: as for calling the layer, without pairs.
-            offsets: whether to return the place of each token too, in its text, or in its word
-                where words are split already: `True` or `"characters"`, or `"bytes"`.
+            texts: as for calling the layer, but no pairs.
+            offsets: whether to also return the offsets of each token, in its text, or in its word
+                if texts are split into words: `True` or `"characters"`, or `"bytes"`.
 
         Returns:
             `tf.RaggedTensor` `<int32>[B, (tokens)]`; `<int32>[tokens]` for a scalar. With
-            `offsets` a tuple of three of them, the ids, the starts and the ends. A token reaches
-            from the first to the last of the characters that its letters came from, and an
-            `[UNK]` over its word. Characters that are dropped, such as accents and control
-            characters, are in it only between two others. Characters are counted as Python
-            counts them, in `text.decode("utf-8", "ignore")` where the text is no valid UTF-8;
-            bytes are those of the text as it is.
+            `offsets`, a tuple of three of them: the ids, the starts and the ends. A token covers
+            the text from its first to its last character, and `[UNK]` covers its whole word.
+            Dropped characters, such as accents and control characters, belong to a token only if
+            they are between two of its characters. Characters are counted as in Python, in
+            `text.decode("utf-8", "ignore")` if the text is not valid UTF-8. Bytes are those of
+            the original text.
 
         Example:
 
@@ -162,13 +163,13 @@ class BertPreprocess(keras.layers.Layer):
         >>> BertPreprocess(None).tokenize(["很好", "unaffable"]).to_list()
         [[2523, 1962], [163, 8374, 9049, 9609]]
 
-        How many tokens each word of one text has; a zero-width space has none:
+        The number of tokens of each word of a text; a zero-width space has none:
 
         >>> words = ["我", "用", "\\u200b", "Keras"]
         >>> BertPreprocess(None).tokenize(words).row_lengths().numpy().tolist()
         [1, 1, 0, 3]
 
-        Where each token is in the text:
+        The part of the text that each token covers:
 
         >>> text = "Café\\u200b 很好"
         >>> _, starts, ends = BertPreprocess(None).tokenize(text, offsets=True)
@@ -185,27 +186,27 @@ class BertPreprocess(keras.layers.Layer):
         offsets: bool | str | None = None,
         word_ids: bool | None = None,
     ) -> dict[str, Any]:
-        """Returns long texts as windows that overlap, none of their tokens left out.
+        """Splits long texts into overlapping windows that contain all of their tokens.
 
-        A window is laid out as the layer lays out a text. Of a pair, the first text, the question,
-        is in each window, cut to half the tokens where it is longer, and windows are of the second
-        one. A text that fits has one window. `join_tokens`, `join_mean` and `join_first` put
-        together again what a model makes of the windows. Works inside of graphs too.
+        A window has the same format as a text that the layer returns. For a pair, each window
+        contains the first text, the question, cut to half of the tokens if it is longer, and a
+        part of the second text. A text that fits has one window. `join_tokens`, `join_mean` and
+        `join_first` combine the outputs of a model for the windows. This works in graphs too.
 
         Args:
             texts: as for calling the layer; a single text is a batch of one.
-            stride: int, how many tokens after the one before it each window begins; less where
-                there is less room in a window. `None`: half of `max_length`.
-            offsets, word_ids: as for making the layer; `None` for what it was made with.
+            stride: int, the number of tokens from the start of a window to the start of the next
+                one; smaller if a window has less room. `None`: half of `max_length`.
+            offsets, word_ids: as for creating the layer. `None`: as the layer was created.
 
         Returns:
-            dict of what calling the layer returns, each `<int32>[W, S]`, for W windows in the
-            order of the texts, of `text_ids <int32>[W]`, the number of the text, and of
-            `is_max_context <bool>[W, S]`: of all places that a token has, the one with the most
-            tokens to its left or its right, whichever are fewer.
+            dict of the outputs of the layer, each `<int32>[W, S]`, for W windows in the order of
+            the texts; `text_ids <int32>[W]`, the index of the text; and `is_max_context
+            <bool>[W, S]`: True for each token in the window where it has the most context, which
+            is the smaller of the numbers of tokens to its left and to its right.
 
         Raises:
-            ValueError: for pairs where `max_length < 4`.
+            ValueError: for pairs if `max_length < 4`.
 
         Example:
 
@@ -235,7 +236,7 @@ class BertPreprocess(keras.layers.Layer):
         )
 
     def count_truncated(self, texts: Any) -> Truncated:
-        """Returns how many of the texts, or pairs, `max_length` cuts, and how many tokens of them.
+        """Returns how many texts or pairs `max_length` cuts, and how many tokens are left out.
 
         Args:
             texts: as for calling the layer. All are tokenised at once.
@@ -254,10 +255,9 @@ class BertPreprocess(keras.layers.Layer):
         return Truncated(cut, lost)
 
     def look_for_cuts(self, texts: Any) -> None:
-        """Warns if `max_length` cuts any of the texts, unless it has warned before or is not to.
+        """Warns if `max_length` cuts any of the texts, unless it has warned or warnings are off.
 
-        Models of texts call it, as their graph can't warn. It looks at 10,000 texts in all, and
-        then no more.
+        Models call this on texts, because their graph can't warn. It checks 10,000 texts in total.
 
         Args:
             texts: as for calling the layer.
@@ -272,13 +272,13 @@ class BertPreprocess(keras.layers.Layer):
         return self._watch.tell if self._watch is not None and self._watch.left else None
 
     def detokenize(self, ids: Any):
-        """Returns readable text: blanks around words, none between ideographs.
+        """Returns readable text, with spaces around words and none between Chinese characters.
 
         `[CLS]`, `[SEP]` and `[PAD]` are left out.
 
         Args:
-            ids: `<int32>[S]`, `[B, S]`, or ragged `[B, (tokens)]`: what `tokenize` or the call
-                returned.
+            ids: `<int32>[S]`, `[B, S]`, or ragged `[B, (tokens)]`, as returned by `tokenize` or
+                by calling the layer.
 
         Returns:
             `<string>[B]`, UTF-8; `<string>[]` for ids of rank 1.
@@ -328,7 +328,9 @@ class BertPreprocess(keras.layers.Layer):
     def from_config(cls, config: dict[str, Any]) -> "BertPreprocess":
         if "vocabulary" not in config or "checkpoint" in config:
             # A saved model must not make this package open a file.
-            raise ValueError("The configuration of BertPreprocess must hold its vocabulary.")
+            raise ValueError(
+                "The configuration of BertPreprocess must contain a vocabulary, and no checkpoint."
+            )
         vocabulary = config["vocabulary"]
         if not isinstance(vocabulary, list):  # Older files have all tokens.
             vocabulary = decode_vocabulary(vocabulary)

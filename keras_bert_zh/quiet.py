@@ -1,4 +1,4 @@
-"""Holds TensorFlow to TF_CPP_MIN_LOG_LEVEL while it is imported, too."""
+"""Makes TensorFlow obey TF_CPP_MIN_LOG_LEVEL during its import too."""
 
 import contextlib
 import faulthandler
@@ -23,19 +23,19 @@ _FIRST_LINE = b"WARNING: All log messages before absl::InitializeLog() is called
 
 
 def hold_to_level() -> None:
-    """Lets the import of TensorFlow, whoever does it, write no lines that the user does not want.
+    """Hides the log lines that the user does not want while TensorFlow is imported.
 
-    TensorFlow tells what it finds of CPUs and GPUs before it reads the variable. If that asks for
-    fewer lines (1: no infos, 2: no warnings, 3: no errors), what is written to the standard error
-    stream during the import is shown after it, without those lines. Exceptions are as ever, and
-    without the variable nothing is changed.
+    TensorFlow logs the CPUs and GPUs that it finds before it reads the variable. If the variable
+    asks for fewer lines (1: no infos, 2: no warnings, 3: no errors), the standard error stream is
+    held back during the import and shown after it, without those lines. Exceptions do not change,
+    and without the variable nothing changes.
     """
     if _level() and "tensorflow" not in sys.modules:
         sys.meta_path.insert(0, _Finder())
 
 
 def is_command_line() -> bool:
-    """Tells whether this process is the package's own command line, or a part of it."""
+    """Tells whether this process is the command line of this package, or was started by it."""
     if SERVES in os.environ:
         return True
     program = sys.argv[0] if sys.argv else ""
@@ -76,7 +76,7 @@ def _level() -> int:
 
 @contextlib.contextmanager
 def _held_back(level: int) -> Iterator[None]:
-    """Shows what is written to standard error inside when the block ends, but for log lines."""
+    """Shows what the block writes to standard error when it ends, without unwanted log lines."""
     try:
         kept = os.dup(2)
     except OSError:  # It is closed.

@@ -1,4 +1,4 @@
-"""Texts that `max_length` cuts: how many they are, and the warning that says so."""
+"""Texts that `max_length` cuts: how many there are, and the warning about them."""
 
 import sys
 import warnings
@@ -12,16 +12,16 @@ _LIBRARIES = ("keras", "keras_bert_zh", "tensorflow")
 
 
 class Truncated(NamedTuple):
-    """How many texts, or pairs, are cut, and how many of their tokens are left out."""
+    """The number of texts or pairs that are cut, and of the tokens that are left out."""
 
     texts: int
     tokens: int
 
 
 class TruncationWarning(UserWarning):
-    """Says that `max_length` cuts texts: once for each BertPreprocess.
+    """Given once for each BertPreprocess whose `max_length` cuts texts.
 
-    `BertPreprocess(warn_of_cuts=False)` does not warn, and a filter hides the warnings of all.
+    To turn it off, pass `BertPreprocess(warn_of_cuts=False)`, or filter this class of warnings.
 
     Example:
 
@@ -52,10 +52,10 @@ class Watch:
             return
         self.left = 0
         warnings.warn(
-            f"max_length={self._max_length} cuts {cut:,} of {looked_at:,} texts looked at: "
-            f"{lost:,} of their tokens are left out. Pass a greater max_length, up to the "
-            "positions of the encoder, or make windows of long texts with "
-            "BertPreprocess.windows. BertPreprocess(warn_of_cuts=False) does not warn.",
+            f"max_length={self._max_length} cuts {cut:,} of the {looked_at:,} texts checked: "
+            f"{lost:,} of their tokens are left out. Pass a larger max_length, up to the number of "
+            "positions of the encoder, or split long texts into windows with "
+            "BertPreprocess.windows. To turn this warning off, pass warn_of_cuts=False.",
             TruncationWarning,
             stacklevel=2 + _library_frames(),
         )

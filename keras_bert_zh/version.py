@@ -1,3 +1,3 @@
-"""Which version of this package it is."""
+"""The version of this package."""
 
 __version__ = "0.2.0"

@@ -163,7 +163,7 @@ def test_no_bools_and_nothing_else(preprocess, name, make, value):
 
 @pytest.mark.parametrize("name", ["learning_rate", "weight_decay", "clipnorm"])
 def test_numbers_of_the_optimiser_are_not_negative(name):
-    with pytest.raises(ValueError, match=f"{name} must be a number from 0 on, got -1"):
+    with pytest.raises(ValueError, match=f"{name} must be a number of at least 0, got -1"):
         adamw(**({"learning_rate": 1e-3, "steps": 10} | {name: -1}))
 
 
@@ -356,7 +356,10 @@ def test_what_is_written_is_on_this_machine(encoder, write, monkeypatch, tmp_pat
         ],
     }
     for name, functions in takers.items():
-        is_url = f"{value} can't be written to: name a {name} on this machine."
+        is_url = (
+            f"{value} is a URL, which can't be written to: pass the path of a {name} on this "
+            "machine."
+        )
         for take in functions:
             with pytest.raises((ValueError, TypeError)) as caught:
                 take(value)

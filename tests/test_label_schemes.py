@@ -138,9 +138,11 @@ def test_pieces_of_what_has_one_label():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match=r"^'LOC' is no label of entities.*'B-LOC'"):
+    with pytest.raises(ValueError, match=r"^'LOC' is not a label of entities.*'B-LOC'"):
         to_spans(["O", "LOC"])
-    with pytest.raises(ValueError, match=r"'LOC', start=2, end=5\) is no span of .* 4 tokens"):
+    with pytest.raises(
+        ValueError, match=r"'LOC', start=2, end=5\) is empty, or not within .* 4 tokens"
+    ):
         to_labels([Span("LOC", 2, 5)], 4)
     with pytest.raises(ValueError, match="overlap"):
         to_labels([Span("LOC", 2, 4), Span("PER", 0, 3)], 4)

@@ -1,1 +1,1 @@
-"""Heads: layers on the encoder's hidden states, and models of both."""
+"""Heads: layers on the encoder's hidden states, and models that combine both."""

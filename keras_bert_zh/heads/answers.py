@@ -1,4 +1,4 @@
-"""What a SpanReader says of questions and texts: the answers, as they are written there."""
+"""The answers that a SpanReader finds for questions in texts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,22 +21,24 @@ def find_answers(
     stride: int | None = None,
     null_threshold: float | None = None,
 ) -> dict[str, tf.Tensor]:
-    """Finds answers, as `SpanReader.answers` says.
+    """Finds answers, as described in `SpanReader.answers`.
 
     Args:
-        preprocess: that of the model.
+        preprocess: the preprocess of the model.
         pairs: a tuple of questions and texts, as `BertPreprocess` takes them.
-        call: gives the logits of the dict of ids: the model, or its one trace.
-        max_length: int, the most tokens that an answer has.
-        stride: int, or `None`, that of the windows.
-        null_threshold: float, or `None`.
+        call: returns the logits for the dict of ids: the model, or its only trace.
+        max_length: int, the maximum number of tokens of an answer.
+        stride: int or `None`, the stride of the windows.
+        null_threshold: float or `None`.
     """
     with tf.device("CPU"):
         texts = to_texts(pairs)
         if texts.is_scalar:
-            raise ValueError("Answers are found in a batch: of one question, pass [it] and [text].")
+            raise ValueError(
+                "answers takes a batch. For a single question, pass [question] and [text]."
+            )
         if any(isinstance(part, tf.RaggedTensor) for part in texts[:2]):
-            raise ValueError("Answers are found in texts as they are, got words that are split.")
+            raise ValueError("answers takes texts as strings, got texts that are split into words.")
         windows = preprocess.windows(texts[:2], stride, offsets="characters", word_ids=False)
     logits = call(only_ids(windows))
     with tf.device("CPU"):

@@ -1,4 +1,4 @@
-"""What models of texts are fitted and evaluated on, as Keras makes batches of it."""
+"""Texts and labels in a form from which Keras can make batches."""
 
 import numbers
 import re
@@ -9,11 +9,11 @@ import numpy as np
 
 
 def check_batch(model: Any, x: Any) -> None:
-    """Raises ValueError for a single text, and for no texts at all.
+    """Raises ValueError for a single text, and if there are no texts.
 
     Args:
-        model: whose name the error says.
-        x: what the model is to make batches of.
+        model: the model; errors contain its name.
+        x: the inputs from which the model makes batches.
     """
     name = type(model).__name__
     is_pair = isinstance(x, tuple)
@@ -21,7 +21,7 @@ def check_batch(model: Any, x: Any) -> None:
         shape = getattr(part, "shape", None)
         if isinstance(part, (str, bytes)) or (shape is not None and len(shape) == 0):
             one = "pair, pass ([text], [other])" if is_pair else "text, pass [text]"
-            raise ValueError(f"{name} takes a batch: of one {one}.")
+            raise ValueError(f"{name} takes a batch. For a single {one}.")
         if (isinstance(part, list) and not part) or (shape is not None and shape[0] == 0):
             raise ValueError(f"{name} got no texts: pass at least one.")
 
@@ -30,7 +30,7 @@ def as_arrays(data: Any) -> Any:
     """Returns texts, ids, labels or weights as Keras takes them: lists become arrays.
 
     Raises:
-        TypeError: for lists of anything but numbers, texts, or lists of these.
+        TypeError: for lists that contain something other than numbers, texts, or lists of these.
     """
     if isinstance(data, tuple):
         return tuple(map(as_arrays, data))
@@ -50,7 +50,7 @@ def as_arrays(data: Any) -> Any:
 
 
 def has_strings(x: Any) -> bool:
-    """Tells whether there are strings among what is to be batches for a model."""
+    """Tells whether the inputs of a model contain strings."""
     spec = getattr(x, "element_spec", x)  # Of a dataset, in which labels come second.
     if spec is not x and isinstance(spec, tuple):
         spec = spec[0]
@@ -59,5 +59,5 @@ def has_strings(x: Any) -> bool:
 
 
 def are_texts(x: Any) -> bool:
-    """Tells whether these are arrays or tensors of strings, single or in pairs: no dataset."""
+    """Tells whether these are arrays or tensors of strings, single or in pairs, not a dataset."""
     return has_strings(x) and all(hasattr(part, "shape") for part in keras.tree.flatten(x))

@@ -1,4 +1,4 @@
-"""What a tagger's CRF goes by: the rules of its labels, which tokens it sees, and its loss."""
+"""The CRF of a tagger: the rules of its labels, the tokens that it sees, and its loss."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,8 @@ def rules_of(labels: Sequence[str]) -> list[list[bool]] | None:
         missing = [label for label in missing_labels(labels) if label.startswith("B")]
         if missing:
             warnings.warn(
-                f"The labels {list(labels)} lack {', '.join(missing)}, so that the CRF keeps to "
-                "no rules. Add what is missing, and it never gives labels that mark no entity.",
+                f"{', '.join(missing)} is missing from the labels {list(labels)}, so the CRF can't "
+                "apply the rules of BIO or BIOES. With all labels, it only predicts valid ones.",
                 stacklevel=3,
             )
         return None
@@ -29,9 +29,9 @@ def rules_of(labels: Sequence[str]) -> list[list[bool]] | None:
 
 
 def tokens_of_text(inputs: Mapping[str, Any]) -> Any:
-    """Returns which tokens are of the text, `<bool>[B, S]`: not `[CLS]`, `[SEP]` or padding.
+    """Returns which tokens belong to the text, `<bool>[B, S]`: not `[CLS]`, `[SEP]` or padding.
 
-    These two are told by their places: the first token, and the last one of each segment.
+    `[CLS]` is the first token, and `[SEP]` is the last one of each segment.
 
     Args:
         inputs: the dict that `BertPreprocess` returns.
@@ -47,15 +47,15 @@ def tokens_of_text(inputs: Mapping[str, Any]) -> Any:
 
 
 def chain_loss(crf: CRF, labels: Any, logits: Any, mask: Any, sample_weight: Any = None) -> Any:
-    """Returns the mean negative log-likelihood per token, so that text lengths change no rates.
+    """Returns the mean negative log-likelihood per token, which does not grow with text length.
 
     Args:
         crf: the layer.
         labels: `<int>[B, S]`.
         logits: `<float>[B, S, K]`.
         mask: `<bool>[B, S]`, the tokens of the text.
-        sample_weight: `<float>[B, S]`, where 0 takes a token out of the chain, and all other
-            numbers leave it in; or `<float>[B]`, weights of the texts.
+        sample_weight: `<float>[B, S]`, where 0 removes a token from the chain and all other
+            numbers keep it; or `<float>[B]`, weights of the texts.
     """
     weights = 1.0
     if sample_weight is not None:
@@ -70,7 +70,7 @@ def chain_loss(crf: CRF, labels: Any, logits: Any, mask: Any, sample_weight: Any
 
 
 class PerReplica(keras.losses.Loss):
-    """A loss as it is, which Keras divides by the number of devices, like every other."""
+    """A loss that is already computed. Keras divides it by the number of devices, like others."""
 
     def call(self, y_true, y_pred):
         return y_pred

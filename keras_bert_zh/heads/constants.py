@@ -17,13 +17,13 @@ _MOST = 2**31 - 1
 
 
 class Constants:
-    """What stands for the weights while a model is traced: constants of one number each.
+    """Constants of one number each that replace the weights while a model is traced.
 
-    TensorFlow copies a graph several times for each function that calls it, and a model's size each
-    time. So the values come into the file that it has written.
+    TensorFlow copies a graph several times for each function that calls it, with all constants in
+    it. Therefore the real values are written into the file after TensorFlow has saved it.
 
     Args:
-        variables: Keras variables. Their values are those of now.
+        variables: Keras variables. Their current values are used.
     """
 
     def __init__(self, variables: Iterable[Any]):
@@ -32,7 +32,7 @@ class Constants:
         self._values = [variable.numpy() for variable in variables]
 
     def within(self, function: Callable) -> Callable:
-        """Returns the function, to be traced with constants in place of the variables."""
+        """Returns a function that uses the constants instead of the variables when traced."""
 
         def call(*args, **kwargs):
             with _Scope(self._numbers, self._values):
@@ -41,10 +41,10 @@ class Constants:
         return call
 
     def fill(self, folder: pathlib.Path) -> None:
-        """Writes the values into the SavedModel that was traced so.
+        """Writes the values into a SavedModel that was traced with these constants.
 
         Raises:
-            ValueError: if it comes to more than 2 GB.
+            ValueError: if it is larger than 2 GB.
         """
         path = folder / "saved_model.pb"
         saved = SavedModel.FromString(path.read_bytes())
@@ -57,8 +57,8 @@ class Constants:
                         del node.attr[_MARK]
         if saved.ByteSize() > _MOST:
             raise ValueError(
-                f"The SavedModel would be {saved.ByteSize() / 1e9:.1f} GB, and such a file holds "
-                'up to 2.1: export the model with dtype="bfloat16".'
+                f"The SavedModel would take {saved.ByteSize() / 1e9:.1f} GB, but such a file can "
+                'have at most 2.1 GB: export the model with dtype="bfloat16".'
             )
         path.write_bytes(saved.SerializeToString())
         (folder / "fingerprint.pb").unlink(missing_ok=True)  # That of the file before.

@@ -1,4 +1,4 @@
-"""What a tagger says of texts: the entities in them."""
+"""The entities that a tagger finds in texts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,13 +16,13 @@ from keras_bert_zh.vocabulary import later_pieces
 def find_entities(
     model: Any, texts: Any, call: Callable, stride: int | None
 ) -> dict[str, tf.RaggedTensor]:
-    """Finds entities, as `TokenTagger.entities` says.
+    """Finds entities, as described in `TokenTagger.entities`.
 
     Args:
         model: TokenTagger with a preprocess.
         texts: single texts, as `BertPreprocess` takes them.
-        call: gives the logits of the dict of ids: the model, or its one trace.
-        stride: int, or `None`, that of the windows.
+        call: returns the logits for the dict of ids: the model, or its only trace.
+        stride: int or `None`, the stride of the windows.
     """
     preprocess = model.preprocess
     with tf.device("CPU"):
@@ -45,22 +45,22 @@ def _single(inputs: Any) -> tf.Tensor:
     """Returns single texts `<string>[B]`."""
     if len(split_pair(inputs)) == 2:
         raise ValueError(
-            "Entities are found in single texts, got pairs: pass a batch of texts as one list or "
-            "one array."
+            "entities takes single texts, got pairs: pass a batch of texts as one list or one "
+            "array."
         )
     texts = to_texts(inputs)
     if texts.is_scalar:
-        raise ValueError("Entities are found in a batch of texts: of one text, pass [text].")
+        raise ValueError("entities takes a batch of texts. For a single text, pass [text].")
     if isinstance(texts.first, tf.RaggedTensor):
         raise ValueError(
-            "Entities are found in texts as they are, got words that are split already: call the "
-            "model for the labels of words."
+            "entities takes texts as strings, got texts that are split into words: call the model "
+            "itself to label words."
         )
     return texts.first
 
 
 def _decoded(model: Any, logits: tf.RaggedTensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
-    """Returns the label of each word, ragged `<int32>[B, (words)]`, and how probable it is."""
+    """Returns the label of each word, ragged `<int32>[B, (words)]`, and its probability."""
     lengths = logits.row_lengths()
     # One place more than the longest text has words: never none.
     padded = tf.pad(logits.to_tensor(), [[0, 0], [0, 1], [0, 0]])

@@ -1,4 +1,4 @@
-"""What the models share that are exported with functions of their own."""
+"""Shared code of the models that are exported with their own functions."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -15,45 +15,45 @@ else:
 
 
 class Exported(_Model):
-    """A model of texts whose SavedModel offers what the model does. To be named before others.
+    """A model of texts whose SavedModel has the functions of the model. List it before other bases.
 
     Attributes:
-        output_name: str, what a SavedModel calls the output where there is one.
+        output_name: str, the name of the output in a SavedModel if there is only one.
     """
 
     output_name = "logits"
 
     def signature(self) -> Any:
-        """Returns the `keras.InputSpec`s of what it is made for, with open batch size and length.
+        """Returns the `keras.InputSpec`s of the inputs, with any batch size and length.
 
-        That is single texts, a tuple of two for pairs, and without a preprocess the dict of ids.
+        These are single texts, a tuple of two for pairs, or without a preprocess the dict of ids.
         """
         raise NotImplementedError  # Each subclass has its own.
 
     def ids_signature(self) -> Any:
-        """Returns the `keras.InputSpec`s of ids, which it takes too; `None` if it does not."""
+        """Returns the `keras.InputSpec`s of ids if the model also takes these; else `None`."""
         return {key: keras.InputSpec("int32", (None, None), name=key) for key in INPUT_KEYS}
 
     def of_ids(self, inputs: Any) -> Any:
-        """Returns what the model, or the tower of it, makes of a dict of ids."""
+        """Returns the output of the model, or of its tower, for a dict of ids."""
         return self(inputs, training=False)
 
     def served(self, of_ids: Callable) -> Callable:
-        """Returns what makes outputs of texts, from what makes them of ids."""
+        """Returns a function from texts to outputs, given one from ids to outputs."""
         raise NotImplementedError
 
     def named(self, outputs: Any) -> dict[str, Any]:
-        """Returns outputs, the model's or an endpoint's, by the names that they have in a file."""
+        """Returns the outputs of the model or of an endpoint by their names in a file."""
         return outputs if isinstance(outputs, dict) else {self.output_name: outputs}
 
     def endpoints(self, call: Callable) -> dict[str, Callable]:
-        """Returns what a SavedModel of this offers beside its plain outputs, by name.
+        """Returns the additional functions of a SavedModel of this model, by name.
 
         Args:
-            call: the model for its `signature()`, or the dict of ids.
+            call: the model, for inputs as in `signature()` or for the dict of ids.
 
         Returns:
-            dict of functions of what `signature()` says, which return dicts of tensors.
+            dict of functions that take inputs as in `signature()` and return dicts of tensors.
         """
         return {}
 
@@ -62,7 +62,7 @@ class Exported(_Model):
     ):
         """Exports the model as `keras.Model.export` does, by default for its `signature()`.
 
-        A SavedModel has more then, as `saved_model.write` says.
+        A SavedModel then has additional functions: see `saved_model.write`.
         """
         by_default = input_signature is None and not kwargs
         if by_default and format == "tf_saved_model" and kernels.ON_TENSORFLOW:

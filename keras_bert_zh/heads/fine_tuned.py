@@ -1,4 +1,4 @@
-"""What the models share whose head is one dense layer, as fine-tuned checkpoints have it."""
+"""Shared code of the models whose head is one dense layer, as in fine-tuned checkpoints."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -19,13 +19,13 @@ from keras_bert_zh.layers.fresh_weights import fresh_weights
 
 
 class FineTuned(OnText):
-    """A model of texts with a dense layer on what the encoder gives.
+    """A model of texts with a dense layer on the encoder's output.
 
-    To be named before `keras.Model`. A subclass calls `OnText.__init__` and then `add_head`.
+    List it before `keras.Model`. A subclass calls `OnText.__init__` and then `add_head`.
 
     Attributes:
         head: Head, the task and the labels.
-        own_compiled: dict of what `compile` was left to choose.
+        own_compiled: dict of the arguments that `compile` chose itself.
     """
 
     head: Head
@@ -34,12 +34,12 @@ class FineTuned(OnText):
     def add_head(
         self, source: Checkpoint | BertEncoder, head: Head, dropout: float | None = None
     ) -> None:
-        """Makes the head, builds it, and gives it the weights of a checkpoint that has it.
+        """Creates and builds the head, and loads its weights if the checkpoint has them.
 
         Args:
-            source: what `opened` returned.
-            head: what `head_of` returned. Without labels, there is no dropout before it.
-            dropout: float in [0, 1); `None` for what the head says, or else the encoder's rate.
+            source: the value that `opened` returned.
+            head: the value that `head_of` returned. Without labels, it has no dropout before it.
+            dropout: float in [0, 1). `None`: the rate of the head, or else of the encoder.
         """
         config, policy = self.encoder.config, self.encoder.dtype_policy
         if head.labels is not None:
@@ -73,7 +73,7 @@ class FineTuned(OnText):
         return [layer for layer in layers if layer not in (self.encoder, self.preprocess)]
 
     def logits(self, hidden, training):
-        """Returns what the head makes of the encoder's output, behind its dropout if it has one."""
+        """Returns the output of the head, after its dropout if it has one."""
         if self.labels is not None:
             hidden = self.dropout(hidden, training=training)
         return ops.cast(getattr(self, self.head.part)(hidden), self.compute_dtype)
@@ -84,11 +84,11 @@ class FineTuned(OnText):
         return self.head.labels
 
     def own_loss(self) -> Any:
-        """Returns the loss that `compile` takes as `"auto"`."""
+        """Returns the loss that `compile` uses for `"auto"`."""
         raise NotImplementedError  # Each subclass has its own.
 
     def own_metrics(self) -> dict[str, Any]:
-        """Returns the arguments of `compile` that stand for `metrics="auto"`."""
+        """Returns the arguments of `compile` that replace `metrics="auto"`."""
         raise NotImplementedError
 
     def compile(
@@ -100,16 +100,16 @@ class FineTuned(OnText):
         weighted_metrics: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Compiles the model as `keras.Model.compile` does, by default for its head.
+        """Compiles the model as `keras.Model.compile` does, with defaults for its head.
 
         Args:
-            optimizer: as Keras takes it.
-            loss: as Keras takes it, for logits. `"auto"`: that of the head.
-            loss_weights: as Keras takes it.
-            metrics: as Keras takes it. `"auto"`: those of the head, if the loss is its own too and
+            optimizer: as in Keras.
+            loss: as in Keras, for logits. `"auto"`: the loss of the head.
+            loss_weights: as in Keras.
+            metrics: as in Keras. `"auto"`: the metrics of the head if the loss is `"auto"` too and
                 there are no `weighted_metrics`; else none.
-            weighted_metrics: as Keras takes it.
-            **kwargs: as Keras takes it.
+            weighted_metrics: as in Keras.
+            **kwargs: as in Keras.
         """
         own: dict[str, Any] = {}
         if _is_auto(loss):
@@ -150,13 +150,13 @@ class FineTuned(OnText):
         """Returns the arguments of `fit` with weights as Keras takes them.
 
         Raises:
-            ValueError: if there is a `class_weight` and classes can't have weights.
+            ValueError: if `class_weight` is given and the model does not support it.
         """
         if arguments.get("class_weight") is None:
             return arguments
         raise ValueError(
-            f"class_weight is for models that give a text or a token one label; this "
-            f"{type(self).__name__} does not: pass sample_weight instead."
+            f"class_weight needs a model with one label for each text or token, which this "
+            f"{type(self).__name__} is not: pass sample_weight instead."
         )
 
     def get_config(self) -> dict[str, Any]:
@@ -176,23 +176,23 @@ def head_of(
     labels: Iterable[str] | None,
     problem_type: str | None = None,
 ) -> Head:
-    """Returns the head that a model is to have: its source's, or a fresh one.
+    """Returns the head for a model: the head of its source, or a fresh one.
 
     Args:
-        source: what `opened` returned.
+        source: the value that `opened` returned.
         task: str, one of `TASKS`.
         labels: names of the outputs, or `None` for those of the source.
         problem_type: str, or `None` for that of the source.
 
     Raises:
-        ValueError: if a fresh head has no labels, or the source's head has others.
+        ValueError: if a fresh head has no labels, or the source's head has different ones.
     """
     own = _own_head(source, task)
     if own is None:
         if labels is None:
             raise ValueError(
-                f"labels is needed: {_what_there_is(source)}, so the model gets a fresh one for "
-                f'{task}. Name its outputs, such as labels=["negative", "positive"].'
+                f"labels is required: {_what_there_is(source)}, so the model gets a fresh head "
+                f'for {task}. Name its outputs, such as labels=["negative", "positive"].'
             )
         return Head(task, check_labels(labels), problem_type)
     if problem_type is not None:
@@ -201,14 +201,14 @@ def head_of(
 
 
 def _named(own: Head, labels: Iterable[str]) -> tuple[str, ...]:
-    """Returns these labels, if they are those of the head, or it has none but numbers."""
+    """Returns these labels if they match those of the head, or if the head only has numbers."""
     given = check_labels(labels)
     nameless = own.labels == default_labels(own.outputs)
     if given != own.labels and not (nameless and len(given) == own.outputs):
         raise ValueError(
             f"The head of this checkpoint has the {own.outputs} labels {list(own.labels or ())}, "
-            f"and labels={list(given)} are others. Leave labels out for this head. For a fresh "
-            "one, pass BertEncoder(checkpoint) in the place of the checkpoint, and "
+            f"which are not labels={list(given)}. To use this head, leave labels out. For a "
+            "fresh head, pass BertEncoder(checkpoint) instead of the checkpoint, and "
             "preprocess=BertPreprocess(checkpoint)."
         )
     return given

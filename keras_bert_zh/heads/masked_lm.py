@@ -1,4 +1,4 @@
-"""MaskedLM: an encoder with the heads that it was pretrained with."""
+"""MaskedLM: an encoder with its pretraining heads."""
 
 import os
 from collections.abc import Mapping
@@ -18,44 +18,44 @@ from keras_bert_zh.layers.fresh_weights import fresh_weights
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class MaskedLM(OnEncoder, keras.Model):
-    """Scores which tokens stand at masked positions: BERT as it is pretrained.
+    """Predicts the masked tokens: BERT with its pretraining heads.
 
-    `compile` and `fit` train it on labels `<int32>[B, P]`, the tokens that stood there. Every text
-    has P positions: where one has fewer, fill up with 0, labels too, and give these the weight 0.
-    Compile with a loss of `reduction="mean_with_sample_weight"`: the default one divides by all
-    positions, so that those of weight 0 make the loss smaller than it is.
-    Word embeddings are trained in both places, in the encoder and as the last layer of the head.
-    With an encoder in `"mixed_float16"`, `compile` scales the loss, as Keras does of itself.
+    `compile` and `fit` train it on labels `<int32>[B, P]`, the original tokens. Every text has P
+    positions: if a text has fewer, pad its positions and labels with 0 and give these the weight 0.
+    Compile with a loss of `reduction="mean_with_sample_weight"`. The default reduction divides by
+    all positions, so positions of weight 0 would make the loss too small.
+    The word embeddings are shared: they are trained in the encoder and as the last layer of the
+    head. With an encoder in `"mixed_float16"`, `compile` scales the loss, as Keras does by default.
 
-    Without `next_sentence` the pooler is taken out of training, as by
-    `encoder.train_pooler(False)`, until a call in training asks the encoder for `pooled_output`.
+    Without `next_sentence` the pooler is not trained, as after `encoder.train_pooler(False)`, until
+    a training call asks the encoder for `pooled_output`.
 
     Args:
-        encoder: BertEncoder, whose dtype policy the heads take. For fresh heads alone,
-            `MaskedLM(BertEncoder(None, config=config))`; for all that was pretrained,
+        encoder: BertEncoder. The heads use its dtype policy. For a fresh model,
+            `MaskedLM(BertEncoder(None, config=config))`; for the whole pretrained model,
             `MaskedLM(BertEncoder("bert_chinese"), "bert_chinese")`.
-        checkpoint: where the weights of the heads come from: anything that `load_checkpoint`
-            takes. The encoder keeps its own. `None` stands for fresh heads.
-        next_sentence: bool, whether there is a head, too, that tells from the pooled output
-            whether the second text of a pair comes after the first.
+        checkpoint: the source of the weights of the heads: anything that `load_checkpoint` takes.
+            The encoder keeps its own weights. `None` is for fresh heads.
+        next_sentence: bool, whether to add a head that predicts from the pooled output whether the
+            second text of a pair follows the first.
         **kwargs: `name` and `trainable`, as for every Keras model.
 
     Call arguments:
         inputs: dict of the encoder's inputs, and of `mlm_positions` `<int32>[B, P]`, each in
-            `[0, S)`. Without them all S positions are scored, which takes long.
+            `[0, S)`. Without them, all S positions are scored, which takes longer.
         training: bool, whether dropout is active.
 
     Returns:
-        `<float32>[B, P, V]`, logits of every token, also where the encoder computes in half
-        precision; `<float64>` of a float64 encoder. With `next_sentence` a dict of these as
-        `mlm_logits`, and `next_sentence_logits` `<float32>[B, 2]`, of which 0 stands for the next
-        sentence and 1 for another.
+        `<float32>[B, P, V]`, logits of every token, even if the encoder computes in half
+        precision; `<float64>` for a float64 encoder. With `next_sentence`, a dict of these as
+        `mlm_logits` and of `next_sentence_logits` `<float32>[B, 2]`, where 0 means the next
+        sentence and 1 a different one.
 
     Raises:
-        TypeError: if `encoder` is something else.
+        TypeError: if `encoder` is not a BertEncoder.
         ValueError: if `vocab_size`, `hidden_size` or `hidden_act` of encoder and checkpoint differ,
-            `dtype` is passed, the encoder is an ELECTRA, or the inputs are not what BertEncoder and
-            MaskedLMHead take.
+            `dtype` is passed, the encoder is an ELECTRA, or the inputs are not valid for
+            BertEncoder and MaskedLMHead.
         OSError: if the checkpoint can't be found or downloaded.
 
     Example:
@@ -88,8 +88,8 @@ class MaskedLM(OnEncoder, keras.Model):
         config = encoder.config
         if config.model_type == "electra":
             raise ValueError(
-                "MaskedLM takes the encoder of a BERT or an ERNIE, got an ELECTRA, which is "
-                "pretrained with another head. Put layers of your own on "
+                "MaskedLM needs the encoder of a BERT or an ERNIE, got an ELECTRA, which was "
+                "pretrained with a different head. Add your own layers on top of "
                 'encoder(inputs, output_key="sequence_output").'
             )
         self.masked_lm = MaskedLMHead(
@@ -160,7 +160,7 @@ class MaskedLM(OnEncoder, keras.Model):
     def export(
         self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs
     ):
-        """Exports the model as `keras.Model.export` does, by default with all of its inputs."""
+        """Exports the model as `keras.Model.export` does, by default with all its inputs."""
         if input_signature is None:
             names = (*self.encoder.config.input_sizes, "mlm_positions")
             input_signature = [
@@ -176,7 +176,7 @@ class MaskedLM(OnEncoder, keras.Model):
 
 
 def _split(inputs):
-    """Returns the inputs of the encoder, and the positions or None."""
+    """Returns the inputs of the encoder, and the positions or `None`."""
     if not isinstance(inputs, Mapping):
         return inputs, None  # The encoder says what is wrong with it.
     tokens = dict(inputs)

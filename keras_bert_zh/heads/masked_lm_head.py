@@ -1,4 +1,4 @@
-"""Which tokens stand where the text was masked."""
+"""The head that predicts the masked tokens."""
 
 import keras
 from keras import ops
@@ -17,9 +17,9 @@ from keras_bert_zh.messages import says_it_all
 class MaskedLMHead(Composite, keras.layers.Layer):
     """Scores every token of the vocabulary at some positions of a text.
 
-    A dense layer, a normalisation and the product with the word embeddings, which are not weights
-    of this layer: they come with each call, so that they are trained in both places and saved in
-    one.
+    It has a dense layer, a normalisation and the product with the word embeddings. The word
+    embeddings are not weights of this layer but an argument of each call, so that they are trained
+    in both places and saved only once.
 
     Args:
         vocab_size: int, V.
@@ -31,18 +31,17 @@ class MaskedLMHead(Composite, keras.layers.Layer):
     Call arguments:
         sequence: `<float>[B, S, D]`, the encoder's sequence output.
         positions: `<int32>[B, P]`, each in `[0, S)`; `None` for all of them, P = S.
-        table: `<float>[V, D]`, the encoder's `embeddings.word.embeddings`. In a functional model
-            it would be a constant that is not trained: use `MaskedLM`, which holds the encoder
-            too.
+        table: `<float>[V, D]`, the encoder's `embeddings.word.embeddings`. In a functional model,
+            it would be a constant that is not trained: use `MaskedLM`, which includes the encoder.
 
     Returns:
         `<float>[B, P, V]`, logits in the compute dtype.
 
     Raises:
         ValueError: if shapes or dtypes are not as described, the table is a constant of a
-            functional model, or, eagerly, a position is outside of the sequence. Inside a
-            TensorFlow graph that raises `tf.errors.InvalidArgumentError`; JAX makes NaN of it, and
-            compiled by XLA nothing checks it.
+            functional model, or, in eager mode, a position is outside the sequence. In a
+            TensorFlow graph, such a position raises `tf.errors.InvalidArgumentError`; JAX returns
+            NaN for it; XLA does not check it.
 
     Example:
 
@@ -131,8 +130,8 @@ class MaskedLMHead(Composite, keras.layers.Layer):
         self._check_call(sequence, positions, table)
         if not isinstance(table, keras.KerasTensor):
             raise ValueError(
-                "In a functional model the table of MaskedLMHead would be a constant, and the word "
-                "embeddings would not be trained here. Use MaskedLM, which holds the encoder too."
+                "In a functional model, the table of MaskedLMHead would be a constant, so the word "
+                "embeddings would not be trained here. Use MaskedLM, which includes the encoder."
             )
         shape = sequence.shape[:2] if positions is None else positions.shape
         return keras.KerasTensor((*shape, self.vocab_size), self.compute_dtype)

@@ -1,4 +1,4 @@
-"""What the models share that put heads on an encoder."""
+"""Shared code of the models that put heads on an encoder."""
 
 import os
 from typing import Any
@@ -17,17 +17,17 @@ _MUST_FIT = ("vocab_size", "hidden_size", "hidden_act")
 
 
 class OnEncoder(Composite):
-    """A model of an encoder and heads on it, in the dtype policy of the encoder.
+    """A model of an encoder and its heads, in the dtype policy of the encoder.
 
-    To be named before `keras.Model`. A subclass makes its heads in `__init__`, as attributes of the
-    names that they have among `checkpoints.names.PARTS`, and then calls `build_and_load`.
+    List it before `keras.Model`. A subclass creates its heads in `__init__`, as attributes with
+    their names from `checkpoints.names.PARTS`, and then calls `build_and_load`.
 
     Args:
         encoder: BertEncoder.
         **kwargs: `name` and `trainable`, as for every Keras model.
 
     Raises:
-        TypeError: if `encoder` is something else.
+        TypeError: if `encoder` is not a BertEncoder.
         ValueError: if `dtype` is passed.
     """
 
@@ -36,7 +36,7 @@ class OnEncoder(Composite):
             raise TypeError(f"encoder must be a BertEncoder, got {encoder!r}.")
         if "dtype" in kwargs:
             raise ValueError(
-                f"{type(self).__name__} computes in the dtype policy of its encoder: pass dtype="
+                f"{type(self).__name__} uses the dtype policy of its encoder: pass dtype="
                 f"{kwargs['dtype']!r} to BertEncoder."
             )
         super().__init__(dtype=encoder.dtype_policy, **kwargs)
@@ -44,14 +44,14 @@ class OnEncoder(Composite):
 
     @property
     def compute_dtype(self) -> str:
-        """The dtype of the logits: of what is left to compute behind encoder and heads."""
+        """The dtype of the logits, and of everything computed after encoder and heads."""
         return keras.backend.result_type(self.dtype_policy.compute_dtype, "float32")
 
     def make_train_function(self, force: bool = False) -> Any:
-        """Makes what trains on a batch, as `keras.Model` does. Keras calls it.
+        """Creates the function that trains on a batch, as in `keras.Model`. Keras calls it.
 
         Raises:
-            ValueError: with a LossScaleOptimizer under `tf.distribute`, which may end in NaN.
+            ValueError: with a LossScaleOptimizer under `tf.distribute`, which may give NaN.
         """
         kernels.refuse_loss_scaling(self)
         return super().make_train_function(force)
@@ -61,13 +61,13 @@ class OnEncoder(Composite):
         raise NotImplementedError  # Each subclass has its own.
 
     def build_and_load(self, checkpoint: str | os.PathLike | Checkpoint | None) -> None:
-        """Builds the heads and gives them the weights of a checkpoint, where it has them.
+        """Builds the heads and loads their weights from a checkpoint that has them.
 
         Args:
-            checkpoint: what `open_checkpoint` takes; `None` leaves the heads fresh.
+            checkpoint: anything that `open_checkpoint` takes; `None` leaves the heads fresh.
 
         Raises:
-            ValueError: if encoder and checkpoint do not fit each other.
+            ValueError: if encoder and checkpoint do not match.
         """
         loaded = None if checkpoint is None else self._open(checkpoint)
         self.build()
@@ -96,11 +96,11 @@ class OnEncoder(Composite):
         return self.heads().values()  # The encoder has a config of its own.
 
     def named_variables(self) -> dict[str, keras.Variable]:
-        """Returns the weights of encoder and heads by the names that `Checkpoint.weights` has."""
+        """Returns the weights of encoder and heads by their names in `Checkpoint.weights`."""
         return named_variables(self, self.encoder.config, ("pooler", *self.heads()))
 
     def checkpoint_fields(self) -> dict[str, Any]:
-        """Returns what a `Checkpoint` of this model says beside its configuration and weights."""
+        """Returns the fields of a `Checkpoint` of this model, except configuration and weights."""
         return {}
 
     def get_config(self) -> dict[str, Any]:

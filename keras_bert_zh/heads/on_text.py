@@ -1,4 +1,4 @@
-"""What the models share that take texts: the preprocess and the encoder below their heads."""
+"""Shared code of the models that take texts: the preprocess and the encoder below their heads."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -25,21 +25,21 @@ Source = str | os.PathLike | Checkpoint | BertEncoder
 
 
 class OnText(Exported, TakesLists, OnEncoder):
-    """A model of a preprocess, an encoder and heads on it: strings in, or the dict of both.
+    """A model of a preprocess, an encoder and heads. It takes strings, or the dict of ids.
 
-    To be named before `keras.Model`. A subclass has one `__init__`, which calls this one, makes
-    its heads and then calls `build_and_load`; its `call` begins with `encoded`, its
-    `compute_output_spec` with `encoded_spec`.
+    List it before `keras.Model`. The `__init__` of a subclass calls this one, creates its heads
+    and then calls `build_and_load`; its `call` begins with `encoded`, its `compute_output_spec`
+    with `encoded_spec`.
 
     Args:
-        source: what `opened` returned.
-        output_key: the output of the encoder that the heads take. If it is `"sequence_output"`,
-            the pooler is taken out of training, as by `encoder.train_pooler(False)`.
-        preprocess: BertPreprocess. `None`: that of a checkpoint; with an encoder none, and the
-            model takes the dict alone.
-        max_length: int, that of a checkpoint's preprocess. `None`: 128, or as many positions as
-            the encoder has, if these are fewer.
-        dropout: float in [0, 1), instead of both dropout rates of a checkpoint.
+        source: the value that `opened` returned.
+        output_key: the output of the encoder that the heads use. If it is `"sequence_output"`,
+            the pooler is not trained, as after `encoder.train_pooler(False)`.
+        preprocess: BertPreprocess. `None`: the preprocess of the checkpoint. With an encoder there
+            is none, and the model only takes the dict.
+        max_length: int, for the checkpoint's preprocess. `None`: 128, or the number of positions
+            of the encoder if it is smaller.
+        dropout: float in [0, 1), replaces both dropout rates of a checkpoint.
         dtype: the dtype policy of a checkpoint's encoder.
         **kwargs: `name` and `trainable`, as for every Keras model.
 
@@ -47,16 +47,16 @@ class OnText(Exported, TakesLists, OnEncoder):
         preprocess: BertPreprocess, or `None`.
         encoder: BertEncoder.
         takes_pooled: bool, whether `output_key` is `"pooled_output"`.
-        takes_packed: bool, whether rows may hold several texts, as `batch_packed` makes them.
-        takes_pairs: bool, whether `export` and `export_model` make it for pairs. It may be
-            set; calls take both anyway.
-        stride: int, how far the windows of long texts are apart. `None`: texts are cut. A subclass
-            whose `call` uses `by_text` may set it.
+        takes_packed: bool, whether rows may contain several texts, as from `batch_packed`.
+        takes_pairs: bool, whether `export` and `export_model` export it for pairs. It can be
+            set; calls accept single texts and pairs in any case.
+        stride: int, the number of tokens between the starts of windows of long texts. `None`:
+            texts are cut. A subclass whose `call` uses `by_text` may set it.
 
     Raises:
-        TypeError: if `source` or `preprocess` is something else.
-        ValueError: if preprocess and encoder do not fit each other, or an argument is given that
-            the other ones have decided.
+        TypeError: if `source` or `preprocess` has a wrong type.
+        ValueError: if preprocess and encoder do not match, or an argument can't be combined with
+            the others.
     """
 
     takes_pairs = False
@@ -84,7 +84,7 @@ class OnText(Exported, TakesLists, OnEncoder):
             encoder = source
             kwargs |= {} if dtype is None else {"dtype": dtype}  # Which is refused.
         else:
-            raise ValueError(f"The encoder has dropout of its own: pass {dropout=} to it.")
+            raise ValueError(f"The encoder has its own dropout: pass {dropout=} to BertEncoder.")
         super().__init__(encoder, **kwargs)
         # Strings are no arrays that Keras could convert.
         self._convert_input_args = False
@@ -95,20 +95,20 @@ class OnText(Exported, TakesLists, OnEncoder):
         encoder.train_pooler(self.takes_pooled)
 
     def encoded(self, inputs: Any, training: bool | None) -> tuple[Any, Any]:
-        """Returns what the heads take of texts or their ids, and the mask `<int32>[B, S]`."""
+        """Returns the inputs of the heads for texts or their ids, and the mask `<int32>[B, S]`."""
         tokens = self._tokens(inputs)
         if TEXT_STARTS in tokens and not self.takes_packed:
             raise ValueError(
-                f"{type(self).__name__} takes rows of one text each, got {TEXT_STARTS}, which "
-                "batch_packed makes: take batches of preprocess, or of batch_by_length."
+                f"{type(self).__name__} takes one text in each row, got {TEXT_STARTS}, which "
+                "batch_packed adds: use batches from preprocess or from batch_by_length."
             )
         hidden = self.encoder(tokens, output_key=self._output_key, training=training)
         return hidden, mask_of(tokens)
 
     def by_text(self, inputs: Any, of_ids: Callable) -> Any:
-        """Returns what `of_ids` makes of ids, or of the ids of texts.
+        """Returns the output of `of_ids` for ids, or for the ids of texts.
 
-        With a `stride` these are windows, and their mean is that of the text.
+        With a `stride`, these are windows, and the output for a text is the mean over its windows.
         """
         if are_ids(inputs):
             return of_ids(inputs)
@@ -118,11 +118,11 @@ class OnText(Exported, TakesLists, OnEncoder):
         return join_mean(of_ids(only_ids(windows)), windows)
 
     def encoded_spec(self, inputs: Any) -> keras.KerasTensor:
-        """Returns the shape and the dtype of what the heads take.
+        """Returns the shape and the dtype of the inputs of the heads.
 
         Raises:
-            NotImplementedError: for a single input of the dtype of the logits. A Sequential makes
-                one for its first layer, whatever it is called on, and at this error does without.
+            NotImplementedError: for a single input with the dtype of the logits. A Sequential
+                tries such an input for its first layer, and at this error goes on without it.
         """
         if not are_ids(inputs) and getattr(inputs, "dtype", None) == self.compute_dtype:
             raise NotImplementedError(
@@ -132,7 +132,7 @@ class OnText(Exported, TakesLists, OnEncoder):
         return self.encoder.compute_output_spec(self._tokens(inputs), output_key=self._output_key)
 
     def watch(self) -> Callable[[Any], None] | None:
-        """Returns what warns of texts that are cut, if any can be; it holds no weights."""
+        """Returns a function without weights that warns if texts are cut, or `None`."""
         if self.preprocess is None or self.stride is not None:
             return None
         return self.preprocess.look_for_cuts
@@ -144,7 +144,9 @@ class OnText(Exported, TakesLists, OnEncoder):
         self.check_strings()
         tokens = self.preprocess(inputs)
         if len(tokens["input_ids"].shape) == 1:
-            raise ValueError(f"{type(self).__name__} takes a batch: of one text, pass [text].")
+            raise ValueError(
+                f"{type(self).__name__} takes a batch. For a single text, pass [text]."
+            )
         return tokens
 
     @says_it_all
@@ -154,7 +156,9 @@ class OnText(Exported, TakesLists, OnEncoder):
         self.check_strings()
         texts = to_texts(inputs, split=self.preprocess.word_ids)
         if texts.is_scalar:
-            raise ValueError(f"{type(self).__name__} takes a batch: of one text, pass [text].")
+            raise ValueError(
+                f"{type(self).__name__} takes a batch. For a single text, pass [text]."
+            )
         both = texts.first if texts.second is None else (texts.first, texts.second)
         return self.preprocess.windows(both, self.stride)
 
@@ -163,14 +167,14 @@ class OnText(Exported, TakesLists, OnEncoder):
         ids = ", ".join(self.encoder.config.input_sizes)
         if self.preprocess is None:
             raise ValueError(
-                f"This {type(self).__name__} was made from an encoder and takes a dict of {ids}. "
-                "Pass preprocess=BertPreprocess(...) when you make it, and it takes texts too."
+                f"This {type(self).__name__} was created from an encoder and takes a dict of {ids}."
+                " To call it on texts, pass preprocess=BertPreprocess(...) when you create it."
             )
         if not kernels.ON_TENSORFLOW:
             raise ValueError(
-                f"On the {kernels.BACKEND} backend a model takes no strings: make them ids in "
-                "tf.data, by dataset.map(model.preprocess), or before, by model.preprocess(texts). "
-                f"The model takes that dict of {ids}."
+                f"On the {kernels.BACKEND} backend, a model can't take strings. Convert them to "
+                "ids first, with dataset.map(model.preprocess) in tf.data or with "
+                f"model.preprocess(texts). The model takes the resulting dict of {ids}."
             )
 
     def signature(self) -> Any:
@@ -186,7 +190,7 @@ class OnText(Exported, TakesLists, OnEncoder):
         return lambda texts: self.by_text(texts, of_ids)
 
     def named_variables(self) -> dict[str, keras.Variable]:
-        """Returns the weights in use by the names that `Checkpoint.weights` has."""
+        """Returns the weights in use by their names in `Checkpoint.weights`."""
         found = super().named_variables()
         parts = (None, *self.heads(), *(("pooler",) if self.takes_pooled else ()))
         return {name: variable for name, variable in found.items() if part_of(name) in parts}
@@ -209,7 +213,7 @@ class OnText(Exported, TakesLists, OnEncoder):
 
 
 def are_ids(inputs: Any) -> bool:
-    """Tells a dict of ids from texts; a wrong dict too, of which the encoder says what is wrong."""
+    """Tells whether the inputs are a dict of ids, even a wrong one, which the encoder reports."""
     return isinstance(inputs, Mapping) and "text_a" not in inputs
 
 
@@ -221,8 +225,8 @@ def texts_signature(model: str, preprocess: BertPreprocess, *, takes_pairs: bool
     """
     if preprocess.word_ids:
         raise ValueError(
-            f"This {model} takes words, and what is exported takes texts: make it "
-            "with a preprocess without word_ids."
+            f"This {model} takes words, but an exported model takes texts: create it with a "
+            "preprocess without word_ids."
         )
     names = ("text_a", "text_b") if takes_pairs else ("text",)
     texts = tuple(keras.InputSpec("string", (None,), name=name) for name in names)
@@ -230,15 +234,15 @@ def texts_signature(model: str, preprocess: BertPreprocess, *, takes_pairs: bool
 
 
 def only_ids(tokens: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what of a preprocess's dict an encoder reads."""
+    """Returns the part of a preprocess's dict that an encoder reads."""
     return {key: value for key, value in tokens.items() if key not in BESIDE_KEYS}
 
 
 def opened(source: Source) -> Checkpoint | BertEncoder:
-    """Returns the checkpoint that a source names; an encoder as it is.
+    """Returns the checkpoint of a source, or the encoder itself.
 
     Args:
-        source: what `load_checkpoint` takes, or a BertEncoder.
+        source: anything that `load_checkpoint` takes, or a BertEncoder.
 
     Raises:
         TypeError, ValueError, OSError: as `load_checkpoint` does.

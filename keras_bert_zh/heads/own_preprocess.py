@@ -12,17 +12,17 @@ _LENGTH = 128
 def own_preprocess(
     source: Checkpoint | BertEncoder, preprocess: BertPreprocess | None, max_length: int | None
 ) -> BertPreprocess | None:
-    """Returns the preprocess of a model, which is checked against its encoder's sizes.
+    """Returns the preprocess of a model, checked against the sizes of its encoder.
 
     Args:
-        source: what the encoder is made from, or the encoder.
-        preprocess: BertPreprocess; `None` for that of a checkpoint, and for none with an encoder.
-        max_length: int, that of a checkpoint's preprocess; `None` for 128, or as many positions as
-            the encoder has, if these are fewer.
+        source: the source of the encoder, or the encoder.
+        preprocess: BertPreprocess. `None`: the checkpoint's, or none with an encoder.
+        max_length: int, for the checkpoint's preprocess. `None`: 128, or the number of positions
+            of the encoder if it is smaller.
 
     Raises:
-        TypeError: if `preprocess` is something else.
-        ValueError: if both do not fit each other, or `max_length` is given with one of them.
+        TypeError: if `preprocess` is not a BertPreprocess.
+        ValueError: if both do not match, or `max_length` is given with a preprocess or an encoder.
     """
     is_given = preprocess is not None or isinstance(source, BertEncoder)
     positions = source.config.max_position_embeddings
@@ -31,7 +31,7 @@ def own_preprocess(
         preprocess = BertPreprocess(source, max_length=length)
     elif max_length is not None:
         raise ValueError(
-            "max_length is for the preprocess that is made from a checkpoint: pass "
+            "max_length is only for the preprocess that is created from a checkpoint: pass "
             f"preprocess=BertPreprocess(..., max_length={max_length!r})."
         )
     if preprocess is None:
@@ -45,8 +45,8 @@ def own_preprocess(
     for what, (given, most) in limits.items():
         if given > most:
             raise ValueError(
-                f"The preprocess has {given} {what} and the encoder has {most}: make both from the "
-                f"same checkpoint, with a max_length of at most {positions}."
+                f"The preprocess has {given} {what}, but the encoder has {most}: create both from "
+                f"the same checkpoint, with a max_length of at most {positions}."
             )
     # Elsewhere no string gets into a model, whose rest is to be compiled.
     preprocess.supports_jit = preprocess.supports_jit or not kernels.ON_TENSORFLOW

@@ -1,4 +1,4 @@
-"""One vector of the hidden states of a text."""
+"""Pools the hidden states of a text into one vector."""
 
 from keras import ops
 
@@ -10,7 +10,7 @@ def pooled(hidden, mask, mode: str):
     """Returns `<float>[B, D]`, zeros for a text without tokens.
 
     Args:
-        hidden: `<float>[B, S, D]`, in a dtype that holds the sum of S of them.
+        hidden: `<float>[B, S, D]`, in a dtype that can represent the sum of S of them.
         mask: `<int32>[B, S]`, 1 for the tokens to pool.
         mode: `"cls"` for the first of these tokens, `"mean"` or `"max"` over all of them.
 
@@ -34,6 +34,6 @@ def pooled(hidden, mask, mode: str):
 
 
 def normalized(vectors):
-    """Returns vectors `<float>[B, D]` of length 1; those of zeros stay."""
+    """Returns vectors `<float>[B, D]` scaled to length 1; vectors of zeros do not change."""
     squares = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
     return vectors * ops.rsqrt(ops.maximum(squares, _LEAST))

@@ -1,4 +1,4 @@
-"""A model of texts as a SavedModel: what can be called there, by Python and by servers."""
+"""A model of texts as a SavedModel, with functions for Python and for servers."""
 
 import contextlib
 import logging
@@ -20,18 +20,18 @@ from keras_bert_zh.heads.constants import Constants
 def write(model: Any, folder: str | os.PathLike) -> list[str]:
     """Writes a SavedModel, which TensorFlow and tensorflow-text run without this package.
 
-    What is in it, `saved_module` says.
+    `saved_module` describes its contents.
 
     Args:
         model: model of texts, on the TensorFlow backend.
-        folder: the path, or a URL that TensorFlow can write to. A SavedModel that is there is
-            replaced. On this machine the folder appears whole or not at all.
+        folder: the path, or a URL that TensorFlow can write to. An existing SavedModel is
+            replaced. On this machine, the folder is written completely or not at all.
 
     Returns:
         The names of the signatures.
 
     Raises:
-        ValueError: if there is anything else in the folder.
+        ValueError: if the folder contains other files.
         OSError: if it can't be written.
     """
     module, signatures = saved_module(model)
@@ -50,7 +50,7 @@ def save(
     folder: str | os.PathLike,
     constants: Constants | None = None,
 ) -> None:
-    """Writes what `saved_module` returned, with the constants that it was given.
+    """Writes the values that `saved_module` returned, with the constants that it was given.
 
     Raises:
         OSError: if it can't be written.
@@ -67,7 +67,7 @@ def save(
 
 @contextlib.contextmanager
 def without_gradients() -> Iterator[None]:
-    """Within it, nothing is said of the gradients that what is loaded does not have."""
+    """Hides warnings about custom gradients, which a loaded model does not have."""
 
     def keeps(record: logging.LogRecord) -> bool:
         return "unsaved custom gradients" not in record.getMessage()
@@ -81,7 +81,7 @@ def without_gradients() -> Iterator[None]:
 
 
 class _Module(tf.Module):
-    """What is saved; all its attributes are set in `saved_module`."""
+    """The object that is saved; all its attributes are set in `saved_module`."""
 
     # In place of tf.Module's properties, which a SavedModel does not keep.
     variables: Sequence[tf.Variable] = ()
@@ -91,19 +91,19 @@ class _Module(tf.Module):
 
 
 def saved_module(model: Any, constants: Constants | None = None) -> tuple[_Module, dict[str, Any]]:
-    """Returns what a SavedModel of a model holds, and its signatures.
+    """Returns the contents of a model's SavedModel, and its signatures.
 
-    What `tf.saved_model.load` returns has `serve(inputs)`, which is calling the model, for tensors
-    in the structure of `model.signature()`; the endpoints of the model, such as `entities(texts)`;
-    and `labels()`, if it has labels. Servers, which take neither ragged tensors nor structures,
-    have signatures: `serving_default`, from texts to what the endpoint returns, or else `serve`;
-    `tokens`, from ids to what `serve` returns; and `labels`. Ragged outputs are padded there, and
-    `count <int32>[B]` says how many values of each row are none of padding.
+    The object that `tf.saved_model.load` returns has `serve(inputs)`, which calls the model on
+    tensors in the structure of `model.signature()`; the endpoints of the model, such as
+    `entities(texts)`; and `labels()`, if it has labels. Servers support neither ragged tensors nor
+    structures and use signatures: `serving_default`, from texts to the outputs of the endpoint, or
+    else of `serve`; `tokens`, from ids to the outputs of `serve`; and `labels`. There, ragged
+    outputs are padded, and `count <int32>[B]` is the number of values in each row without padding.
 
     Args:
-        model: Exported, or what has its methods and attributes.
-        constants: what stands for the weights, so that `save` can write them into the graphs;
-            `None` for variables.
+        model: Exported, or an object with its methods and attributes.
+        constants: replaces the weights, so that `save` can write them into the graphs; `None` for
+            variables.
     """
     takes = keras.tree.map_structure(_spec, model.signature())
     ids = model.ids_signature()
@@ -156,7 +156,7 @@ def _function(function: Callable, takes: Any) -> Callable:
 
 
 def _signature(model: Any, function: Callable, takes: Any) -> Callable:
-    """Returns the function with named inputs, and outputs that are named and dense."""
+    """Returns the function with named inputs and with named, dense outputs."""
 
     def call(**named):
         inputs = keras.tree.map_structure(lambda spec: named[spec.name], takes)
@@ -182,11 +182,11 @@ def _spec(spec: keras.InputSpec) -> tf.TensorSpec:
 
 
 def _check(folder: Any) -> None:
-    """Raises ValueError if the folder holds more or other things than a SavedModel does."""
+    """Raises ValueError if the folder contains anything other than a SavedModel."""
     strange = next(unknown_files(folder, SAVED_MODEL_FILES), None)
     if strange or not (folder / "saved_model.pb").is_file():
-        what = f"{strange} in it is no file of a SavedModel" if strange else "It is no SavedModel"
-        raise ValueError(f"{what}.")
+        what = f"{strange} in it is not part of a" if strange else "It is not a"
+        raise ValueError(f"{what} SavedModel.")
 
 
 _SAVED_MODEL = Replaceable("SavedModel", _check)

@@ -1,4 +1,4 @@
-"""SentenceEncoder: texts in, a vector of each out."""
+"""SentenceEncoder: turns each text into a vector."""
 
 import dataclasses
 from typing import Any
@@ -23,51 +23,51 @@ _CHOICES = (
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class SentenceEncoder(OnText, keras.Model):
-    """Makes one vector of each text, as the makers of the weights meant it.
+    """Turns each text into one vector, with the pooling that its weights were trained for.
 
-    A folder of Sentence Transformers says how: pooling, length of texts, prompts, and whether
-    vectors are scaled. For other sources, pass `pooling`. Texts with similar meanings get vectors
-    that are close: compare them by their cosine, the dot product of vectors of length 1.
+    A folder of Sentence Transformers contains the settings: pooling, maximum length, prompts, and
+    whether vectors are normalised. For other sources, pass `pooling`. Texts with similar meanings
+    get similar vectors: compare them by cosine, the dot product of vectors of length 1.
 
-    `save_checkpoint` writes it as a folder that `SentenceTransformer(folder)` loads.
+    `save_checkpoint` writes a folder that `SentenceTransformer(folder)` loads.
 
     Args:
         source: anything that `load_checkpoint` takes, or a BertEncoder.
-        pooling: `"cls"`, the last hidden state of the first token; `"mean"` or `"max"` of those of
-            all tokens, `[CLS]` and `[SEP]` too; `"pooled_output"`; or what another checkpoint has
-            as `pooling`. `None`: as the source says.
+        pooling: `"cls"`, the last hidden state of the first token; `"mean"` or `"max"` over those
+            of all tokens, including `[CLS]` and `[SEP]`; `"pooled_output"`; or the `pooling` of
+            another checkpoint. `None`: as the source says.
         normalize: bool, whether vectors are scaled to length 1. `None`: as the source says, or not.
-        prompt: str, the name of the prompt that is put before each text, one of those in
-            `Checkpoint.pooling.prompts`; `""` for none. `None`: the default of the source, if it
-            has one. What is called with ids has no prompt.
-        preprocess: BertPreprocess, instead of the checkpoint's. With a BertEncoder, there is none
-            without it.
-        max_length: int, at how many tokens texts are cut, with `[CLS]` and `[SEP]`. `None`: as the
-            source says, or 128.
-        stride: int, for texts that are longer than `max_length`: they are read by windows, each
-            this many tokens after the one before it, and vectors are the mean over the windows,
-            scaled after that. `None`: texts are cut. Not with a prompt. Ids are taken as they are.
-        dropout: float in [0, 1), instead of both dropout rates of the checkpoint.
+        prompt: str, the name of the prompt to add before each text, one of those in
+            `Checkpoint.pooling.prompts`; `""` for none. `None`: the default prompt of the source,
+            if any. Calls on ids add no prompt.
+        preprocess: BertPreprocess, replaces the checkpoint's. A BertEncoder has none of its own.
+        max_length: int, the number of tokens to which texts are cut, including `[CLS]` and
+            `[SEP]`. `None`: as the source says, or 128.
+        stride: int, for texts longer than `max_length`: they are split into windows, each of which
+            starts this many tokens after the previous one. The vector is the mean over the
+            windows, normalised afterwards. `None`: texts are cut. It can't be combined with a
+            prompt and has no effect on ids.
+        dropout: float in [0, 1), replaces both dropout rates of the checkpoint.
         dtype: dtype policy of the encoder, such as `"mixed_bfloat16"`.
         **kwargs: `name` and `trainable`, as for every Keras model.
 
     Call arguments:
-        inputs: texts `<string>[B]`, all that `BertPreprocess` takes but pairs; or the dict of it.
+        inputs: texts `<string>[B]`, as for `BertPreprocess` but no pairs; or the dict of ids.
         training: bool, whether dropout is active.
 
     Returns:
-        `<float32>[B, D]`, also where the encoder computes in half precision; `<float64>` of a
-        float64 encoder. Zeros for a row of padding alone.
+        `<float32>[B, D]`, even if the encoder computes in half precision; `<float64>` for a
+        float64 encoder. Zeros for a row that is all padding.
 
     Attributes:
-        pooling: what is computed; `mode`, `normalize`, `max_length`, `prompts`, and the name of the
-            prompt in effect as `default_prompt`.
-        left_out: int, how many tokens at the beginning of a text are not pooled.
+        pooling: the settings in use: `mode`, `normalize`, `max_length`, `prompts`, and the name of
+            the prompt as `default_prompt`.
+        left_out: int, the number of tokens at the beginning of a text that are not pooled.
 
     Raises:
-        ValueError: if it is not known how to pool, or what the source says is not computed here;
-            there is no such prompt, or an argument is not as described.
-        TypeError: if `source` or `preprocess` is something else.
+        ValueError: if the source has no pooling and none is passed; its pooling is not supported;
+            there is no such prompt; or an argument is not as described.
+        TypeError: if `source` or `preprocess` has a wrong type.
         OSError: if the checkpoint can't be found or downloaded.
 
     Example:
@@ -130,18 +130,19 @@ class SentenceEncoder(OnText, keras.Model):
         self.left_out = self._count_left_out()
         if self.stride is not None and self.prompt:
             raise ValueError(
-                'Windows of a text have no prompt before each of them: pass prompt="" with stride.'
+                "With stride, texts are split into windows, which can't have a prompt: pass "
+                'prompt="".'
             )
         self.build_and_load(None)
 
     @property
     def prompt(self) -> str:
-        """What is put before each text; empty for nothing."""
+        """The text of the prompt that is added before each text; empty for none."""
         name = self.pooling.default_prompt
         return "" if name is None else self.pooling.prompts[name]
 
     def _count_left_out(self) -> int:
-        """Returns how many tokens at the beginning of a text are not pooled."""
+        """Returns the number of tokens at the beginning of a text that are not pooled."""
         prompt = self.prompt
         if self.pooling.include_prompt or not prompt or self.preprocess is None:
             return 0
@@ -174,7 +175,7 @@ class SentenceEncoder(OnText, keras.Model):
         return normalized(vectors) if self.pooling.normalize else vectors
 
     def unscaled(self, ids: dict[str, Any]) -> Any:
-        """Returns the vectors of ids before they are scaled, `<float>[B, D]`."""
+        """Returns the vectors of ids before they are normalised, `<float>[B, D]`."""
         return self._pooled(ids, 0, False)
 
     def _pooled(self, ids, left_out, training):
@@ -210,7 +211,7 @@ class SentenceEncoder(OnText, keras.Model):
 
 
 def _prompted(texts: Any, prompt: str, pooling: Pooling, preprocess: BertPreprocess) -> Any:
-    """Returns texts with the prompt before them, in lower case where that is asked."""
+    """Returns texts with the prompt before them, in lower case if the pooling asks for it."""
     from keras_bert_zh.text.prompt import check_single, with_prompt  # It imports TensorFlow.
 
     check_single(texts)
@@ -219,17 +220,17 @@ def _prompted(texts: Any, prompt: str, pooling: Pooling, preprocess: BertPreproc
 
 
 def _supported(said: Pooling | None, source: Source) -> Pooling:
-    """Returns what a source says, if it says something that is computed here."""
+    """Returns the pooling of a source, if it is supported."""
     named = "The source" if isinstance(source, Checkpoint | BertEncoder) else f"{source}"
     if said is None:
         raise ValueError(
-            f"{named} does not say how to make a vector of a text. Pass pooling={_CHOICES}."
+            f"{named} does not say how to turn a text into a vector. Pass pooling={_CHOICES}."
         )
     if said.unsupported:
         raise ValueError(
-            f"{named} makes vectors by what SentenceEncoder does not compute: "
-            f"{', '.join(said.unsupported)}. Pass pooling= for other vectors than its makers mean, "
-            f"to be trained: {' or '.join(map(repr, MODES))}."
+            f"{named} computes vectors in a way that SentenceEncoder does not support: "
+            f"{', '.join(said.unsupported)}. To train vectors of another kind, pass pooling as "
+            f"{' or '.join(map(repr, MODES))}."
         )
     return said
 
@@ -242,7 +243,7 @@ def _with_prompt(pooling: Pooling, prompt: str | None) -> Pooling:
     if not isinstance(prompt, str) or prompt not in pooling.prompts:
         names = ", ".join(map(repr, pooling.prompts)) or "none"
         raise ValueError(
-            f"prompt must be the name of a prompt that the source has, which are: {names}; got "
-            f"{prompt!r}. Put a prompt of your own before the texts yourself."
+            f"prompt must be the name of one of the source's prompts: {names}; got {prompt!r}. To "
+            "use your own prompt, add it to the texts yourself."
         )
     return dataclasses.replace(pooling, default_prompt=prompt)

@@ -1,4 +1,4 @@
-"""SpanReader: where in a text the answer to a question is."""
+"""SpanReader: finds the answer to a question in a text."""
 
 from typing import Any
 
@@ -25,43 +25,44 @@ _NO_TOKEN = -10_000.0
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class SpanReader(FineTuned, keras.Model):
-    """Tells the first and the last token of the answer to a question, in a text beside it.
+    """Predicts the first and the last token of the answer to a question in a text.
 
-    From a checkpoint that was fine-tuned for this task it is that model. From any other checkpoint
-    it has a fresh head, which `fit` trains on a dict of `start_logits` and `end_logits`, each
-    `<int32>[B]`, the positions of the two tokens; 0, that of `[CLS]`, where there is no answer.
-    `span_labels` makes them. The pooler is not used, not trained and not saved in checkpoints.
+    From a checkpoint that was fine-tuned for this task, it is that model. From any other
+    checkpoint, it has a fresh head, which `fit` trains on a dict of `start_logits` and
+    `end_logits`, each `<int32>[B]`: the positions of the two tokens, or 0, the position of `[CLS]`,
+    if there is no answer. `span_labels` creates these. The pooler is not used, not trained and not
+    saved in checkpoints.
 
     Args:
-        source: anything that `load_checkpoint` takes; or a BertEncoder, for options that are not
-            here, and for a fresh head in place of a checkpoint's.
-        preprocess: BertPreprocess. `None`: that of the checkpoint; with an encoder there is none,
-            and the model takes no strings.
-        max_length: int, S, that of the checkpoint's preprocess. `None`: 128, or as many positions
-            as there are, if these are fewer.
-        dropout: float in [0, 1), instead of the checkpoint's rates in training. An encoder has its
+        source: anything that `load_checkpoint` takes; or a BertEncoder, for its further options or
+            for a fresh head instead of the checkpoint's.
+        preprocess: BertPreprocess. `None`: the checkpoint's. With an encoder there is none, and
+            the model can't take strings.
+        max_length: int, S, for the checkpoint's preprocess. `None`: 128, or the number of
+            positions if it is smaller.
+        dropout: float in [0, 1), replaces the checkpoint's rates in training. An encoder has its
             own.
         dtype: a dtype policy such as `"mixed_bfloat16"`. An encoder has its own.
         **kwargs: `name` and `trainable`, as for every Keras model.
 
     Call arguments:
-        inputs: a pair of what `BertPreprocess` takes, the question `<string>[B]` and the text
+        inputs: a pair, as for `BertPreprocess`: the questions `<string>[B]` and the texts
             `<string>[B]`; or the dict of `<int32>[B, S]` that it returns.
         training: bool, whether dropout is active.
 
     Returns:
-        dict of `start_logits` and `end_logits`, each `<float32>[B, S]`, also where the encoder
-        computes in half precision; `<float64>` of a float64 encoder. In padding they are -10,000,
-        so that it is never the answer.
+        dict of `start_logits` and `end_logits`, each `<float32>[B, S]`, even if the encoder
+        computes in half precision; `<float64>` for a float64 encoder. For padding they are
+        -10,000, so that it is never part of an answer.
 
     Attributes:
         preprocess: BertPreprocess, or `None`.
         encoder: BertEncoder.
 
     Raises:
-        ValueError: if preprocess and encoder do not fit each other, or, called with strings, there
-            is no preprocess or Keras runs on JAX.
-        TypeError: if `source` or `preprocess` is something else.
+        ValueError: if preprocess and encoder do not match, or if the model is called with strings
+            and has no preprocess or Keras runs on JAX.
+        TypeError: if `source` or `preprocess` has a wrong type.
         OSError: if the checkpoint can't be found or downloaded.
 
     Example:
@@ -130,27 +131,27 @@ class SpanReader(FineTuned, keras.Model):
         max_answer_length: int = MAX_ANSWER_LENGTH,
         null_threshold: float | None = None,
     ) -> dict[str, Any]:
-        """Returns the answers to questions, as they are written in the texts.
+        """Returns the answers to questions, copied from the texts.
 
-        Long texts are read by windows. The answer is the most probable span in all of them, by
-        the product of both probabilities in its window. It is one batch: where there are many
-        questions, `dataset.batch(32).map(model.answers)`. A model that `export` wrote has this
-        too, with the default arguments. TensorFlow backend only.
+        Long texts are split into windows. The answer is the most probable span of all windows,
+        by the product of the probabilities of its start and end in the window. All questions are
+        one batch: for many questions, use `dataset.batch(32).map(model.answers)`. A model that
+        `export` wrote has this function too, with the default arguments. TensorFlow backend only.
 
         Args:
-            questions, texts: each `<string>[B]`, all that `BertPreprocess` takes but words.
-            stride: int, how far windows are apart, as for `BertPreprocess.windows`.
-            max_answer_length: int, the most tokens that an answer has.
-            null_threshold: float, for models that are trained on questions without an answer:
-                there is none where `null_score - score` is above it. Choose it on data that is
-                held out, from -1 to 1; 0 is where to begin. `None`: there is one wherever a text
-                is not empty.
+            questions, texts: each `<string>[B]`, as for `BertPreprocess` but not split into words.
+            stride: int, the stride of the windows, as for `BertPreprocess.windows`.
+            max_answer_length: int, the maximum number of tokens of an answer.
+            null_threshold: float from -1 to 1, for models that are trained on questions without
+                an answer: a question has no answer if `null_score - score` is above it. Start with
+                0 and choose the value on held-out data. `None`: every text that is not empty has
+                an answer.
 
         Returns:
-            dict of `text <string>[B]`; `start` and `end` `<int32>[B]`, where it is in Python's
-            `text[start:end]`; `score <float32>[B]`, its probability; and `null_score
-            <float32>[B]`, that of `[CLS]`, in the window where it is least. Without an answer,
-            `text` is empty, and `start` and `end` are 0.
+            dict of `text <string>[B]`; `start` and `end` `<int32>[B]`, such that the answer is
+            `text[start:end]` in Python; `score <float32>[B]`, its probability; and `null_score
+            <float32>[B]`, the lowest probability of `[CLS]` as the answer in any window. Without an
+            answer, `text` is empty, and `start` and `end` are 0.
 
         Example:
 
@@ -198,6 +199,6 @@ def _check_pairs(inputs: Any) -> None:
 
     if len(split_pair(inputs)) == 1:
         raise ValueError(
-            "SpanReader takes pairs, a question and the text that it is about: pass the tuple "
-            "(questions, texts); got texts alone."
+            "SpanReader takes pairs of a question and a text, got single texts: pass the tuple "
+            "(questions, texts)."
         )

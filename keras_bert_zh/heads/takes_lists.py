@@ -1,4 +1,4 @@
-"""Models that are fitted on lists of texts."""
+"""Models that can be trained on lists of texts."""
 
 import inspect
 from collections.abc import Callable
@@ -16,8 +16,8 @@ else:
 class TakesLists(_Model):
     """A model whose `fit`, `evaluate`, `predict` and so on take lists of texts and of labels.
 
-    Keras refuses lists of strings, and on JAX others late: after it has taken the weights out of
-    the model. To be named before `keras.Model`.
+    Keras does not accept lists of strings. On JAX, it rejects other lists only after it has taken
+    the weights out of the model. List this class before `keras.Model`.
     """
 
     def check_strings(self) -> None:
@@ -25,11 +25,11 @@ class TakesLists(_Model):
         raise NotImplementedError  # Each subclass says what to do instead.
 
     def watch(self) -> Callable[[Any], None] | None:
-        """Returns what warns of texts that are cut, if it takes texts; it holds no weights."""
+        """Returns a function without weights that warns if texts are cut, or `None`."""
         raise NotImplementedError
 
     def targets(self, y: Any) -> Any:
-        """Returns labels as the loss takes them, of what `fit` and `evaluate` were given."""
+        """Returns the labels given to `fit` or `evaluate` in the form that the loss takes."""
         return y
 
     def fit(self, *args, **kwargs):
@@ -51,7 +51,7 @@ class TakesLists(_Model):
         return super().predict_on_batch(**self._prepared(super().predict_on_batch, args, kwargs))
 
     def _prepared(self, method, args, kwargs):
-        """Returns the arguments of one of Keras's methods by name, with arrays for lists."""
+        """Returns the arguments of a method of Keras by name, with arrays instead of lists."""
         arguments = inspect.signature(method).bind(*args, **kwargs).arguments
         arguments |= arguments.pop("kwargs", {})
         validation = arguments.get("validation_data")

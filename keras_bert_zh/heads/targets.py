@@ -1,4 +1,4 @@
-"""Labels and weights of them, as users give them and as losses take them."""
+"""Converts labels and class weights from users into the form that losses take."""
 
 import numbers
 from collections.abc import Mapping, Sequence
@@ -12,18 +12,18 @@ from keras_bert_zh.heads.batches import has_strings
 
 
 def label_numbers(y: Any, labels: Sequence[str], *, several: bool = False) -> Any:
-    """Returns names of labels as numbers; what holds numbers stays as it is.
+    """Returns names of labels as numbers; values that are already numbers do not change.
 
     Args:
-        y: list, tuple, array or tensor of the names; with `several` a list of lists of them.
+        y: list, tuple, array or tensor of the names; with `several`, a list of lists of them.
         labels: the names of the outputs.
-        several: whether a text has any number of labels.
+        several: whether a text can have any number of labels.
 
     Returns:
         `<int32>[B]`, or `<float32>[B, K]` with 1 for the labels that a text has.
 
     Raises:
-        ValueError: if there is something else than these names.
+        ValueError: if a value is not one of these names.
     """
     if isinstance(y, tuple) and all(isinstance(name, str) for name in y):
         y = list(y)
@@ -40,13 +40,13 @@ def label_numbers(y: Any, labels: Sequence[str], *, several: bool = False) -> An
         strange = [name for name in row if not isinstance(name, str) or name not in numbers_of]
         if strange:
             raise ValueError(
-                f"Row {place} has the label {strange[0]!r}, and the model has {_shown(labels)}. "
-                "Make the model with all labels of your data."
+                f"Row {place} has the label {strange[0]!r}, but the model has {_shown(labels)}. "
+                "Create the model with all labels of your data."
             )
         if not several and len(row) != 1:
             raise ValueError(
-                f"Row {place} has {len(row)} labels, {row}, and the model takes one for each "
-                'text. For several, make it with problem_type="multi_label_classification".'
+                f"Row {place} has {len(row)} labels, {row}, but the model takes one for each text. "
+                'For several labels, create it with problem_type="multi_label_classification".'
             )
     if not several:
         return np.array([numbers_of[row[0]] for row in rows], "int32")
@@ -57,12 +57,12 @@ def label_numbers(y: Any, labels: Sequence[str], *, several: bool = False) -> An
 
 
 def check_numbers(y: Any, labels: Sequence[str], rank: int) -> None:
-    """Raises ValueError for labels of another shape, and for a number that no label has.
+    """Raises ValueError for labels of a wrong shape, and for numbers without a label.
 
     Args:
-        y: labels; only numbers in a list or an array are looked at.
+        y: labels; only numbers in a list or an array are checked.
         labels: the names of the outputs.
-        rank: int, how many dimensions labels have: 1 for texts, 2 for tokens.
+        rank: int, the number of dimensions of the labels: 1 for texts, 2 for tokens.
     """
     if not isinstance(y, (list, np.ndarray)):
         return
@@ -72,14 +72,14 @@ def check_numbers(y: Any, labels: Sequence[str], rank: int) -> None:
         return
     if found.dtype.kind in "iuf" and found.ndim > rank and found.shape[-1] != 1:
         raise ValueError(
-            f"Labels are numbers, <int32>[{'B, S'[: 3 * rank - 2]}], got the shape "
-            f"{list(found.shape)}. np.argmax(labels, axis=-1) makes them of one-hot labels."
+            f"Labels must be numbers, <int32>[{'B, S'[: 3 * rank - 2]}], got the shape "
+            f"{list(found.shape)}. For one-hot labels, use np.argmax(labels, axis=-1)."
         )
     if found.dtype.kind == "f" and not np.all(found == np.floor(found)):
         odd = found[found != np.floor(found)][0]
         raise ValueError(
-            f"There is the label {odd}, and labels are whole numbers from 0 to {len(labels) - 1}. "
-            "To learn numbers such as scores, make a TextClassifier with one label and "
+            f"Labels must be whole numbers from 0 to {len(labels) - 1}, got {odd}. To predict "
+            "numbers such as scores, create a TextClassifier with one label and "
             'problem_type="regression".'
         )
     if found.dtype.kind not in "iu":
@@ -87,16 +87,16 @@ def check_numbers(y: Any, labels: Sequence[str], rank: int) -> None:
     strange = found[(found < 0) | (found >= len(labels))]
     if strange.size:
         raise ValueError(
-            f"There is the label {strange[0]}, and the model has {_shown(labels)}: labels are "
-            f"numbers from 0 to {len(labels) - 1}."
+            f"Labels must be numbers from 0 to {len(labels) - 1}, got {strange[0]}: the model has "
+            f"{_shown(labels)}."
         )
 
 
 def check_several(y: Any, labels: Sequence[str]) -> None:
-    """Raises ValueError unless several labels a text are rows of as many numbers as labels.
+    """Raises ValueError unless each text has a row with one number for each label.
 
     Args:
-        y: what `label_numbers` returned; only numbers in a list or an array are looked at.
+        y: the value that `label_numbers` returned; only numbers in a list or an array are checked.
         labels: the names of the outputs.
     """
     if not isinstance(y, (list, np.ndarray)):
@@ -108,7 +108,7 @@ def check_several(y: Any, labels: Sequence[str]) -> None:
         got, is_right = "rows of different lengths", False
     if not is_right:
         raise ValueError(
-            "Several labels a text are lists of their names, or "
+            "For several labels in each text, pass lists of their names, or "
             f"<float>[B, {len(labels)}] of 0 and 1; got {got}."
         )
 
@@ -117,8 +117,8 @@ def check_values(y: Any, outputs: int) -> None:
     """Raises ValueError unless there is a number for each output of a regression.
 
     Args:
-        y: numbers; only those in a list or an array are looked at.
-        outputs: how many outputs the model has.
+        y: numbers; only those in a list or an array are checked.
+        outputs: the number of outputs of the model.
     """
     if not isinstance(y, (list, np.ndarray)):
         return
@@ -128,25 +128,25 @@ def check_values(y: Any, outputs: int) -> None:
         return
     if given[1:] != (outputs,) and not (outputs == 1 and len(given) == 1):
         raise ValueError(
-            f"This regression learns {outputs} number{'s' * (outputs > 1)} for each text, "
+            f"This regression needs {outputs} number{'s' * (outputs > 1)} for each text, "
             f"<float>[B, {outputs}], got the shape {list(given)}."
         )
 
 
 def check_given(model: Any, x: Any, y: Any) -> None:
-    """Raises ValueError for texts or ids without the labels that the model learns from."""
+    """Raises ValueError for texts or ids without the labels that the model needs."""
     if y is None and isinstance(x, (list, tuple, dict, np.ndarray)):
         raise ValueError(
-            f"{type(model).__name__} learns from labels, and there are none: pass them after the "
-            "texts, as in fit(texts, labels)."
+            f"{type(model).__name__} needs labels, got none: pass them after the texts, as in "
+            "fit(texts, labels)."
         )
 
 
 def check_of_tokens(y: Any) -> None:
-    """Raises ValueError for labels that are names, or not as many in each text: those of words.
+    """Raises ValueError for labels that are names, or that belong to words and not to tokens.
 
     Args:
-        y: labels; only lists, arrays and ragged tensors are looked at.
+        y: labels; only lists, arrays and ragged tensors are checked.
     """
     is_ragged, kind = hasattr(y, "row_splits"), ""
     if isinstance(y, (list, np.ndarray)):
@@ -156,18 +156,18 @@ def check_of_tokens(y: Any) -> None:
             is_ragged = True
     if is_ragged or kind in ("O", "U", "S"):
         raise ValueError(
-            "TokenTagger learns from numbers of labels, <int32>[B, S], one for each token. Of "
-            "names, or labels of words, align_labels(labels, word_ids, model.labels) makes them, "
-            "with the word_ids of BertPreprocess(word_ids=True)."
+            "TokenTagger needs labels as numbers, <int32>[B, S], one for each token. For names, or "
+            "for labels of words, use align_labels(labels, word_ids, model.labels) with the "
+            "word_ids of BertPreprocess(word_ids=True)."
         )
 
 
 def check_length(x: Any, y: Any, preprocess: Any) -> None:
-    """Raises ValueError for labels of more or fewer tokens than texts have.
+    """Raises ValueError if the number of labels is not the number of tokens of a text.
 
     Args:
         x: texts, or a dict of ids.
-        y: labels; only those in an array are looked at.
+        y: labels; only those in an array are checked.
         preprocess: BertPreprocess, or `None`.
     """
     if not isinstance(y, np.ndarray) or y.ndim != 2:
@@ -178,45 +178,45 @@ def check_length(x: Any, y: Any, preprocess: Any) -> None:
         length = y.shape[1] if preprocess is None else preprocess.max_length
     if y.shape[1] != length:
         raise ValueError(
-            f"Labels are those of {length} tokens a text, <int32>[B, {length}], got the shape "
-            f"{list(y.shape)}. Of labels of words, align_labels makes them."
+            f"Labels must be numbers for {length} tokens in each text, <int32>[B, {length}], got "
+            f"the shape {list(y.shape)}. For labels of words, use align_labels."
         )
 
 
 def check_dataset(x: Any) -> None:
-    """Raises ValueError for names of labels in `tf.data`, which has no list of them."""
+    """Raises ValueError if the labels in a `tf.data` dataset are names."""
     spec = getattr(x, "element_spec", None)
     if isinstance(spec, tuple) and len(spec) > 1:
         kinds = {str(getattr(part, "dtype", None)) for part in keras.tree.flatten(spec[1])}
         if any("string" in kind for kind in kinds):
             raise ValueError(
-                "The labels in a dataset must be numbers, and these are strings: look them up in "
-                "model.labels before you make the dataset, or pass texts and labels as lists."
+                "The labels in a dataset must be numbers, got strings: look them up in "
+                "model.labels before you create the dataset, or pass texts and labels as lists."
             )
 
 
 def weights_of_classes(class_weight: Mapping, labels: Sequence[str]) -> dict[int, float]:
-    """Returns a weight for each number of a label; 1 for those of which nothing is said.
+    """Returns a weight for the number of each label; 1 for labels without a weight.
 
-    Keras takes 1, too, for labels that are left out, but fails on them in `tf.data`.
+    Keras also uses 1 for labels that are left out, but fails on them in `tf.data`.
 
     Args:
-        class_weight: what `fit` was given, by numbers or names of labels.
+        class_weight: the argument of `fit`, by numbers or names of labels.
         labels: the names of the outputs.
 
     Raises:
-        ValueError: if it is no dict, or there is no such label.
+        ValueError: if it is not a dict, or a label does not exist.
     """
     if not isinstance(class_weight, Mapping):
         raise ValueError(
-            "class_weight must be a dict of weights by the names or numbers of labels, got "
+            "class_weight must be a dict from names or numbers of labels to weights, got "
             f"{class_weight!r}."
         )
     found = dict.fromkeys(range(len(labels)), 1.0)
     for key, weight in class_weight.items():
         number = labels.index(key) if isinstance(key, str) and key in labels else key
         if not isinstance(number, numbers.Integral) or number not in found:
-            raise ValueError(f"class_weight has {key!r}, and the model has {_shown(labels)}.")
+            raise ValueError(f"class_weight has {key!r}, but the model has {_shown(labels)}.")
         found[int(number)] = check_number(f"class_weight[{key!r}]", weight, 0)
     return found
 

@@ -1,4 +1,4 @@
-"""TextClassifier: texts, or pairs of them, to labels."""
+"""TextClassifier: predicts labels of texts, or of pairs of texts."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -25,59 +25,58 @@ _TASK = "sequence_classification"
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class TextClassifier(FineTuned, keras.Model):
-    """Tells the label of a text: a dense layer on the pooled output.
+    """Predicts the label of a text, with a dense layer on the pooled output.
 
-    From a checkpoint that was fine-tuned for this task it is that model, with its labels. From any
-    other checkpoint it has a fresh head, which `fit` trains. `fit`, `evaluate` and `predict` take
-    texts as lists, arrays, string tensors and `tf.data`, and labels as numbers or as their names;
-    several for a text as a list of names, or `<float>[B, K]` of 0 and 1. `compile(optimizer)` takes
-    the loss for them, and `class_weight` goes by numbers or names.
+    From a checkpoint that was fine-tuned for this task, it is that model, with its labels. From any
+    other checkpoint, it has a fresh head, which `fit` trains. `fit`, `evaluate` and `predict` take
+    texts as lists, arrays, string tensors and `tf.data`, and labels as numbers or names. Several
+    labels for a text are a list of names, or `<float>[B, K]` of 0 and 1. `compile(optimizer)`
+    chooses the loss for the labels, and `class_weight` takes numbers or names.
 
     Args:
-        source: anything that `load_checkpoint` takes; or a BertEncoder, for options that are not
-            here, and for a fresh head in place of a checkpoint's.
-        labels: sequence of K different str, the names of the outputs. `None`: those of the
-            checkpoint's head. Where a head calls them `LABEL_0`, `LABEL_1` and so on, this names
-            them.
+        source: anything that `load_checkpoint` takes; or a BertEncoder, for its further options or
+            for a fresh head instead of the checkpoint's.
+        labels: sequence of K different str, the names of the outputs. `None`: the labels of the
+            checkpoint's head. If these are only `LABEL_0`, `LABEL_1` and so on, this renames them.
         problem_type: `"single_label_classification"`, `"multi_label_classification"` or
-            `"regression"`. `compile` takes the loss by it, and a checkpoint keeps it for others.
-            `None`: as the checkpoint says, or else a regression with one output and a single label
-            with more, as in Transformers.
-        preprocess: BertPreprocess. `None`: that of the checkpoint; with an encoder there is none,
-            and the model takes no strings.
-        max_length: int, S, that of the checkpoint's preprocess. `None`: 128, or as many positions
-            as there are, if these are fewer.
-        stride: int, for texts that are longer than `max_length`: they are read by windows, each
-            this many tokens after the one before it, and logits are the mean over the windows.
-            `None`: texts are cut. Ids are taken as they are.
-        dropout: float in [0, 1), in training: instead of the checkpoint's rates in the encoder,
-            and before the head. With an encoder, before the head alone. `None`: as the checkpoint
-            says, before the head by default as in the encoder.
+            `"regression"`. `compile` chooses the loss by it, and it is saved in checkpoints.
+            `None`: as the checkpoint says, or else a regression for one output and a single label
+            for more, as in Transformers.
+        preprocess: BertPreprocess. `None`: the checkpoint's. With an encoder there is none, and
+            the model can't take strings.
+        max_length: int, S, for the checkpoint's preprocess. `None`: 128, or the number of
+            positions if it is smaller.
+        stride: int, for texts longer than `max_length`: they are split into windows, each of which
+            starts this many tokens after the previous one, and logits are the mean over the
+            windows. `None`: texts are cut. It has no effect on ids.
+        dropout: float in [0, 1), in training: replaces the checkpoint's rates in the encoder and
+            before the head. With an encoder, only before the head. `None`: as the checkpoint says;
+            before the head, the default is the rate of the encoder.
         dtype: a dtype policy such as `"mixed_bfloat16"`. An encoder has its own.
         **kwargs: `name` and `trainable`, as for every Keras model.
 
     Call arguments:
-        inputs: what `BertPreprocess` takes, `<string>[B]` or a pair of these; or the dict of
+        inputs: the inputs of `BertPreprocess`, `<string>[B]` or a pair of these; or the dict of
             `<int32>[B, S]` that it returns.
         training: bool, whether dropout is active.
 
     Returns:
-        `<float32>[B, K]`, logits, also where the encoder computes in half precision; `<float64>`
-        of a float64 encoder. `[R, T, K]` of rows of several texts, as `batch_packed` makes them.
+        `<float32>[B, K]`, logits, even if the encoder computes in half precision; `<float64>` for
+        a float64 encoder. `[R, T, K]` for rows with several texts, as from `batch_packed`.
 
     Attributes:
         labels: tuple of K str.
-        problem_type: str, with the default in the place of `None`.
+        problem_type: str, never `None`.
         preprocess: BertPreprocess, or `None`.
         encoder: BertEncoder.
-        takes_pairs: bool, whether `export` and `export_model` make it for pairs. Set it; the
-            model itself takes both.
+        takes_pairs: bool, whether `export` and `export_model` export it for pairs. It can be set;
+            the model itself takes both.
 
     Raises:
-        ValueError: if labels are needed and missing, or not those of the checkpoint's head,
-            preprocess and encoder do not fit each other, or, called with strings, there is no
-            preprocess or Keras runs on JAX.
-        TypeError: if `source` or `preprocess` is something else.
+        ValueError: if labels are required and missing, or differ from those of the checkpoint's
+            head; preprocess and encoder do not match; or the model is called with strings and has
+            no preprocess or Keras runs on JAX.
+        TypeError: if `source` or `preprocess` has a wrong type.
         OSError: if the checkpoint can't be found or downloaded.
 
     Example:
@@ -143,8 +142,8 @@ class TextClassifier(FineTuned, keras.Model):
         if self.problem_type == "regression":
             if has_strings(y):
                 raise ValueError(
-                    "A regression learns from numbers, <float>[B], got names. Where they are names "
-                    "of labels, make the model with all of them, two or more."
+                    "A regression needs numbers, <float>[B], got names. To classify texts by these "
+                    "names, create the model with two or more labels."
                 )
             check_values(y, self.head.outputs)
             return y
@@ -163,21 +162,22 @@ class TextClassifier(FineTuned, keras.Model):
         return arguments | {"class_weight": weights_of_classes(weights, self.labels)}
 
     def classify(self, texts: Any, *, threshold: float = 0.5) -> dict[str, Any]:
-        """Returns what the texts are, by the names of the labels, and how sure that is.
+        """Returns the names of the labels of texts, and their probabilities.
 
-        Which of these depends on `problem_type`. Where nobody said it, a model of one output is
-        a regression, and any other one has a single label for each text, as in Transformers. A
-        model that `export` wrote has this too. TensorFlow backend only.
+        The outputs depend on `problem_type`. By default, a model with one output is a regression,
+        and any other model gives each text a single label, as in Transformers. A model that
+        `export` wrote has this function too. TensorFlow backend only.
 
         Args:
-            texts: what the model is called with.
-            threshold: float from 0 to 1, for several labels: how probable those are that count.
+            texts: the inputs of the model.
+            threshold: float from 0 to 1, for several labels: labels with at least this probability
+                are returned.
 
         Returns:
             dict of `logits <float>[B, K]` and, for a single label, `label <string>[B]`,
-            `score <float32>[B]`, its probability, and `probabilities <float32>[B, K]`, of all
-            labels. For several: the same, with ragged `label` and `score`, `[B, (labels)]`. For a
-            regression: `value <float32>[B]`, with several outputs `[B, K]`.
+            `score <float32>[B]`, its probability, and `probabilities <float32>[B, K]` of all
+            labels. For several labels, `label` and `score` are ragged, `[B, (labels)]`. For a
+            regression, `value <float32>[B]`, or `[B, K]` with several outputs.
 
         Example:
 

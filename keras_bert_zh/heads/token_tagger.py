@@ -1,4 +1,4 @@
-"""TokenTagger: a label for each token."""
+"""TokenTagger: predicts a label for each token."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -29,51 +29,51 @@ _TASK = "token_classification"
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class TokenTagger(FineTuned, keras.Model):
-    """Tells the label of each token, such as those of names: a dense layer on the last states.
+    """Predicts the label of each token, with a dense layer on the last hidden states.
 
-    From a checkpoint that was fine-tuned for this task it is that model, with its labels. From any
-    other checkpoint it has a fresh head, which `fit` trains on labels `<int32>[B, S]`. The logits
-    have a Keras mask, by which losses and metrics leave out padding. `[CLS]` and `[SEP]` count:
-    give them a label, or weights of 0 as `sample_weight` `<float>[B, S]`. The loss that
-    `compile(optimizer)` takes is the mean over all tokens of a batch, by their weights; one weight
-    for each text, `<float>[B]`, and `class_weight` are weights of tokens too. The pooler is not
-    used, not trained and not saved in checkpoints.
+    From a checkpoint that was fine-tuned for this task, it is that model, with its labels. From any
+    other checkpoint, it has a fresh head, which `fit` trains on labels `<int32>[B, S]`. The logits
+    have a Keras mask, so losses and metrics leave out padding. They include `[CLS]` and `[SEP]`:
+    give these a label, or weights of 0 in `sample_weight` `<float>[B, S]`. The loss that
+    `compile(optimizer)` chooses is the weighted mean over all tokens of a batch. With one weight
+    for each text, `<float>[B]`, or with `class_weight`, the weights also apply to tokens. The
+    pooler is not used, not trained and not saved in checkpoints.
 
-    With a CRF, the logits are what it scores sequences of labels by; `decode` gives the labels. The
-    chain is the tokens of the text: without padding, `[CLS]` and `[SEP]`, and the Keras mask of the
-    logits says so. In training, tokens with weights of 0 in `sample_weight` `<float>[B, S]` are
-    taken out too, other weights are all the same there, and weights `<float>[B]` are those of
-    texts. The loss is the negative log-likelihood of the labels, summed over all texts and divided
-    by the number of tokens in the chains, whatever `compile` is given. Metrics get the logits. Give
-    the CRF a higher rate than the encoder, as in `adamw(..., rates={"crf": 100.0})`. It keeps to
-    the rules of its labels' names, where these are of BIO or BIOES.
+    With a CRF, the logits are the inputs of the CRF, which scores sequences of labels; `decode`
+    returns the labels. The chain consists of the tokens of the text, without padding, `[CLS]` and
+    `[SEP]`, and so does the Keras mask of the logits. In training, tokens with a weight of 0 in
+    `sample_weight` `<float>[B, S]` are removed from the chain, and all other weights count as 1;
+    weights `<float>[B]` are weights of texts. The loss is always the negative log-likelihood of the
+    labels, summed over all texts and divided by the number of tokens in the chains. Metrics get the
+    logits. Give the CRF a higher learning rate than the encoder, as in
+    `adamw(..., rates={"crf": 100.0})`. If the labels are named by BIO or BIOES, it obeys the rules
+    of the scheme.
 
     Args:
-        source: anything that `load_checkpoint` takes; or a BertEncoder, for options that are not
-            here, and for a fresh head in place of a checkpoint's.
-        labels: sequence of K different str, the names of the outputs. `None`: those of the
-            checkpoint's head. Where a head calls them `LABEL_0`, `LABEL_1` and so on, this names
-            them.
-        crf: bool, whether there is a `CRF` behind the logits. `None`: as in the checkpoint. A fresh
-            one changes no labels but those that break the rules, until it is trained.
-        preprocess: BertPreprocess. `None`: that of the checkpoint; with an encoder there is none,
-            and the model takes no strings.
-        max_length: int, S, that of the checkpoint's preprocess. `None`: 128, or as many positions
-            as there are, if these are fewer.
-        dropout: float in [0, 1), in training: instead of the checkpoint's rates in the encoder,
-            and before the head. With an encoder, before the head alone. `None`: as the checkpoint
-            says, before the head by default as in the encoder.
+        source: anything that `load_checkpoint` takes; or a BertEncoder, for its further options or
+            for a fresh head instead of the checkpoint's.
+        labels: sequence of K different str, the names of the outputs. `None`: the labels of the
+            checkpoint's head. If these are only `LABEL_0`, `LABEL_1` and so on, this renames them.
+        crf: bool, whether a `CRF` follows the logits. `None`: as in the checkpoint. Before it is
+            trained, a fresh CRF only changes labels that break the rules.
+        preprocess: BertPreprocess. `None`: the checkpoint's. With an encoder there is none, and
+            the model can't take strings.
+        max_length: int, S, for the checkpoint's preprocess. `None`: 128, or the number of
+            positions if it is smaller.
+        dropout: float in [0, 1), in training: replaces the checkpoint's rates in the encoder and
+            before the head. With an encoder, only before the head. `None`: as the checkpoint says;
+            before the head, the default is the rate of the encoder.
         dtype: a dtype policy such as `"mixed_bfloat16"`. An encoder has its own.
         **kwargs: `name` and `trainable`, as for every Keras model.
 
     Call arguments:
-        inputs: what `BertPreprocess` takes, `<string>[B]`, ragged words or a pair of these; or the
-            dict of `<int32>[B, S]` that it returns.
+        inputs: the inputs of `BertPreprocess`, `<string>[B]`, ragged words or a pair of these; or
+            the dict of `<int32>[B, S]` that it returns.
         training: bool, whether dropout is active.
 
     Returns:
-        `<float32>[B, S, K]`, logits, also where the encoder computes in half precision;
-        `<float64>` of a float64 encoder. Those of padding have no meaning.
+        `<float32>[B, S, K]`, logits, even if the encoder computes in half precision; `<float64>`
+        for a float64 encoder. The logits of padding are meaningless.
 
     Attributes:
         labels: tuple of K str.
@@ -82,10 +82,10 @@ class TokenTagger(FineTuned, keras.Model):
         encoder: BertEncoder.
 
     Raises:
-        ValueError: if labels are needed and missing, or not those of the checkpoint's head,
-            preprocess and encoder do not fit each other, or, called with strings, there is no
-            preprocess or Keras runs on JAX.
-        TypeError: if `source` or `preprocess` is something else.
+        ValueError: if labels are required and missing, or differ from those of the checkpoint's
+            head; preprocess and encoder do not match; or the model is called with strings and has
+            no preprocess or Keras runs on JAX.
+        TypeError: if `source` or `preprocess` has a wrong type.
         OSError: if the checkpoint can't be found or downloaded.
 
     Example:
@@ -142,8 +142,8 @@ class TokenTagger(FineTuned, keras.Model):
     def compile(self, optimizer="rmsprop", loss="auto", *args, **kwargs):
         if self.crf is not None and loss is not None and loss != "auto":
             raise ValueError(
-                "The loss of a tagger with a CRF is the CRF's, which trains its weights too: leave "
-                f"loss out, got {loss!r}."
+                "A tagger with a CRF is trained with the loss of the CRF: leave loss out, got "
+                f"{loss!r}."
             )
         super().compile(optimizer, loss, *args, **kwargs)
 
@@ -161,7 +161,7 @@ class TokenTagger(FineTuned, keras.Model):
         weights = arguments.pop("class_weight", None)
         if weights is not None and self.crf is not None:
             raise ValueError(
-                "A CRF is trained on whole texts: leave class_weight out with crf=True."
+                "A CRF is trained on whole texts, not on single labels: leave class_weight out."
             )
         if weights is not None:
             weights = weights_of_classes(weights, self.labels)
@@ -175,17 +175,17 @@ class TokenTagger(FineTuned, keras.Model):
         return self.with_mask((self.logits(hidden, training), mask))
 
     def decode(self, logits, mask):
-        """Returns the label of each token, and how probable it is.
+        """Returns the label of each token, and its probability.
 
         Args:
-            logits: `<float>[B, S, K]`, what the model returns.
-            mask: `<bool>[B, S]`, which tokens to label. With a CRF they are its chain: those of
-                the text, without `[CLS]`, `[SEP]` and padding.
+            logits: `<float>[B, S, K]`, as returned by the model.
+            mask: `<bool>[B, S]`, which tokens to label. With a CRF they are its chain: the tokens
+                of the text, without `[CLS]`, `[SEP]` and padding.
 
         Returns:
-            The numbers of the labels, `<int32>[B, S]`, and their probabilities, `<float32>[B, S]`:
-            those of softmax, or with a CRF those that `CRF.marginals` gives to the labels of the
-            best sequence. Both are 0 outside of the mask.
+            The numbers of the labels, `<int32>[B, S]`, and their probabilities, `<float32>[B, S]`,
+            by softmax; with a CRF, the probabilities of the labels of the best sequence by
+            `CRF.marginals`. Both are 0 outside the mask.
         """
         mask = ops.cast(mask, "bool")
         if self.crf is None:
@@ -205,26 +205,27 @@ class TokenTagger(FineTuned, keras.Model):
         return chain_loss(self.crf, y, y_pred, mask, sample_weight)
 
     def entities(self, texts: Any, *, stride: int | None = None) -> dict[str, Any]:
-        """Returns the entities in texts, by the labels of their words.
+        """Returns the entities in texts, found by the labels of their words.
 
-        The label of a word is that of its first piece, as `align_labels` trains it by default. An
-        entity begins at B and S, after E and S, where the kind changes, and where I or E has no
-        entity before it, as seqeval and conlleval have it; M is read as I. Where the labels are
-        plain names, equal ones in a row are one entity. Long texts are read by windows, each token
-        in the one where it has the most context, and their labels decoded as a whole. All texts
-        are one batch: for many, map this over the batches of a dataset. A model that `export`
-        wrote has it too. TensorFlow backend only.
+        The label of a word is the label of its first piece, as `align_labels` trains it by
+        default. As in seqeval and conlleval, an entity begins at B and S, after E and S, where the
+        type of entity changes, and at I or E without an entity before it; M is read as I. If the
+        labels are plain names, neighbouring words with the same label are one entity. Long texts
+        are split into windows; each token is labelled in the window where it has the most
+        context, and all labels of a text are decoded together. All texts are one batch: for many
+        texts, map this over the batches of a dataset. A model that `export` wrote has this
+        function too. TensorFlow backend only.
 
         Args:
-            texts: `<string>[B]`, all that `BertPreprocess` takes but pairs and words.
-            stride: int, how many tokens after the one before it each window begins. `None`: half
-                of `max_length`.
+            texts: `<string>[B]`, as for `BertPreprocess` but no pairs and not split into words.
+            stride: int, the number of tokens from the start of a window to the start of the next
+                one. `None`: half of `max_length`.
 
         Returns:
-            dict of ragged `[B, (entities)]`: `text <string>`; `start` and `end` `<int32>`, where
-            it is in Python's `text[start:end]`; `label <string>`, without B- or I-; and
-            `score <float32>`, the mean of the probabilities that its words have their labels.
-            Bytes that are not UTF-8 count as no characters.
+            dict of ragged `[B, (entities)]`: `text <string>`; `start` and `end` `<int32>`, such
+            that the entity is `text[start:end]` in Python; `label <string>`, without B- or I-; and
+            `score <float32>`, the mean probability of the labels of its words.
+            Bytes that are not valid UTF-8 do not count as characters.
 
         Example:
 

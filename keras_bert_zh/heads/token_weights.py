@@ -1,4 +1,4 @@
-"""Weights of tokens, of those of texts and classes."""
+"""Converts weights of texts and classes to weights of tokens."""
 
 from typing import Any
 
@@ -10,15 +10,15 @@ def token_weights(
 ) -> dict[str, Any]:
     """Returns the arguments of `fit` with weights of tokens as their `sample_weight`.
 
-    Keras would take the weight of the largest label of a text as that of all its tokens, and
-    weights of texts as those of positions where there are as many of these.
+    Keras would give all tokens of a text the weight of the largest label in it. It would also use
+    weights of texts as weights of positions if both have the same number.
 
     Args:
-        arguments: those of `fit` or `evaluate`, with arrays, tensors or a dataset.
-        class_weight: dict of the weight of every label, or `None`. Validation goes without.
+        arguments: the arguments of `fit` or `evaluate`, with arrays, tensors or a dataset.
+        class_weight: dict of the weight of every label, or `None`. Not used in validation.
 
     Raises:
-        ValueError: if there is a class_weight, and the labels are in something else.
+        ValueError: if `class_weight` is given and the data has another type.
     """
     found = dict(arguments)
     table = None
@@ -28,8 +28,8 @@ def token_weights(
         found["x"] = _weighted_dataset(found["x"], table)
     elif table is not None and "y" not in found:
         raise ValueError(
-            "class_weight of tokens is for arrays, lists and tf.data, got "
-            f"{type(found['x']).__name__}: let it give sample_weight, too."
+            "class_weight for tokens works with arrays, lists and tf.data, got "
+            f"{type(found['x']).__name__}: make it yield sample_weight instead."
         )
     elif found.get("sample_weight") is not None or (table is not None and "y" in found):
         found["sample_weight"] = _weights(found["y"], found.get("sample_weight"), table)

@@ -1,4 +1,4 @@
-"""TwoTowers: pairs of texts through one SentenceEncoder."""
+"""TwoTowers: encodes pairs of texts with one SentenceEncoder."""
 
 import functools
 from typing import Any
@@ -18,19 +18,19 @@ from keras_bert_zh.messages import says_it_all
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class TwoTowers(Exported, TakesLists, keras.Model):
-    """Makes the vectors of pairs of texts, by one `SentenceEncoder` that is trained with them.
+    """Computes the vectors of pairs of texts to train one `SentenceEncoder` on them.
 
-    For losses that compare the texts of a row: `CoSENT`, with a label for each pair, and
-    `InBatchNegatives`, which needs none. What was trained is the SentenceEncoder: use it, save it
-    with `save_checkpoint` or `export_model`. All texts of a batch go through it at
-    once. What `export` writes gives the `cosine` of two texts.
+    It is for losses that compare the texts of a row: `CoSENT`, with a label for each pair, and
+    `InBatchNegatives`, without labels. After training, use the SentenceEncoder itself, and save it
+    with `save_checkpoint` or `export_model`. It encodes all texts of a batch at once. A model that
+    `export` wrote returns the `cosine` of two texts.
 
     Args:
         sentence_encoder: SentenceEncoder.
         **kwargs: `name` and `trainable`, as for every Keras model.
 
     Call arguments:
-        inputs: tuple of C columns, at least two, each what the SentenceEncoder takes: texts
+        inputs: tuple of at least two columns, C, each a valid input of the SentenceEncoder: texts
             `<string>[B]`, or a dict of ids.
         training: bool, whether dropout is active.
 
@@ -38,18 +38,18 @@ class TwoTowers(Exported, TakesLists, keras.Model):
         `<float32>[B, C, D]`, the vectors of the columns, in their order.
 
     Attributes:
-        sentence_encoder: that SentenceEncoder.
+        sentence_encoder: the SentenceEncoder.
 
     Raises:
-        TypeError: if `sentence_encoder` is something else.
-        ValueError: if there are less than two columns, or some of texts and some of ids.
+        TypeError: if `sentence_encoder` is not a SentenceEncoder.
+        ValueError: if there are fewer than two columns, or some of texts and some of ids.
 
     Example:
 
     >>> from keras_bert_zh import CoSENT, SentenceEncoder, TwoTowers
     >>> towers = TwoTowers(SentenceEncoder("small", "pooled_output"))
     >>> pairs = (["怎么退货", "怎么退货"], ["如何退换商品", "今天天气很好"])
-    >>> towers.compile("adam", CoSENT(), run_eagerly=True)  # Sooner done, for one step.
+    >>> towers.compile("adam", CoSENT(), run_eagerly=True)  # Faster for one step.
     >>> history = towers.fit(pairs, [1, 0], verbose=0)
     >>> towers.cosines(pairs).shape
     (2,)
@@ -102,26 +102,26 @@ class TwoTowers(Exported, TakesLists, keras.Model):
         if y is None and y_pred is not None:
             if getattr(self.loss, "needs_labels", False):
                 raise ValueError(
-                    f"{type(self.loss).__name__} compares pairs by their labels: pass fit a label "
-                    "for each pair."
+                    f"{type(self.loss).__name__} needs a label for each pair, got none: pass them "
+                    "after the pairs, as in fit(pairs, labels)."
                 )
             y = ops.zeros((ops.shape(y_pred)[0],))  # Keras compares nothing with no labels.
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     def make_train_function(self, force: bool = False) -> Any:
-        """Makes what trains on a batch, as `keras.Model` does. Keras calls it.
+        """Creates the function that trains on a batch, as in `keras.Model`. Keras calls it.
 
         Raises:
-            ValueError: as `OnEncoder` does.
+            ValueError: as in `OnEncoder`.
         """
         kernels.refuse_loss_scaling(self)
         return super().make_train_function(force)
 
     def cosines(self, pairs: Any, **kwargs: Any) -> np.ndarray:
-        """Returns how similar the two texts of each pair are.
+        """Returns the cosine similarity of the two texts of each pair.
 
         Args:
-            pairs: what `predict` takes, of two columns.
+            pairs: inputs of `predict`, with two columns.
             **kwargs: arguments of `keras.Model.predict`, such as `batch_size`.
 
         Returns:
@@ -129,7 +129,7 @@ class TwoTowers(Exported, TakesLists, keras.Model):
         """
         vectors = self.predict(pairs, **{"verbose": 0} | kwargs)
         if vectors.shape[1] != 2:
-            raise ValueError(f"Cosines are of two columns, got {vectors.shape[1]}.")
+            raise ValueError(f"cosines takes two columns, got {vectors.shape[1]}.")
         return ops.convert_to_numpy(_cosines(vectors))
 
     def check_strings(self):
@@ -137,7 +137,7 @@ class TwoTowers(Exported, TakesLists, keras.Model):
         self.sentence_encoder.check_strings()
 
     def watch(self):
-        """Returns what warns of texts that are cut, if it takes texts."""
+        """Returns a function that warns if texts are cut, or `None`."""
         look = self.sentence_encoder.watch()
         return look and (lambda columns: [look(column) for column in columns])
 
@@ -177,7 +177,7 @@ def _columns(inputs):
             f"as (texts, others); got {type(inputs).__name__}."
         )
     if len(set(map(are_ids, inputs))) > 1:
-        raise ValueError("TwoTowers takes columns of texts or of ids, and some are of each.")
+        raise ValueError("TwoTowers takes columns of texts or columns of ids, got some of each.")
     return list(inputs)
 
 
@@ -195,14 +195,14 @@ def _joined_texts(columns):
 
     texts = [to_texts(column) for column in columns]
     if any(column.second is not None for column in texts):
-        raise ValueError("TwoTowers takes columns of single texts, and one of them is of pairs.")
+        raise ValueError("TwoTowers takes columns of single texts, got a column of pairs.")
     _check_rows([ops.shape(column.first)[0] for column in texts])
     return tf.concat([column.first for column in texts], axis=0)
 
 
 def _check_rows(counts):
-    """Raises unless all columns have as many rows; a graph may have to tell when it runs."""
-    message = "TwoTowers takes a text in every column for each row"
+    """Raises unless all columns have the same number of rows, at run time in some graphs."""
+    message = "TwoTowers takes columns with the same number of rows"
     known = [count for count in counts if isinstance(count, int)]
     if len(set(known)) > 1:
         raise ValueError(f"{message}, got columns of {', '.join(map(str, known))} rows.")
@@ -215,7 +215,7 @@ def _check_rows(counts):
 
 @says_it_all
 def _joined_ids(columns, config):
-    """Returns ids as `_joined_texts` does, padded to the longest column."""
+    """Returns ids in the order of `_joined_texts`, padded to the longest column."""
     for column in columns:
         check_signature(column, config.input_sizes, config.max_position_embeddings)
     columns = [complete(column, config.input_sizes) for column in columns]

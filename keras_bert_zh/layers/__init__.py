@@ -1,1 +1,1 @@
-"""Tensors to tensors: what `BertEncoder` is built of, one layer a file."""
+"""The layers of `BertEncoder`, one in each file."""

@@ -1,4 +1,4 @@
-"""What Keras's layers with LoRA lose on their way through a file."""
+"""Saves and loads the LoRA weights of Keras layers without loss."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,8 @@ def to_float32(variable: object) -> np.ndarray:
 
 
 _NO_FLOAT8 = (
-    "{} can't have both LoRA and float8, which Keras does not compute, and was left as it is. "
-    "int8 and int4 go with LoRA."
+    "{} can't have both LoRA and float8, which Keras does not support, and was left unchanged. "
+    "LoRA works with int8 and int4."
 )
 
 
@@ -25,12 +25,12 @@ else:
 
 
 class Adapted(_Layer):
-    """A layer of Keras with one weight that LoRA adapts, which comes back from a file as it was.
+    """A Keras layer with one weight that LoRA adapts, saved and loaded without loss.
 
-    Keras writes the adapted weight merged and reads zeros for both factors of LoRA, which can't be
-    trained from there. It also makes the adapted weight trainable when `trainable` is set. Here the
-    weight and its factors are written, and the weight stays frozen. A file with LoRA can be loaded
-    without it: the factors are merged then. To be named before Keras's class.
+    Keras merges LoRA into the weight when it saves, and sets both factors to zeros when it loads,
+    from where they can't be trained. It also makes the adapted weight trainable when `trainable` is
+    set. This class saves the weight and its factors, and the weight stays frozen. A layer without
+    LoRA can load a file with LoRA: the factors are then merged. List it before Keras's class.
 
     Attributes:
         adapted: str, the name of the weight.
@@ -62,8 +62,8 @@ class Adapted(_Layer):
     def quantize(self, mode=None, type_check=True, config=None):
         if mode in ("gptq", "awq"):
             raise ValueError(
-                f"{mode} calibrates block by block, but a block of BERT takes the mask too, which "
-                f"Keras does not give it. Quantise with int8, int4 or float8, not {mode}."
+                f"{mode} calibrates one block at a time, but a block of BERT needs the mask, which "
+                "Keras does not pass to it. Quantise with int8, int4 or float8 instead."
             )
         if mode == "float8" and self.lora_enabled:
             # Of this kind, Keras makes a warning in `Model.quantize`, and goes on.
@@ -93,7 +93,7 @@ class Adapted(_Layer):
         a, b = self._factors()
         if lora[2] is not None and lora[0].shape[1] != self.lora_rank:
             raise ValueError(
-                f"{self.path} has LoRA of rank {self.lora_rank}, and the file of rank "
+                f"{self.path} has LoRA of rank {self.lora_rank}, but the file has rank "
                 f"{lora[0].shape[1]}. Call enable_lora({lora[0].shape[1]}) before you load it."
             )
         fresh = ops.convert_to_numpy(a)
@@ -105,7 +105,7 @@ class Adapted(_Layer):
             b.assign(lora[1][()] * (lora[2][()] / self._scale()))
 
     def merged(self) -> np.ndarray:
-        """Returns the weight with LoRA's product, `<float32>`, without a rounding in between."""
+        """Returns the weight plus the product of the LoRA factors, `<float32>`, unrounded."""
         weight = to_float32(self._base())
         if not self.lora_enabled:
             return weight
@@ -113,7 +113,7 @@ class Adapted(_Layer):
         return weight + np.float32(self._scale()) * (a @ b)
 
     def _base(self) -> keras.Variable:
-        """Returns the weight, without LoRA's product."""
+        """Returns the weight without the product of the LoRA factors."""
         raise NotImplementedError  # The layers that have it say which it is.
 
     def _factors(self) -> list[keras.Variable]:
@@ -126,7 +126,7 @@ class Adapted(_Layer):
     def _merged(self, stored, a, b, scale):
         if self.quantization_mode is not None:
             raise ValueError(
-                f"{self.path} is quantised, and the file has LoRA weights, which can't be merged "
-                "into it. Call enable_lora before the weights are loaded."
+                f"{self.path} is quantised, so the LoRA weights of the file can't be merged into "
+                "it. Call enable_lora before you load the weights."
             )
         return stored["0"][()] + scale[()] * (a[()] @ b[()])

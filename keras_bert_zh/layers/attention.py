@@ -1,4 +1,4 @@
-"""Every token looks at every other."""
+"""Multi-head self-attention."""
 
 import math
 from typing import Any
@@ -24,11 +24,12 @@ class SelfAttention(Composite, keras.layers.Layer):
         initializer_range: float, standard deviation of fresh weights.
 
     Call arguments:
-        hidden: `<float>[B, S, D]`, or of the shape that the layout has.
-        layout: `<int32>[B, S]`, the mask, 0 where nobody looks; or the TokenLayout of `hidden`.
-        queries: the Tokens that look at the others, such as `layout.first_tokens()`; `None` for all
-            of the layout.
-        drop: what `dropout.draw(training)` gave; `None` draws.
+        hidden: `<float>[B, S, D]`, or in the shape of the layout.
+        layout: `<int32>[B, S]`, the mask, 0 for tokens that are not attended to; or the
+            TokenLayout of `hidden`.
+        queries: the Tokens that attend to the others, such as `layout.first_tokens()`; `None` for
+            all tokens of the layout.
+        drop: the result of `dropout.draw(training)`; `None` draws.
         training: bool, whether dropout is active.
 
     Returns:
@@ -90,9 +91,9 @@ class SelfAttention(Composite, keras.layers.Layer):
         return queries.split(query * (1 / math.sqrt(self.hidden_size // self.num_heads)))
 
     def probabilities(self, hidden: Any, layout: Any) -> Any:
-        """Returns how much tokens look at each other, `<float>[B, N, S, S]`, before dropout.
+        """Returns the attention probabilities, `<float>[B, N, S, S]`, before dropout.
 
-        They are computed again, beside those of a call, which are not kept.
+        They are computed again, because a call does not keep them.
 
         Args:
             hidden: as for a call.

@@ -13,8 +13,8 @@ from keras_bert_zh.layers.kernels import scan
 def to_front(mask):
     """Returns two orders of positions, `<int32>[B, S]`, for `reordered`.
 
-    The first takes the tokens where the mask is set to the front of their row and keeps their
-    order, so that tokens on both sides of a hole become neighbours. The other takes them back.
+    The first moves the tokens in the mask to the front of their row and keeps their order, so that
+    tokens on both sides of a gap become neighbours. The other moves them back.
     """
     positions = ops.arange(ops.shape(mask)[1], dtype="int32")
     behind = ops.where(mask, positions, positions + ops.shape(mask)[1])
@@ -32,13 +32,13 @@ def reordered(values, order):
 def forward(logits, mask, transitions, starts, *, ruled=None, total=ops.logsumexp):
     """Returns the score of all sequences up to a token by that token's label, `<float>[S, B, K]`.
 
-    In padding it is that of the last token.
+    In padding it is the score of the last token.
 
     Args:
         logits, mask, transitions, starts: see above.
-        ruled: `<bool>[B, S]`, whether transitions count from the token before to this one; `None`
-            if they do everywhere.
-        total: what makes one score of those of all sequences: `ops.logsumexp` or `_best`.
+        ruled: `<bool>[B, S]`, whether the transition from the previous token to this one counts;
+            `None` if all count.
+        total: combines the scores of all sequences into one: `ops.logsumexp` or `_best`.
     """
     logits, mask = _by_position(logits), _by_position(mask)
     first = starts + logits[0]
@@ -58,9 +58,9 @@ def forward(logits, mask, transitions, starts, *, ruled=None, total=ops.logsumex
 
 
 def backward(logits, mask, transitions, ends):
-    """Returns the score of all sequences behind a token by that token's label, `<float>[S, B, K]`.
+    """Returns the score of all sequences after a token by that token's label, `<float>[S, B, K]`.
 
-    In padding it is that of the end.
+    In padding it is the score of the end.
     """
     logits, mask = _by_position(logits), _by_position(mask)
     last = ends + ops.zeros_like(logits[0])
@@ -76,7 +76,7 @@ def backward(logits, mask, transitions, ends):
 def best_path(logits, mask, transitions, starts, ends):
     """Returns the labels of the best sequence, `<int32>[B, S]`, and its score, `<float>[B]`.
 
-    Labels in padding are that of the last token.
+    In padding, the label is that of the last token.
 
     Reference:
         Viterbi, Error bounds for convolutional codes and an asymptotically optimum decoding

@@ -1,4 +1,4 @@
-"""Layers of layers that come back from a config as they were changed after they were made."""
+"""Layers whose config keeps later changes to their sublayers."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -14,11 +14,11 @@ else:
 
 
 class Composite(_Layer):
-    """A layer whose config tells what became of the layers in it since they were made.
+    """A layer whose config contains the changes to its sublayers since they were created.
 
-    Keras's own config of a layer says how it was made. Frozen sublayers, dtype policies, LoRA,
-    quantisation and dropout rates that were set later would be lost with it. To be named before
-    Keras's class; `build` builds the sublayers inside of `with self.restored():`.
+    The config of a Keras layer only says how it was created. Frozen sublayers, dtype policies,
+    LoRA, quantisation and dropout rates that were set later would be lost. List it before Keras's
+    class; `build` must build the sublayers in `with self.restored():`.
 
     Args:
         sublayers: dict, the changes that `get_config` found, by the path of the sublayer.
@@ -30,17 +30,17 @@ class Composite(_Layer):
         self._changes = sublayers or {}
 
     def described(self) -> Iterable[keras.layers.Layer]:
-        """Returns the sublayers of which this config tells: all but those with a config in it."""
+        """Returns the sublayers that this config describes: those without a config of their own."""
         return self._flatten_layers(include_self=False, recursive=False)
 
     @contextlib.contextmanager
     def restored(self) -> Iterator[None]:
-        """Gives the sublayers, which are built in between, the changes of the config."""
+        """Applies the changes of the config to the sublayers, which are built inside it."""
         layers = {path: layer for path, layer, _ in _walk(self, self.described())}
         strange = [path for path in self._changes if path not in layers]
         if strange:
             raise ValueError(
-                f"The config of {self.name} tells of sublayers that it does not have: "
+                f"The config of {self.name} lists sublayers that the layer does not have: "
                 f"{', '.join(strange)}. Was it written by another version of keras_bert_zh?"
             )
         changes = [(layers[path], change) for path, change in self._changes.items()]
@@ -67,21 +67,21 @@ class Composite(_Layer):
 
 
 def changes_inside(name: str, changes: dict[str, dict] | None) -> dict[str, dict]:
-    """Returns the changes of what is in the sublayer of that name, for it to be made with."""
+    """Returns the changes inside the sublayer of that name, as an argument to create it."""
     changes = changes or {}
     paths = {path: path.removeprefix(f"{name}/") for path in changes}
     return {inside: changes[path] for path, inside in paths.items() if inside != path}
 
 
 def with_frozen(config: dict[str, Any]) -> dict[str, Any]:
-    """Returns a config in which the frozen parts that older files tell of are changes, too."""
+    """Returns a config in which the frozen parts of older files are changes too."""
     config = dict(config)
     frozen = {name: {"trainable": False} for name in config.pop("frozen", [])}
     return config | {"sublayers": frozen | config.get("sublayers", {})}
 
 
 def _walk(parent, layers, prefix="") -> Iterator[tuple[str, Any, Any]]:
-    """Yields path, layer and parent of layers and all that is in them, parents first."""
+    """Yields path, layer and parent of layers and all their sublayers, parents first."""
     for layer in layers:
         path = prefix + layer.name
         yield path, layer, parent
@@ -90,7 +90,7 @@ def _walk(parent, layers, prefix="") -> Iterator[tuple[str, Any, Any]]:
 
 
 def _changes(layer, parent, policy) -> dict[str, Any]:
-    """Returns what differs from a layer that was made by `parent` and a dtype policy."""
+    """Returns the differences from a layer created by `parent` with a dtype policy."""
     found = {}
     if layer.trainable != parent.trainable:
         found["trainable"] = layer.trainable

@@ -1,21 +1,21 @@
-"""What arguments of an encoder must be."""
+"""Checks of an encoder's arguments."""
 
 from keras_bert_zh.arguments import is_int
 from keras_bert_zh.layers import kernels
 
 
 def check_computing(jit_compile: bool, padding_free: bool | None) -> None:
-    """Raises ValueError if the arguments of an encoder exclude each other, or need TensorFlow."""
+    """Raises ValueError if an encoder's arguments can't be combined, or need TensorFlow."""
     if jit_compile and padding_free:
         raise ValueError(
-            "jit_compile=True and padding_free=True exclude each other: XLA needs shapes that "
+            "jit_compile=True can't be combined with padding_free=True: XLA needs shapes that "
             "don't depend on the mask."
         )
     for name, value in (("jit_compile", jit_compile), ("padding_free", padding_free)):
         if value and not kernels.ON_TENSORFLOW:
             raise ValueError(
-                f"{name}=True is for the TensorFlow backend; on the {kernels.BACKEND} backend "
-                "Keras compiles the whole model, with padding: model.compile(jit_compile=True)."
+                f"{name}=True works only on the TensorFlow backend. On the {kernels.BACKEND} "
+                "backend, compile the whole model, with padding: model.compile(jit_compile=True)."
             )
 
 

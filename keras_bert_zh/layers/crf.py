@@ -19,37 +19,37 @@ _RULED_OUT = -10_000.0
 class CRF(keras.layers.Layer):
     """A linear-chain conditional random field: scores whole sequences of labels.
 
-    The score of a sequence is the sum of the logits of its labels, of a weight for each pair of
-    neighbours, and of one for its first and its last label. The weights begin at zero, where each
-    token's labels are as likely as softmax of its logits says. It computes in float32 at least.
+    The score of a sequence is the sum of the logits of its labels, a weight for each pair of
+    neighbouring labels, and weights for the first and the last label. All weights start at zero,
+    where the probabilities are the softmax of each token's logits. It computes in float32 or more.
 
-    `mask` tells which tokens are in the chain; `None` for all. Where it has holes, the tokens
-    around them are neighbours. A text without tokens has the likelihood 1 and the score 0.
+    `mask` says which tokens are in the chain; `None` for all. The tokens around a gap in the mask
+    are neighbours. A text without tokens has the likelihood 1 and the score 0.
 
     Args:
-        labels: int, K, how many labels there are.
-        allowed: `<bool>[K + 1, K + 1]`, the rules: whether the second label may follow the first.
-            The last row is for the first label of a text, the last column for its last label.
-            `None` if all is allowed.
+        labels: int, K, the number of labels.
+        allowed: `<bool>[K + 1, K + 1]`, whether the label of the column may follow the label of the
+            row. The last row is for the first label of a text, the last column for its last label.
+            `None` allows everything.
 
     Call arguments:
         logits: `<float>[B, S, K]`, such as those of a dense layer.
         mask: `<bool>[B, S]`; by default the Keras mask of the logits.
 
     Returns:
-        `<float32>[B, S, K]`, the probability of each label of each token, as `marginals` says;
-        `<float64>` of a float64 layer, here as everywhere.
+        `<float32>[B, S, K]`, the probability of each label of each token, as from `marginals`;
+        `<float64>` for a float64 layer, as in all methods.
 
     Raises:
-        ValueError: if `labels` is no positive int, `allowed` has another shape, no label may begin
-            or end a text, or logits or labels have another shape.
+        ValueError: if `labels` is not a positive int, `allowed` has a wrong shape or lets no label
+            begin or end a text, or logits or labels have a wrong shape.
 
     Example:
 
     >>> import numpy as np
     >>> from keras_bert_zh import CRF
-    >>> allowed = np.ones((4, 4), bool)  # Of O, B, I; and the border of the text.
-    >>> allowed[[0, 3], 2] = False  # I comes neither behind O nor first.
+    >>> allowed = np.ones((4, 4), bool)  # O, B, I and the border of the text.
+    >>> allowed[[0, 3], 2] = False  # I can't follow O or come first.
     >>> crf = CRF(3, allowed)
     >>> logits = np.array([[[2, 1, 0], [0, 0, 2], [2, 0, 1]]], "float32")
     >>> labels, score = crf.decode(logits)
@@ -85,16 +85,16 @@ class CRF(keras.layers.Layer):
         return keras.KerasTensor(logits.shape, self.compute_dtype)
 
     def log_likelihood(self, logits, labels, mask=None):
-        """Returns the logarithm of the probability of these labels.
+        """Returns the log-likelihood of these labels.
 
-        Labels that break the rules are no error: those of a text that was cut within a name do so
-        at its border. There the text is taken apart: rules and weights between the two neighbours,
-        or at this border, are left out, for these labels and for all that they are compared with.
+        Labels that break the rules are not an error: if a text is cut inside an entity, its labels
+        break them at the border. At such a place the chain is split: the rule and the weight
+        between the two neighbours, or at the border, are left out for all sequences.
 
         Args:
             logits: `<float>[B, S, K]`.
-            labels: `<int>[B, S]`. Those outside of the mask may be anything; one in it that is not
-                in [0, K) makes the likelihood of its text NaN.
+            labels: `<int>[B, S]`. Labels outside the mask are ignored. A label in the mask that is
+                not in [0, K) makes the likelihood of its text NaN.
             mask: `<bool>[B, S]`.
 
         Returns:
@@ -120,7 +120,7 @@ class CRF(keras.layers.Layer):
         return ops.where(wrong, float("nan"), score - total)
 
     def log_partition(self, logits, mask=None):
-        """Returns the logarithm of the sum over all sequences, of which log-likelihoods are parts.
+        """Returns the log of the sum over all sequences, which normalises the likelihoods.
 
         Args:
             logits: `<float>[B, S, K]`.
@@ -136,15 +136,15 @@ class CRF(keras.layers.Layer):
     def decode(self, logits, mask=None):
         """Returns the best sequence of labels, and its score.
 
-        It keeps to the rules, unless no sequence of this length does. Its score without
-        `log_partition` is the logarithm of its probability.
+        It obeys the rules, unless no sequence of this length does. Its score minus
+        `log_partition` is its log-probability.
 
         Args:
             logits: `<float>[B, S, K]`.
             mask: `<bool>[B, S]`.
 
         Returns:
-            Labels, `<int32>[B, S]`, 0 outside of the mask; and scores, `<float32>[B]`.
+            Labels, `<int32>[B, S]`, 0 outside the mask; and scores, `<float32>[B]`.
         """
         logits, mask, _, back = self._chain(logits, mask)
         labels, score = chains.best_path(logits, mask, *self._tables())
@@ -152,14 +152,14 @@ class CRF(keras.layers.Layer):
         return labels, ops.where(mask[:, 0], score, 0.0)
 
     def marginals(self, logits, mask=None):
-        """Returns the probability of each label of each token, whatever the others have.
+        """Returns the probability of each label of each token, over all labels of the others.
 
         Args:
             logits: `<float>[B, S, K]`.
             mask: `<bool>[B, S]`.
 
         Returns:
-            `<float32>[B, S, K]`, 0 outside of the mask.
+            `<float32>[B, S, K]`, 0 outside the mask.
         """
         logits, mask, _, back = self._chain(logits, mask)
         logits = ops.log_softmax(logits)  # As above.
@@ -170,11 +170,11 @@ class CRF(keras.layers.Layer):
         return chains.reordered(ops.where(ops.expand_dims(mask, -1), found, 0.0), back)
 
     def scores(self) -> dict[str, Any]:
-        """Returns what sequences are scored by beside their logits, with what the rules forbid.
+        """Returns the weights that score sequences, with very low ones for forbidden labels.
 
         Returns:
             dict of `transitions <float32>[K, K]`, from a label to the next one, and `start` and
-            `end`, `<float32>[K]`, of the first and the last one.
+            `end`, `<float32>[K]`, for the first and the last label.
         """
         return dict(zip(("transitions", "start", "end"), self._tables(), strict=True))
 
@@ -183,9 +183,11 @@ class CRF(keras.layers.Layer):
         """Returns logits and mask with the tokens of the chain in front, and the two orders."""
         logits = ops.cast(logits, self.compute_dtype)
         if len(logits.shape) != 3 or logits.shape[-1] not in (None, self.labels):
-            raise ValueError(f"logits must be [B, S, {self.labels}], got shape {logits.shape}.")
+            raise ValueError(
+                f"logits must have shape [B, S, {self.labels}], got shape {logits.shape}."
+            )
         if logits.shape[1] == 0:
-            raise ValueError(f"logits must have one token or more, got shape {logits.shape}.")
+            raise ValueError(f"logits must have at least one token, got shape {logits.shape}.")
         if not self.built:
             self.build(logits.shape)
         mask = ops.ones_like(logits[..., 0]) if mask is None else mask
@@ -195,7 +197,7 @@ class CRF(keras.layers.Layer):
         return chains.reordered(logits, order), chains.reordered(mask, order), order, back
 
     def _tables(self):
-        """Returns the weights, with what is ruled out: between labels, at start and at end."""
+        """Returns the weights with the rules applied: between labels, at start and at end."""
         weights = (
             ops.cast(w, self.compute_dtype) for w in (self.transitions, self.start, self.end)
         )
@@ -205,7 +207,7 @@ class CRF(keras.layers.Layer):
         return tuple(ops.where(may, weight, _RULED_OUT) for may, weight in parts)
 
     def _ruled(self, gold, first, last):
-        """Returns 1 where labels keep to the rules, else 0: in each pair, at start and at end.
+        """Returns 1 where labels obey the rules, else 0: in each pair, at start and at end.
 
         These are `<float>[B, S - 1]`, `[B, 1]` and `[B, 1]`.
         """
@@ -223,7 +225,7 @@ class CRF(keras.layers.Layer):
 
 @says_it_all
 def _check_shape(name: str, values: Any, logits: Any) -> None:
-    """Raises ValueError unless there is one of the values for each token, as far as is known."""
+    """Raises ValueError unless there is one value for each token, as far as shapes are known."""
     shape = np.shape(values)
     if getattr(shape, "rank", 0) is None:
         return
@@ -232,7 +234,9 @@ def _check_shape(name: str, values: Any, logits: Any) -> None:
         None in (one, other) or one == other for one, other in zip(given, expected, strict=True)
     )
     if not fits:
-        raise ValueError(f"{name} must be [B, S], here {list(expected)}, got {list(given)}.")
+        raise ValueError(
+            f"{name} must have shape [B, S], here {list(expected)}, got {list(given)}."
+        )
 
 
 def _check_allowed(allowed: Any, labels: int) -> np.ndarray:
@@ -240,8 +244,8 @@ def _check_allowed(allowed: Any, labels: int) -> np.ndarray:
     size = labels + 1
     if table.shape != (size, size) or table.dtype != bool:
         raise ValueError(
-            f"allowed must be bools [{size}, {size}], for {labels} labels and the border of a "
-            f"text, got {table.dtype} {list(table.shape)}."
+            f"allowed must be bools of shape [{size}, {size}], for {labels} labels and the border "
+            f"of a text, got {table.dtype} of shape {list(table.shape)}."
         )
     for what, may in zip(("begin", "end"), _parts(table)[1:], strict=True):
         if not may.any():
@@ -250,7 +254,7 @@ def _check_allowed(allowed: Any, labels: int) -> np.ndarray:
 
 
 def _parts(table):
-    """Returns what a table of rules says between labels, at the start and at the end."""
+    """Returns the parts of a table of rules: between labels, at the start and at the end."""
     return table[:-1, :-1], table[-1, :-1], table[:-1, -1]
 
 

@@ -1,4 +1,4 @@
-"""A dense layer that comes back from a file with its LoRA."""
+"""A dense layer that keeps its LoRA when it is saved and loaded."""
 
 import keras
 
@@ -7,7 +7,7 @@ from keras_bert_zh.layers.adapted import Adapted
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class Dense(Adapted, keras.layers.Dense):
-    """Keras's dense layer; see `Adapted` for what is added.
+    """Keras's dense layer, with the additions of `Adapted`.
 
     Args:
         units: int.

@@ -1,4 +1,4 @@
-"""Dropout whose random numbers can be used again."""
+"""Dropout whose random numbers can be reused."""
 
 import dataclasses
 from typing import Any
@@ -12,17 +12,16 @@ from keras_bert_zh.layers import kernels
 
 @dataclasses.dataclass(frozen=True)
 class Drop:
-    """Drops the same numbers of a tensor whenever it is called.
+    """Drops the same numbers of a tensor at each call.
 
-    Not a tuple, which Keras would take apart among a layer's arguments.
+    It is not a tuple, because Keras would flatten a tuple in the arguments of a layer.
 
     Attributes:
         rate: float in [0, 1), the share that is dropped.
-        dtype: str, what tensors are cast to first, as Keras does where a layer is called.
+        dtype: str, the dtype to which tensors are cast first, as in calls of Keras layers.
         seed: `<int>[2]`; `None` if the rate is 0.
-        algorithm: what makes random numbers of it, as TensorFlow names it. It is kept, since a
-            gradient that computes again may be traced outside of the XLA that compiled the first
-            time.
+        algorithm: the random number algorithm, by its name in TensorFlow. It is kept because the
+            gradient may be computed outside XLA while the first computation was inside it.
     """
 
     rate: float
@@ -38,7 +37,7 @@ class Drop:
         return kernels.dropout(x, self.rate, self.seed, self.algorithm)
 
     def of_group(self, index: int) -> "Drop":
-        """Returns another one for each index, far from those that are drawn in a row."""
+        """Returns a different Drop for each index, with a seed far from those drawn in a row."""
         if index == 0 or self.rate == 0:
             return self
         offset = ops.cast([index * 1_000_003, 0], self.seed.dtype)
@@ -49,7 +48,7 @@ class Drop:
 class Dropout(keras.layers.Dropout):
     """Keras's dropout, which can also drop the same numbers twice.
 
-    A block that is computed twice, to save memory, must do that.
+    This is needed for blocks that are computed twice to save memory.
 
     Args:
         rate: float in [0, 1), the share that is dropped. The attribute of this name can be set.
@@ -66,7 +65,7 @@ class Dropout(keras.layers.Dropout):
     def __init__(self, rate: float, **kwargs: Any):
         super().__init__(rate, **kwargs)
         if self.noise_shape is not None:
-            raise ValueError(f"Dropout takes no noise_shape, got {self.noise_shape}.")
+            raise ValueError(f"Dropout does not support noise_shape, got {self.noise_shape}.")
         self.made_with_rate = self.rate
 
     @property
@@ -83,7 +82,7 @@ class Dropout(keras.layers.Dropout):
             self._tracker.lock()
 
     def draw(self, training: bool | None) -> Drop:
-        """Returns what to drop, anew at each call; outside of training, nothing."""
+        """Returns a new Drop at each call; outside training, one that drops nothing."""
         if not training or self.rate == 0:
             return Drop(0.0, self.compute_dtype)
         seed, algorithm = self.seed_generator.next(), kernels.dropout_algorithm()

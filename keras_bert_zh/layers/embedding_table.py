@@ -1,4 +1,4 @@
-"""Ids to rows of a table, with a gradient that every optimiser understands."""
+"""Embedding lookup with a dense gradient."""
 
 import keras
 from keras import ops
@@ -11,9 +11,9 @@ from keras_bert_zh.layers.adapted import Adapted
 class EmbeddingTable(Adapted, keras.layers.Embedding):
     """Keras's embedding, whose gradient on TensorFlow is one tensor of the table's shape.
 
-    TensorFlow's own gradient has a row for each place where a token stands. Keras's optimisers take
-    the square of each such row, not of their sum, and Adam's second moment is too small for every
-    token that stands twice in a batch.
+    TensorFlow's own gradient has one row for each position of a token. Keras's optimisers square
+    each of these rows and not their sum, so Adam's second moment is too small for every token that
+    occurs more than once in a batch.
 
     Args:
         input_dim: int, rows of the table.

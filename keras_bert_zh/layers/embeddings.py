@@ -1,4 +1,4 @@
-"""Token ids to the first hidden states."""
+"""Turns token ids into the first hidden states."""
 
 import keras
 from keras import ops
@@ -13,10 +13,10 @@ from keras_bert_zh.layers.normalization import LayerNorm
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class BertEmbeddings(Composite, keras.layers.Layer):
-    """Sums word, position and segment embeddings, then normalises and drops out.
+    """Sums word, position and segment embeddings, then applies normalisation and dropout.
 
-    ERNIE adds embeddings of tasks. ELECTRA's embeddings may be narrower than the hidden states, and
-    a dense layer follows.
+    ERNIE also has task embeddings. ELECTRA's embeddings may be narrower than the hidden states and
+    are followed by a dense layer.
 
     Args:
         vocab_size: int, rows of the word table.
@@ -24,20 +24,20 @@ class BertEmbeddings(Composite, keras.layers.Layer):
         type_vocab_size: int, rows of the segment table.
         hidden_size: int, D.
         task_type_vocab_size: int, rows of the task table; 0 for none.
-        embedding_size: int, width of the tables where a dense layer follows; `None` for D.
+        embedding_size: int, width of the tables if a dense layer follows; `None` for D.
         dropout: float, rate after the normalisation.
         epsilon: float, added to the variance in the normalisation.
         initializer_range: float, standard deviation of fresh weights.
 
     Call arguments:
-        input_ids: `<int32>[B, S]`, or of another layout's shape.
+        input_ids: `<int32>[B, S]`, or in the shape of another layout.
         segment_ids: `<int32>` of the same shape.
-        positions: `<int32>`, the place of each token in its row; `None` for `[0, S)`.
-        task_type_ids: `<int32>` of the shape of `input_ids`, where there is a task table; `None`
+        positions: `<int32>`, the position of each token in its row; `None` for `[0, S)`.
+        task_type_ids: `<int32>` of the shape of `input_ids`, if there is a task table; `None`
             for all zeros.
 
     Returns:
-        `<float>[B, S, D]` of the compute dtype, or of that shape.
+        `<float>[B, S, D]` in the compute dtype, or in the shape of that layout.
 
     Reference:
         `embedding_lookup` and `embedding_postprocessor` in google-research/bert `modeling.py`;

@@ -1,4 +1,4 @@
-"""Checks of what an encoder is called with, so that no kernel fails first or reads astray."""
+"""Checks of an encoder's inputs, before a kernel fails or reads the wrong memory."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -15,21 +15,21 @@ from keras_bert_zh.messages import says_it_all
 def check_signature(inputs: Any, keys: Collection[str], max_length: int) -> None:
     """Checks keys, dtypes and shapes; works on symbolic tensors too.
 
-    What the preprocessing has put beside the inputs, `BESIDE_KEYS`, is left alone.
+    The additional outputs of the preprocessing, `BESIDE_KEYS`, are ignored.
 
     Args:
-        inputs: what the encoder is called with.
-        keys: the inputs that it takes, beside `text_starts`.
-        max_length: int, how many positions it has.
+        inputs: the inputs of the encoder.
+        keys: the inputs that it takes, in addition to `text_starts`.
+        max_length: int, its number of positions.
 
     Raises:
-        ValueError: naming the input, what was given and what is expected.
+        ValueError: with the name of the input, what was given and what was expected.
     """
     if not isinstance(inputs, Mapping) or "input_ids" not in inputs:
         given = f"keys {sorted(inputs)}" if isinstance(inputs, Mapping) else type(inputs).__name__
         raise ValueError(
-            f"The encoder takes a dict of {', '.join(keys)}, of which input_ids is needed, each "
-            f"int32 [batch, sequence]; got {given}."
+            f"The encoder takes a dict of {', '.join(keys)}, each int32 [batch, sequence]. "
+            f"input_ids is required; got {given}."
         )
     inputs = {name: value for name, value in inputs.items() if name not in BESIDE_KEYS}
     unknown = sorted(set(inputs) - {*keys, TEXT_STARTS})
@@ -43,24 +43,24 @@ def check_signature(inputs: Any, keys: Collection[str], max_length: int) -> None
         if len(getattr(tensor, "shape", ())) != 2 or hasattr(tensor, "row_splits"):
             raise ValueError(
                 f"{name} must have shape {axes}, got {_describe(tensor)}. Add a batch "
-                "axis to a single text; call BertPreprocess, not its tokenize, for padded rows."
+                "axis to a single text. For padded rows, call BertPreprocess, not its tokenize."
             )
         if not (name == "input_mask" and _dtype(tensor) == "bool"):
             check_integers(name, tensor, axes)
         _check_shape(name, tensor.shape, inputs["input_ids"].shape)
     length = inputs["input_ids"].shape[1]
     if length == 0:
-        raise ValueError("input_ids must hold at least one position, got shape [batch, 0].")
+        raise ValueError("input_ids must have at least one position, got shape [batch, 0].")
     if length is not None and length > max_length:
         raise ValueError(
-            f"input_ids are {length} long, and the encoder has {max_length} positions. "
+            f"input_ids have length {length}, but the encoder has {max_length} positions. "
             f"Use BertPreprocess(max_length=...) with at most {max_length}."
         )
 
 
 @says_it_all
 def check_integers(name: str, tensor: Any, axes: str) -> None:
-    """Raises ValueError unless a tensor holds integers, or floats may stand in for them."""
+    """Raises ValueError unless a tensor has integers, or floats are accepted in this graph."""
     if _dtype(tensor).startswith(("int", "uint")):
         return
     if "float" in _dtype(tensor) and kernels.floats_may_stand_in():
@@ -69,9 +69,9 @@ def check_integers(name: str, tensor: Any, axes: str) -> None:
 
 
 def complete(inputs: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
-    """Returns all inputs of these keys: a missing mask is ones, all else that is missing zeros.
+    """Returns all inputs of these keys: ones for a missing mask, zeros for other missing inputs.
 
-    `text_starts` are returned, too, if they are there.
+    `text_starts` are returned too, if they are given.
     """
     given = {**inputs, "input_mask": mask_of(inputs)}
     found = {
@@ -90,11 +90,12 @@ def mask_of(inputs: Mapping[str, Any]) -> Any:
 def check_values(inputs: dict[str, Any], sizes: dict[str, int], max_length: int) -> dict[str, Any]:
     """Checks that each input is in `[0, size)` and the sequence is not too long; returns int32.
 
-    Eagerly this raises; in a TensorFlow graph it adds assertions that run on the CPU, where
-    kernels would fail or read astray. XLA has no assertions and leaves them out, and so does JAX.
+    In eager mode this raises. In a TensorFlow graph it adds assertions that run on the CPU, where
+    kernels would fail or read the wrong memory. XLA and JAX have no assertions and leave them out.
 
     Raises:
-        ValueError: eagerly; `tf.errors.InvalidArgumentError` with the same message in a graph.
+        ValueError: in eager mode; `tf.errors.InvalidArgumentError` with the same message in a
+            graph.
     """
     checked = kernels.assert_values({name: inputs[name] for name in sizes}, sizes, max_length)
     # Not before: a wide integer would wrap around into the range.
@@ -108,7 +109,7 @@ def _dtype(tensor: Any) -> str:
 def _check_shape(name: str, shape, ids_shape) -> None:
     axes = 1 if name == TEXT_STARTS else 2
     if not _compatible(shape[:axes], ids_shape[:axes]):
-        what = "as many rows as" if name == TEXT_STARTS else "the shape of"
+        what = "the same number of rows as" if name == TEXT_STARTS else "the shape of"
         raise ValueError(
             f"{name} must have {what} input_ids, {_shape(ids_shape)}; got {_shape(shape)}."
         )

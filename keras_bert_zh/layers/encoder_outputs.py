@@ -1,4 +1,4 @@
-"""Which outputs an encoder is asked for."""
+"""The outputs that a call requests from an encoder."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -14,18 +14,18 @@ OUTPUT_KEYS = ("pooled_output", "sequence_output")
 
 
 def check_key(output_key: str | None) -> None:
-    """Raises ValueError unless this names an output, or is None for the dict of both."""
+    """Raises ValueError unless this is the name of an output, or `None` for the dict of both."""
     if output_key is not None:
         check_choice("output_key", output_key, OUTPUT_KEYS)
 
 
 class Asked(NamedTuple):
-    """What a call asks an encoder for.
+    """The outputs that a call requests from an encoder.
 
     Attributes:
-        key: the key of the one output; `None` for the dict.
-        all_layers: whether the dict has `encoder_outputs`.
-        attention: whether the dict has `attention`.
+        key: the key of the single output; `None` for the dict.
+        all_layers: whether the dict contains `encoder_outputs`.
+        attention: whether the dict contains `attention`.
     """
 
     key: str | None
@@ -33,7 +33,7 @@ class Asked(NamedTuple):
     attention: bool
 
     def of(self, outputs: dict[str, Any]) -> Any:
-        """Returns the one output that is asked for, or the dict."""
+        """Returns the single output that was requested, or the dict."""
         return outputs if self.key is None else outputs[self.key]
 
 
@@ -41,15 +41,15 @@ class Asked(NamedTuple):
 def asked_for(
     own: str | None, as_dict: bool, all_layers: bool, output_key: str | None, attention: bool
 ) -> Asked:
-    """Returns what a call asks for.
+    """Returns the outputs that a call requests.
 
     Args:
-        own: the `output_key` that the encoder was made with.
+        own: the `output_key` of the encoder.
         as_dict, all_layers, output_key, attention: the arguments of the call.
 
     Raises:
-        ValueError: if `output_key` is not known, or `all_layers` or `attention` is set for one
-            output.
+        ValueError: if `output_key` is not known, or `all_layers` or `attention` is set for a
+            single output.
     """
     check_key(output_key)
     key = None if as_dict else output_key or own
@@ -67,12 +67,12 @@ def asked_for(
 def with_masks(
     outputs: dict[str, Any], inputs: dict[str, Any], attach: Callable[[tuple[Any, Any]], Any]
 ) -> dict[str, Any]:
-    """Returns the dict of outputs with Keras masks on those that have one.
+    """Returns the dict of outputs, with Keras masks on those that have one.
 
     Args:
-        outputs: what the layers computed.
+        outputs: the outputs of the layers.
         inputs: all inputs of the encoder.
-        attach: a function of an output and its mask.
+        attach: a function that adds a mask to an output.
     """
     names = {"sequence_output", "encoder_outputs"} & outputs.keys()
     masked = keras.tree.map_structure(
@@ -96,11 +96,11 @@ def output_specs(
     *,
     dtype: str,
 ) -> Any:
-    """Returns the shapes of what a call returns.
+    """Returns the shapes of the outputs of a call.
 
     Args:
-        asked: what `asked_for` returned.
-        inputs: what the encoder is called with.
+        asked: the value that `asked_for` returned.
+        inputs: the inputs of the encoder.
         size: int, D.
         num_heads: int, N.
         num_blocks: int.

@@ -1,4 +1,4 @@
-"""Two dense layers, each token on its own."""
+"""Two dense layers that are applied to each token separately."""
 
 import keras
 
@@ -28,7 +28,7 @@ class FeedForward(Composite, keras.layers.Layer):
 
     Call arguments:
         hidden: `<float>[..., D]`.
-        training: bool, whether gradients will be needed of what is computed.
+        training: bool, whether gradients will be needed.
 
     Returns:
         `<float>[..., D]`.

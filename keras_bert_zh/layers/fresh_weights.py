@@ -1,4 +1,4 @@
-"""What weights hold before they are trained or loaded."""
+"""The values of weights before they are trained or loaded."""
 
 import keras
 
@@ -6,11 +6,11 @@ from keras_bert_zh.layers import kernels
 
 
 def fresh_weights(initializer_range: float | None) -> keras.initializers.Initializer:
-    """Returns BERT's initializer: a normal distribution, cut at two standard deviations.
+    """Returns BERT's initializer: a normal distribution, truncated at two standard deviations.
 
     Args:
-        initializer_range: float, the standard deviation; or `None` for anything, because all of
-            it will be overwritten: drawing random numbers for BERT-base takes seconds.
+        initializer_range: float, the standard deviation; or `None` for arbitrary values that will
+            be overwritten, because drawing random numbers for BERT-base takes seconds.
 
     Reference:
         `create_initializer` in google-research/bert `modeling.py`.

@@ -1,8 +1,8 @@
-"""What computes the layers on the backend of Keras.
+"""The functions that compute the layers on the current Keras backend.
 
-Layers, encoder and heads ask here, and nowhere else, which backend it is. On TensorFlow these are
-functions of its own, for speed and memory; elsewhere, those of `portable.py`, which say what each
-function gives.
+This is the only place where layers, encoder and heads check the backend. On TensorFlow it chooses
+special functions that save time and memory; on other backends, those of `portable.py`, which
+document each function.
 """
 
 import keras
@@ -76,9 +76,9 @@ else:
 
 
 def require_tensorflow(what: str) -> None:
-    """Raises ValueError on another backend than TensorFlow."""
+    """Raises ValueError unless the backend is TensorFlow."""
     if not ON_TENSORFLOW:
         raise ValueError(
-            f"{what} is for the TensorFlow backend, and Keras runs on {BACKEND}: start Python with "
-            "KERAS_BACKEND=tensorflow."
+            f"{what} works only on the TensorFlow backend, but Keras runs on {BACKEND}: start "
+            "Python with KERAS_BACKEND=tensorflow."
         )

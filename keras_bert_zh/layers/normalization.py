@@ -8,9 +8,9 @@ from keras_bert_zh.layers import kernels
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class LayerNorm(keras.layers.LayerNormalization):
-    """Keras's layer normalisation over the last axis, at least in float32.
+    """Keras's layer normalisation over the last axis, in float32 or more.
 
-    On TensorFlow it takes fewer passes over memory than Keras's, and keeps less for the gradients.
+    On TensorFlow it makes fewer passes over memory than Keras's and keeps less for the gradients.
 
     Args:
         **kwargs: `epsilon`, `name` and `dtype`, as for Keras's.
@@ -28,7 +28,10 @@ class LayerNorm(keras.layers.LayerNormalization):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         if self.axis not in (-1, [-1]) or not (self.center and self.scale) or self.rms_scaling:
-            raise ValueError("LayerNorm is over the last axis alone, with gamma and beta.")
+            raise ValueError(
+                "LayerNorm normalises the last axis only, with gamma and beta: leave axis, center, "
+                "scale and rms_scaling out."
+            )
 
     def call(self, inputs):
         dtype = keras.backend.result_type(self.compute_dtype, "float32")

@@ -1,4 +1,4 @@
-"""The layout of rows that hold several texts: for XLA, whose shapes can't depend on the texts."""
+"""The layout of rows with several texts, for XLA, whose shapes can't depend on the texts."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ from keras_bert_zh.layers.token_layout import MASKED_SCORE, PaddedLayout, Tokens
 
 
 class PackedLayout(PaddedLayout):
-    """Rows of equal length, in each of which texts follow one another.
+    """Rows of equal length, each with several texts one after another.
 
-    Hidden states are `[B, S, D]`, in one group. A token looks at those of its own text alone, and
-    positions begin anew with each text. Padding looks at padding.
+    Hidden states are `[B, S, D]`, in one group. A token attends only to tokens of its own text, and
+    positions restart with each text. Padding attends to padding.
 
     Args:
-        mask: `<int32>[B, S]`, 0 where nobody looks.
-        starts: `<int32>[B, T]`, where in its row each text begins; S, or anything else that is no
-            place in the row, where there is no text.
+        mask: `<int32>[B, S]`, 0 for tokens that are not attended to.
+        starts: `<int32>[B, T]`, the position in its row where each text begins. S, or any other
+            number that is not a position in the row, means no text.
         num_heads: int, N.
-        keep_padding: bool, whether `scatter` leaves what was computed for padding, not zeros.
+        keep_padding: bool, whether `scatter` returns computed values for padding, not zeros.
 
     Reference:
         Krell et al., Efficient Sequence Packing without Cross-contamination, 2021
@@ -52,13 +52,13 @@ class PackedLayout(PaddedLayout):
         return [others * MASKED_SCORE]
 
     def _same_text(self, queries):
-        """Returns whether tokens are of one text, `<bool>[B, 1, Q, S]`."""
+        """Returns whether two tokens belong to the same text, `<bool>[B, 1, Q, S]`."""
         looking = queries.pick(ops.expand_dims(self._texts, -1))
         return ops.expand_dims(looking == ops.expand_dims(self._texts, 1), 1)
 
 
 class _FirstTokens(Tokens):
-    """The first tokens of the texts, and some token where there is no text.
+    """The first tokens of the texts; an arbitrary token if there is no text.
 
     Args:
         layout: PackedLayout.

@@ -1,4 +1,4 @@
-"""One vector for the whole text."""
+"""Pools the hidden states of a text into one vector."""
 
 import keras
 
@@ -22,7 +22,7 @@ class Pooler(Composite, keras.layers.Layer):
         `<float>[B, D]`.
 
     Attributes:
-        rests: bool, whether it is not trained even where `trainable` is set to True.
+        rests: bool, whether it is not trained even if `trainable` is set to True.
 
     Reference:
         `BertModel` in google-research/bert `modeling.py`.
@@ -61,10 +61,10 @@ class Pooler(Composite, keras.layers.Layer):
             self.trainable = False
 
     def train(self, trains: bool, *, whole: bool) -> None:
-        """Lets it rest, if it was not frozen by hand; or ends that, if it rests.
+        """Turns its training off, unless the user froze it, or on again.
 
         Args:
-            trains: bool, whether it is to be trained.
+            trains: bool, whether to train it.
             whole: bool, whether the encoder is trainable.
         """
         if trains and self.rests:

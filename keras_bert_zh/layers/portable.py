@@ -1,4 +1,4 @@
-"""What computes the layers on any backend, in `keras.ops`."""
+"""The functions that compute the layers on any backend, in `keras.ops`."""
 
 import sys
 from collections.abc import Callable
@@ -16,12 +16,12 @@ from keras_bert_zh.layers.token_layout import PaddedLayout, TokenLayout
 def attention(
     query: Any, key: Any, value: Any, penalty: Any, drop: Callable[[Any], Any], *, training: bool
 ) -> Any:
-    """What each query finds among the values.
+    """Attention: the mean of the values for each query, weighted by the attention probabilities.
 
     Args:
         query: `<float>[B, N, Q, H]`, scaled.
         key, value: `<float>[B, N, S, H]`.
-        penalty: `<float>[B, 1, 1 or Q, S]`, what is added to the scores, in the softmax's dtype.
+        penalty: `<float>[B, 1, 1 or Q, S]`, added to the scores, in the dtype of the softmax.
         drop: dropout of the probabilities.
         training: bool.
 
@@ -32,13 +32,13 @@ def attention(
 
 
 def probabilities(query: Any, key: Any, penalty: Any) -> Any:
-    """How much each query looks at each key, `<float>[B, N, Q, S]`; see `attention`."""
+    """The attention probabilities, `<float>[B, N, Q, S]`; see `attention`."""
     scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
     return ops.cast(ops.softmax(ops.cast(scores, penalty.dtype) + penalty, axis=-1), query.dtype)
 
 
 def add_in_training(x: Any, y: Any) -> Any:
-    """The sum of two tensors of one shape."""
+    """The sum of two tensors of the same shape."""
     return x + y
 
 
@@ -73,13 +73,13 @@ def rows(table: Any, ids: Any) -> Any:
 
 
 def dropout(x: Any, rate: float, seed: Any, algorithm: str | None) -> Any:
-    """Drops numbers at random and scales the others, so that the mean stays.
+    """Drops numbers at random and scales the others to keep the mean.
 
     Args:
         x: `<float>[...]`.
         rate: float in (0, 1), the share that is dropped.
-        seed: `<int>[2]`, which with the algorithm decides what is dropped.
-        algorithm: what `dropout_algorithm` gave.
+        seed: `<int>[2]`, which together with the algorithm decides what is dropped.
+        algorithm: the value that `dropout_algorithm` returned.
 
     Returns:
         `<float>[...]` of the dtype of `x`.
@@ -88,7 +88,7 @@ def dropout(x: Any, rate: float, seed: Any, algorithm: str | None) -> Any:
 
 
 def dropout_algorithm() -> str | None:
-    """Returns what makes random numbers where this is traced; `None` for the only one."""
+    """Returns the random number algorithm for the current device; `None` if there is only one."""
     return None
 
 
@@ -99,14 +99,14 @@ def scan(
     *,
     reverse: bool = False,
 ) -> Any:
-    """Carries a value along a sequence, over the steps between its positions.
+    """Computes a value at each position of a sequence from the value at the previous one.
 
     Args:
-        step: makes the next value of the one before it and of what the arrays have at the later
-            one of the two positions.
+        step: computes the next value from the previous value and from the elements of the arrays
+            at the later one of the two positions.
         first: `<any>[B, ...]`, the value at the first position.
-        arrays: `<any>[S, B, ...]` each; what they have at position 0 is not used.
-        reverse: bool, whether to go from the last position, whose value `first` is then, back.
+        arrays: `<any>[S, B, ...]` each; the elements at position 0 are not used.
+        reverse: bool, whether to go backwards from the last position, where the value is `first`.
 
     Returns:
         `<any>[S, B, ...]`, the value at each position.
@@ -127,7 +127,7 @@ def unwritten() -> keras.initializers.Initializer:
 
 
 def layout_of(inputs: dict[str, Any], num_heads: int, padding_free: bool | None) -> TokenLayout:
-    """Returns the layout of rows with these inputs, of which it reads mask and `text_starts`."""
+    """Returns the layout of rows with these inputs. It reads the mask and `text_starts`."""
     mask, keep = inputs["input_mask"], padding_free is False
     if TEXT_STARTS in inputs:
         return PackedLayout(mask, inputs[TEXT_STARTS], num_heads, keep_padding=keep)
@@ -135,7 +135,7 @@ def layout_of(inputs: dict[str, Any], num_heads: int, padding_free: bool | None)
 
 
 def compiled(function: Callable[..., Any], layer: keras.layers.Layer) -> Callable[..., Any]:
-    """Returns the function: Keras compiles the whole model elsewhere."""
+    """Returns the function unchanged: on other backends, Keras compiles the whole model."""
     return function
 
 
@@ -148,12 +148,12 @@ def refuse_several_devices(model: keras.Model) -> None:
 
 
 def floats_may_stand_in() -> bool:
-    """Whether floats may stand where integers belong, in a graph that is traced and never run."""
+    """Whether floats are accepted as integers, in a graph that is traced and never run."""
     return False
 
 
 def assert_values(inputs: dict[str, Any], sizes: dict[str, int], max_length: int) -> dict[str, Any]:
-    """Returns the inputs, if each is in `[0, size)`, as far as their values are known."""
+    """Returns the inputs if all values that are known are in `[0, size)`."""
     if not any(map(_is_traced, inputs.values())):
         for name, tensor in inputs.items():
             raise_outside(name, ops.convert_to_numpy(tensor), sizes[name])
@@ -161,13 +161,13 @@ def assert_values(inputs: dict[str, Any], sizes: dict[str, int], max_length: int
 
 
 def assert_positions(positions: Any, length: Any) -> Any:
-    """Returns positions as int32; those out of `[0, length)` become ones that give NaN on JAX."""
+    """Returns positions as int32. On JAX, positions outside `[0, length)` will give NaN."""
     positions = ops.cast(positions, "int32")
     return ops.where(positions < 0, length, positions)  # JAX counts from the end.
 
 
 class _Drawn(keras.random.SeedGenerator):
-    """Gives the functions of `keras.random` a seed that is drawn already."""
+    """Passes a seed that is already drawn to the functions of `keras.random`."""
 
     def __init__(self, seed: Any):
         self._seed = seed

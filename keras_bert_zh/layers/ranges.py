@@ -1,4 +1,4 @@
-"""What values inputs may have, and how the error for others begins."""
+"""The valid ranges of inputs, and the error for values outside them."""
 
 import numpy as np
 
@@ -18,5 +18,5 @@ def raise_outside(name: str, values: np.ndarray, size: int) -> None:
 
 
 def range_message(name: str, size: int) -> str:
-    """Returns the beginning of an error; the offending value comes after it."""
+    """Returns the beginning of an error message; the wrong value follows."""
     return f"{name} must be in [0, {size}) ({_MEANINGS[name]}), got"

@@ -1,4 +1,4 @@
-"""Where the tokens of a batch lie while the encoder computes on them."""
+"""How the tokens of a batch are arranged while the encoder computes on them."""
 
 import abc
 from typing import Any
@@ -14,15 +14,15 @@ GROUP_BOUNDS = (0, 1, 2, 4, 8)
 
 
 class Tokens(abc.ABC):
-    """Tokens that look at those of a layout: all of them, or some."""
+    """Tokens that attend to those of a layout: all of them, or some."""
 
     @abc.abstractmethod
     def pick(self, hidden: Any) -> Any:
-        """Returns the hidden states of these tokens, of those of the layout."""
+        """Returns the hidden states of these tokens, from those of the layout."""
 
     @abc.abstractmethod
     def split(self, hidden: Any) -> list[Any]:
-        """Returns each group's rows by heads, `<float>[Bg, N, Sg, H]`, of hidden states."""
+        """Returns the rows of each group by heads, `<float>[Bg, N, Sg, H]`, of hidden states."""
 
     @abc.abstractmethod
     def merge(self, groups: list[Any]) -> Any:
@@ -30,13 +30,13 @@ class Tokens(abc.ABC):
 
 
 class TokenLayout(Tokens):
-    """What attention has to know, and all other layers ignore.
+    """The arrangement of tokens, which only attention has to know.
 
-    These take hidden states of any shape `[..., D]` and look at each token on its own. Attention
-    needs rows of tokens, which the layout hands out by heads, in groups of rows of one length.
+    All other layers take hidden states of any shape `[..., D]` and compute each token separately.
+    Attention needs rows of tokens, which the layout splits by heads, in groups of equal length.
 
     Attributes:
-        positions: `<int32>[...]`, the place of each token in its row.
+        positions: `<int32>[...]`, the position of each token in its row.
     """
 
     positions: Any
@@ -46,7 +46,7 @@ class TokenLayout(Tokens):
 
     @abc.abstractmethod
     def gather(self, values: Any) -> Any:
-        """Returns what the layers compute on, of values `[B, S]`."""
+        """Returns values `[B, S]` in the shape on which the layers compute."""
 
     @abc.abstractmethod
     def scatter(self, hidden: Any) -> Any:
@@ -54,9 +54,9 @@ class TokenLayout(Tokens):
 
     @abc.abstractmethod
     def scatter_pairs(self, groups: list[Any]) -> Any:
-        """Returns what each group has for pairs of tokens, `[Bg, N, Sg, Sg]`, as `[B, N, S, S]`.
+        """Returns the values of all groups for pairs of tokens as `[B, N, S, S]`.
 
-        Pairs with padding get zeros.
+        The groups have `[Bg, N, Sg, Sg]`. Pairs with padding get zeros.
         """
 
     @abc.abstractmethod
@@ -65,10 +65,10 @@ class TokenLayout(Tokens):
 
     @abc.abstractmethod
     def penalties(self, dtype: str, queries: Tokens) -> list[Any]:
-        """Returns what each group adds to the scores of the tokens that look at others.
+        """Returns the values that each group adds to the attention scores.
 
-        It is `[Bg, 1, 1, Sg]`, or `[Bg, 1, Qg, Sg]` where not all of them look at the same ones,
-        in the softmax's dtype.
+        They are `[Bg, 1, 1, Sg]`, or `[Bg, 1, Qg, Sg]` if not all queries attend to the same
+        tokens, in the dtype of the softmax.
         """
 
 
@@ -76,9 +76,9 @@ class PaddedLayout(TokenLayout):
     """Rows of equal length, padding included: hidden states are `[B, S, D]`, in one group.
 
     Args:
-        mask: `<int32>[B, S]`, 0 where nobody looks.
+        mask: `<int32>[B, S]`, 0 for tokens that are not attended to.
         num_heads: int, N.
-        keep_padding: bool, whether `scatter` leaves what was computed for padding, not zeros.
+        keep_padding: bool, whether `scatter` returns computed values for padding, not zeros.
     """
 
     def __init__(self, mask: Any, num_heads: int, *, keep_padding: bool = True):
@@ -140,5 +140,5 @@ class _FirstTokens(Tokens):
 
 
 def as_layout(mask: Any, num_heads: int) -> TokenLayout:
-    """Returns the layout of rows with that mask; a layout as it is."""
+    """Returns the layout of rows with that mask, or the given layout."""
     return mask if isinstance(mask, TokenLayout) else PaddedLayout(mask, num_heads)

@@ -16,7 +16,7 @@ from keras_bert_zh.layers.token_layout import as_layout
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class TransformerBlock(Composite, keras.layers.Layer):
-    """Self-attention, then feed-forward; each dropped out, added to its input and normalised.
+    """Self-attention, then feed-forward, each with dropout, a residual sum and normalisation.
 
     Args:
         num_heads: int, attention heads N.
@@ -27,13 +27,14 @@ class TransformerBlock(Composite, keras.layers.Layer):
         attention_dropout: float, rate on the attention probabilities.
         epsilon: float, added to the variance in the normalisations.
         initializer_range: float, standard deviation of fresh weights.
-        remat: bool, whether training keeps the block's input alone and computes the rest again
-            for the gradients: less memory, more time.
+        remat: bool, whether training keeps only the block's input and computes the rest again for
+            the gradients, which saves memory and takes more time.
 
     Call arguments:
-        hidden: `<float>[B, S, D]`, or of the shape that the layout has.
-        layout: `<int32>[B, S]`, the mask, 0 where nobody looks; or the TokenLayout of `hidden`.
-        queries: the Tokens that are computed, such as `layout.first_tokens()`; `None` for all.
+        hidden: `<float>[B, S, D]`, or in the shape of the layout.
+        layout: `<int32>[B, S]`, the mask, 0 for tokens that are not attended to; or the
+            TokenLayout of `hidden`.
+        queries: the Tokens to compute, such as `layout.first_tokens()`; `None` for all.
         training: bool, whether dropout is active.
 
     Returns:

@@ -12,7 +12,7 @@ class WithMask(keras.layers.Layer):
         inputs: tuple of the sequence, `<float>[B, S, D]`, and its mask, `<int32>[B, S]`.
 
     Returns:
-        The sequence, as it is.
+        The sequence, unchanged.
     """
 
     def __init__(self, **kwargs):

@@ -1,1 +1,1 @@
-"""Strings to ids: what `BertPreprocess` is built of."""
+"""Turns strings into ids: the parts of `BertPreprocess`."""

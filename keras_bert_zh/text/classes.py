@@ -1,4 +1,4 @@
-"""From the logits of a classifier to the names of labels."""
+"""Converts the logits of a classifier to names of labels."""
 
 import tensorflow as tf
 
@@ -6,7 +6,7 @@ Found = dict[str, tf.Tensor | tf.RaggedTensor]
 
 
 def to_label(logits: tf.Tensor, labels: tuple[str, ...]) -> Found:
-    """Returns the most probable one of the labels, `<string>[B]`, and what speaks for it.
+    """Returns the most probable label, `<string>[B]`, and the probabilities.
 
     Args:
         logits: `<float>[B, K]`.
@@ -25,7 +25,7 @@ def to_label(logits: tf.Tensor, labels: tuple[str, ...]) -> Found:
 
 
 def to_labels(logits: tf.Tensor, labels: tuple[str, ...], threshold: float) -> Found:
-    """Returns all labels whose probability is the threshold or more, in their own order.
+    """Returns all labels with at least the threshold as their probability, in the given order.
 
     Args:
         logits: `<float>[B, K]`.
@@ -47,6 +47,6 @@ def to_labels(logits: tf.Tensor, labels: tuple[str, ...], threshold: float) -> F
 
 
 def to_value(logits: tf.Tensor) -> Found:
-    """Returns what a regression says: `value <float32>[B]`, `[B, K]` where it has K outputs."""
+    """Returns the value of a regression: `value <float32>[B]`, or `[B, K]` for K outputs."""
     value = tf.cast(logits, tf.float32)
     return {"value": value[:, 0] if value.shape[1] == 1 else value}

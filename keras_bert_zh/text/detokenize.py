@@ -1,4 +1,4 @@
-"""Makes readable text of ids."""
+"""Turns ids into readable text."""
 
 import numpy as np
 import tensorflow as tf
@@ -13,7 +13,7 @@ _KANA = range(0x3041, 0x3100)
 
 
 class Detokenizer:
-    """Joins tokens: words with a blank between them, ideographs and punctuation without."""
+    """Joins tokens with spaces between words, and none around Chinese characters or punctuation."""
 
     def __init__(self, vocabulary: tuple[str, ...]):
         tables = load_tables()

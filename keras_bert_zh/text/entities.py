@@ -1,4 +1,4 @@
-"""From a label for each word to entities: where they are in the text, and how sure that is."""
+"""Converts a label for each word to entities, with their places in the text and scores."""
 
 import tensorflow as tf
 
@@ -8,7 +8,7 @@ from keras_bert_zh.text.plain_entities import LabelTable
 def first_pieces(
     follows: tf.RaggedTensor, ends: tf.RaggedTensor
 ) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
-    """Finds the words that tokens are pieces of.
+    """Finds the words to which tokens belong.
 
     Args:
         follows: ragged `<bool>[B, (tokens)]`, whether a token is a later piece of a word.
@@ -35,15 +35,15 @@ def to_entities(
 ) -> dict[str, tf.RaggedTensor]:
     """Joins words to entities as conlleval and seqeval do.
 
-    An entity begins at B- or S-, after E- or S-, after a word of no entity and where the kind
-    changes; all other words go on with the one before them.
+    An entity begins at B- or S-, after E- or S-, after a word outside entities and where the kind
+    changes. Every other word continues the entity of the previous word.
 
     Args:
-        texts: `<string>[B]`, UTF-8. Bytes that are not count as no characters.
+        texts: `<string>[B]`, UTF-8. Invalid bytes do not count as characters.
         labels: ragged `<int>[B, (words)]`.
         probabilities: ragged `<float>[B, (words)]`, of these labels.
         starts, ends: ragged `<int32>[B, (words)]`, in characters of the text.
-        table: what the labels say.
+        table: the meanings of the labels.
 
     Returns:
         dict of ragged `text <string>`, `start <int32>`, `end <int32>`, `label <string>` and
@@ -77,7 +77,7 @@ def to_entities(
 
 
 def _row_begins(ragged: tf.RaggedTensor) -> tf.Tensor:
-    """Returns which of the values are the first ones of their rows."""
+    """Returns which values are the first of their rows."""
     row = ragged.value_rowids()
     return (row != tf.roll(row, 1, 0)) | (tf.range(tf.size(row)) == 0)
 
@@ -85,8 +85,8 @@ def _row_begins(ragged: tf.RaggedTensor) -> tf.Tensor:
 def characters(texts: tf.Tensor, row: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
     """Returns characters `start` to `end` of the texts of these rows, `<string>[entities]`.
 
-    Of characters, and not by `tf.strings.substr`, which would count them from the beginning of the
-    text for each of its entities.
+    This does not use `tf.strings.substr`, which would count the characters from the beginning of
+    the text for each entity.
     """
     split = tf.strings.unicode_split(texts, "UTF-8", errors="ignore")
     offset = tf.gather(split.row_starts(), row)

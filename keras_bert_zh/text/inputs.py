@@ -1,4 +1,4 @@
-"""What `BertPreprocess` accepts, made into string tensors."""
+"""Converts the inputs of `BertPreprocess` to string tensors."""
 
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ PAIR_KEYS = ("text_a", "text_b")
 
 _RANK = "expected strings of shape [], [batch] or [batch, 1]"
 _ADVICE = "Pass a pair of texts as a tuple, pre-split words as a ragged tensor."
-_UNEQUAL = "A pair needs as many first as second texts"
+_UNEQUAL = "A pair needs the same number of first and second texts"
 _NOT_SPLIT = (
     "with word_ids=True each text must be split into words: a list of words in the list of texts, "
     'such as [["今天", "很", "好"]], or a ragged tensor [batch, (words)]; got'
@@ -21,7 +21,7 @@ _EXPECTED = "str, a list of str, a string tensor of shape [batch] or [batch, 1],
 
 
 class Texts(NamedTuple):
-    """One or two texts a row, each `<string>[B]` or ragged words `<string>[B, (words)]`."""
+    """One or two texts in each row, `<string>[B]` or ragged words `<string>[B, (words)]`."""
 
     first: tf.Tensor | tf.RaggedTensor
     second: tf.Tensor | tf.RaggedTensor | None
@@ -30,27 +30,27 @@ class Texts(NamedTuple):
 
 @says_it_all
 def split_pair(inputs: Any) -> list[tuple[str, Any]]:
-    """Returns the one or two texts of the inputs, each with the name that errors call it by.
+    """Returns the one or two texts of the inputs, each with its name in errors.
 
-    A tuple is a pair, and so is a dict of `text_a` and `text_b`, or a list of tensors, which Keras
-    makes of a tuple when it loads a model; all else is one text a row.
+    A pair is a tuple, a dict of `text_a` and `text_b`, or a list of tensors, into which Keras turns
+    a tuple when it loads a model. Everything else is one text in each row.
 
     Raises:
-        ValueError: for a tuple of another length, or other keys.
+        ValueError: for a tuple of a different length, or a dict with other keys.
     """
     if isinstance(inputs, tuple) or (
         isinstance(inputs, list) and inputs and all(map(_is_tensor, inputs))
     ):
         if len(inputs) != 2:
             raise ValueError(
-                f"A pair of texts is a tuple of two, got {len(inputs)}. "
+                f"A pair of texts must be a tuple of two, got a tuple of {len(inputs)}. "
                 "Pass a batch of single texts as a list of str or as one array."
             )
         return [("the first text", inputs[0]), ("the second text", inputs[1])]
     if isinstance(inputs, dict):
         if set(inputs) not in ({"text_a"}, set(PAIR_KEYS)):
             raise ValueError(
-                "A dict of texts has the keys 'text_a' and, for pairs, 'text_b'; "
+                "A dict of texts must have the keys 'text_a' and, for pairs, 'text_b'; "
                 f"got {sorted(map(str, inputs))}."
             )
         return [(key, inputs[key]) for key in PAIR_KEYS if key in inputs]
@@ -59,16 +59,16 @@ def split_pair(inputs: Any) -> list[tuple[str, Any]]:
 
 @says_it_all
 def to_texts(inputs: Any, *, split: bool = False) -> Texts:
-    """Converts everything that `BertPreprocess` accepts.
+    """Converts all kinds of inputs that `BertPreprocess` accepts.
 
     Args:
         inputs: the texts.
         split: whether they must be split into words.
 
     Raises:
-        TypeError: for anything but text.
-        ValueError: for tensors of another rank, texts that are not split and must be, and pairs
-            that differ in batch size.
+        TypeError: if a value is not text.
+        ValueError: for tensors of a wrong rank, texts that are not split into words with
+            `split=True`, and pairs that differ in batch size.
     """
     to_tensor = _to_words if split else _to_tensor
     parts = [to_tensor(name, value) for name, value in split_pair(inputs)]
@@ -84,7 +84,7 @@ def to_texts(inputs: Any, *, split: bool = False) -> Texts:
 
 
 def some_rows(inputs: Any, most: int) -> Any:
-    """Returns at most so many rows of all that `BertPreprocess` accepts, from the whole of it."""
+    """Returns at most `most` rows of inputs of `BertPreprocess`, spread evenly over all rows."""
     parts = [value for _, value in split_pair(inputs)]
     if isinstance(parts[0], (str, bytes)) or getattr(parts[0], "shape", None) == ():
         return inputs
@@ -95,7 +95,7 @@ def some_rows(inputs: Any, most: int) -> Any:
 
 @says_it_all
 def check_symbolic(name: str, tensor: keras.KerasTensor, *, split: bool = False) -> None:
-    """Raises unless the tensor may turn out to hold texts, split into words if they must be."""
+    """Raises unless the tensor can contain texts, split into words if `split` is set."""
     _check_dtype(name, tensor.dtype)
     if not split:
         _check_rank(name, tensor.shape)

@@ -1,8 +1,8 @@
-"""Replaces code points inside the graph, with a table of our own.
+"""Replaces code points inside the graph, by this package's table.
 
-`tf_text.FastBertNormalizer` maps text through a trie that its `model_buffer` brings along. Its
-stock model folds case by NFKC, which turns `，！？：；（）` into ASCII and is not what BERT was
-trained with, so this module writes the model for any table.
+`tf_text.FastBertNormalizer` maps text through a trie in its `model_buffer`. Its default model
+applies NFKC case folding, which turns `，！？：；（）` into ASCII. BERT was not trained with that,
+so this module writes a model for any table.
 
 Reference: `fast_bert_normalizer_model.fbs` in tensorflow/text; the trie is a double array as in
 darts-clone (https://github.com/s-yata/darts-clone).
@@ -41,10 +41,10 @@ def build_normalizer(replacements: Mapping[int, str]) -> tf_text.FastBertNormali
 
 
 def _trie(values: Mapping[bytes, int]) -> np.ndarray:
-    """Returns the units of a double array that leads from UTF-8 bytes to values.
+    """Returns the units of a double array that maps UTF-8 bytes to values.
 
-    The children of a node stand at `base ^ byte`. All children but the root's are continuation
-    bytes 0x80-0xBF, so that a node takes 64 units; a unit's offset is relative to its own place.
+    The children of a node are at `base ^ byte`. All children except the root's are continuation
+    bytes 0x80-0xBF, so a node takes 64 units. The offset of a unit is relative to its own index.
     """
     units = [0] * (2 * _ROOT)
     units[0] = _ROOT << 10

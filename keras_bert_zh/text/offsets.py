@@ -1,8 +1,8 @@
-"""Where in its text each token is, inside the graph.
+"""Finds the offsets of tokens in their texts, inside the graph.
 
-The normaliser and the word piece kernel say which bytes they read, so that a token's place in the
-normalised text leads to its place in the text. The kernel has no limit of 200 characters a word:
-what it makes of a longer word becomes one [UNK] here.
+The normaliser and the word piece kernel return the bytes that they read, so the place of a token in
+the normalised text gives its place in the original text. The kernel has no limit of 200 characters
+for each word: its tokens for a longer word are replaced by one [UNK] here.
 """
 
 from typing import NamedTuple
@@ -22,12 +22,12 @@ class Located(NamedTuple):
 
 
 class OffsetTokenizer:
-    """Splits strings into the ids of word pieces, and says where in the text each of them is.
+    """Splits strings into the ids of word pieces, with the offsets of each piece in the text.
 
-    A token reaches from the first to the last of the characters that its letters came from. What
-    is dropped from the text, such as accents and control characters, is in a token only where it
-    is between two such characters. Characters are those of `text.decode("utf-8", "ignore")`,
-    bytes those of the text as it is.
+    A token covers the text from its first to its last character. Dropped characters, such as
+    accents and control characters, belong to a token only if they are between two of its
+    characters. Characters are those of `text.decode("utf-8", "ignore")`, and bytes those of the
+    original text.
 
     Args:
         tokenizer: BertTokenizer, which gives the same ids.
@@ -86,7 +86,7 @@ class OffsetTokenizer:
     def _without_long_words(
         self, ids: tf.Tensor, starts: tf.Tensor, ends: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Makes one [UNK] of the tokens of each word that is too long."""
+        """Replaces the tokens of each word that is too long with one [UNK]."""
         begins = ~tf.gather(self._goes_on, ids)
         word = tf.cumsum(tf.cast(begins, tf.int32)) - 1
         # A word that is not in the vocabulary is one [UNK] already, however long it is.
@@ -99,20 +99,20 @@ class OffsetTokenizer:
 
 
 def rows_of(tokens: tf.RaggedTensor) -> tf.Tensor:
-    """Returns the row of each token; many times faster than `value_rowids`."""
+    """Returns the row of each token, much faster than `value_rowids`."""
     ends = tokens.row_limits()[:, None]
     size = tf.size(tokens.values, tf.int64)
     return tf.cumsum(tf.scatter_nd(ends, tf.ones_like(ends[:, 0]), [size + 1]))[:-1]
 
 
 def _numbered(is_start: tf.Tensor, begins: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-    """Returns the number of the character that each byte is in, from 1 on in each row.
+    """Returns the number of the character of each byte, counted from 1 in each row.
 
     Args:
-        is_start: `<bool>[bytes]`, of all rows with one more character behind each, which bytes a
-            character starts with.
+        is_start: `<bool>[bytes]`, whether a character starts at the byte, for all rows, each
+            followed by one more character.
         begins: `<int32>[B]`, the byte where each row begins.
-        lengths: `<int32>[B]`, how many characters each row has.
+        lengths: `<int32>[B]`, the number of characters of each row.
     """
     before = tf.concat([[0], lengths + 1], 0)[:-1]
     steps = tf.cast(is_start, tf.int32)
@@ -120,7 +120,7 @@ def _numbered(is_start: tf.Tensor, begins: tf.Tensor, lengths: tf.Tensor) -> tf.
 
 
 def _next(is_start: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
-    """Returns for each byte the one that the next character starts with, three on at most."""
+    """Returns the first byte of the next character for each byte, at most three bytes later."""
     goes_on, found = tf.ones_like(places), places + 1
     last = tf.size(is_start) - 1
     for _ in range(3):
@@ -132,7 +132,7 @@ def _next(is_start: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
 def _in_bytes(
     texts: tf.Tensor, rows: tf.Tensor, starts: tf.Tensor, ends: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns where in the texts as they are characters begin, and others end, in bytes."""
+    """Returns the first and last bytes of characters in the original texts."""
     codes, places = tf.strings.unicode_decode_with_offsets(texts, "UTF-8", errors="ignore")
     base = tf.gather(codes.row_starts(), rows)
     lasts = base + tf.cast(ends - 1, tf.int64)

@@ -1,4 +1,4 @@
-"""Lays the tokens of one or two texts out as BERT reads them.
+"""Formats the tokens of one or two texts as inputs of BERT.
 
 Reference: `convert_single_example` and `_truncate_seq_pair` in google-research/bert
 `run_classifier.py`.
@@ -11,11 +11,11 @@ import tensorflow as tf
 
 
 class Beside(NamedTuple):
-    """A value for each token, which `pack` lays out as it lays out the tokens.
+    """A value for each token, which `pack` arranges in the same way as the tokens.
 
     Attributes:
         first, second: ragged `<int32>[B, (tokens)]`, with the rows of the tokens.
-        fill: int, what special tokens and padding have.
+        fill: int, the value for special tokens and padding.
     """
 
     first: tf.RaggedTensor
@@ -36,10 +36,10 @@ def pack(
     """Packs `[CLS] first [SEP]` or `[CLS] first [SEP] second [SEP]`, cut and padded.
 
     Args:
-        first, second: ragged `<int32>[B, (tokens)]`. A row whose `second` is empty, or is cut to
-            nothing, is laid out as a single text.
+        first, second: ragged `<int32>[B, (tokens)]`. A row whose `second` is empty, or becomes
+            empty when it is cut, is formatted as a single text.
         max_length: int, S, at least 3.
-        beside: further values of each token, by the name that they have in the result.
+        beside: further values of each token, by their names in the result.
 
     Returns:
         dict of `input_ids`, `input_mask`, `segment_ids` and the names of `beside`, each
@@ -78,7 +78,7 @@ def pack(
 def left_out(
     first: tf.RaggedTensor, second: tf.RaggedTensor | None, *, max_length: int
 ) -> tf.Tensor:
-    """Returns how many tokens of each row `pack` leaves out, `<int32>[B]`."""
+    """Returns the number of tokens of each row that `pack` leaves out, `<int32>[B]`."""
     lost = 0
     for tokens, kept in zip((first, second), _kept(first, second, max_length), strict=True):
         if tokens is not None:
@@ -89,10 +89,10 @@ def left_out(
 def _kept(
     first: tf.RaggedTensor, second: tf.RaggedTensor | None, max_length: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns how many tokens of each text stay, each `<int32>[B]`.
+    """Returns the number of tokens of each text that are kept, each `<int32>[B]`.
 
-    The original drops the last token of the longer text, of the second one where they are
-    equally long, until both fit. This is the same in closed form.
+    The original repeatedly drops the last token of the longer text, or of the second text if both
+    have the same length, until both fit. This computes the same directly.
     """
     first_length = tf.cast(first.row_lengths(), tf.int32)
     alone = tf.minimum(first_length, max_length - 2)

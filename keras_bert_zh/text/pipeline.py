@@ -1,4 +1,4 @@
-"""The way from strings to the inputs of BERT and back: what is behind `BertPreprocess`."""
+"""Converts strings to the inputs of BERT and back: the implementation of `BertPreprocess`."""
 
 import functools
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _FILLS = {"starts": 0, "ends": 0, "word_ids": -1, "is_max_context": 0}
 def text_pipeline(
     vocabulary: tuple[str, ...], lowercase: bool, special_tokens_in_text: bool
 ) -> "TextPipeline":
-    """Returns a pipeline; layers of the same vocabulary share it, as it takes a tenth of a second.
+    """Returns a pipeline. Layers with the same vocabulary share it, as it takes 0.1 s to create.
 
     Args:
         vocabulary, lowercase, special_tokens_in_text: as for `TextPipeline`.
@@ -32,7 +32,7 @@ def text_pipeline(
 
 
 class TextPipeline:
-    """Tokenises, packs and detokenises with one vocabulary. Nothing in it ever changes."""
+    """Tokenises, packs and detokenises with one vocabulary. It is immutable."""
 
     def __init__(
         self, vocabulary: tuple[str, ...], lowercase: bool, special_tokens_in_text: bool = False
@@ -52,10 +52,10 @@ class TextPipeline:
         }
 
     def tokenize(self, inputs: Any, unit: str | None = None) -> Any:
-        """See `BertPreprocess.tokenize`; the unit is that of the offsets."""
+        """See `BertPreprocess.tokenize`; `unit` is the unit of the offsets."""
         texts = to_texts(inputs)
         if texts.second is not None:
-            raise ValueError("tokenize takes single texts; call the layer for pairs.")
+            raise ValueError("tokenize takes single texts, got pairs: call the layer for pairs.")
         with tf.device("CPU"):
             tokens = self._tokenize(texts.first, unit)
         found = tuple(column[0] if texts.is_scalar else column for column in tokens.values())
@@ -72,9 +72,9 @@ class TextPipeline:
         """See the call of `BertPreprocess`.
 
         Args:
-            inputs, max_length, word_ids: as there.
-            unit: what offsets are counted in.
-            tell: is called with what `count_truncated` returns, outside of graphs.
+            inputs, max_length, word_ids: as in `BertPreprocess`.
+            unit: the unit of the offsets.
+            tell: called with the result of `count_truncated`, outside graphs.
         """
         with tf.device("CPU"):
             texts = to_texts(inputs, split=word_ids)
@@ -96,9 +96,9 @@ class TextPipeline:
         word_ids: bool,
         tell: Callable[[tf.Tensor], None] | None,
     ) -> dict[str, tf.Tensor]:
-        """See `BertPreprocess.windows`; the unit is that of the offsets, and `tell` as for `pack`.
+        """See `BertPreprocess.windows`; `unit` and `tell` are as for `pack`.
 
-        Of pairs, only first texts are cut.
+        For pairs, only first texts can be cut.
         """
         with tf.device("CPU"):
             texts = to_texts(inputs, split=word_ids)
@@ -115,11 +115,11 @@ class TextPipeline:
     def count_truncated(
         self, inputs: Any, max_length: int, word_ids: bool = False, most: int | None = None
     ) -> tf.Tensor:
-        """Returns how many texts are cut, tokens are left out, and texts there are, `<int32>[3]`.
+        """Returns the numbers of cut texts, of tokens left out, and of all texts, `<int32>[3]`.
 
         Args:
             inputs, max_length, word_ids: as for the call of `BertPreprocess`.
-            most: of how many texts, if not of all.
+            most: the number of texts to check; `None` for all.
         """
         with tf.device("CPU"):
             some = inputs if most is None else some_rows(inputs, most)
@@ -167,7 +167,7 @@ class TextPipeline:
     def _tokenize_both(
         self, texts: Texts, unit: str | None = None, word_ids: bool = False
     ) -> tuple[Columns, Columns]:
-        """Returns the tokens of the first texts, and of the second ones, if there are any."""
+        """Returns the tokens of the first texts, and of the second texts if there are any."""
         second = {} if texts.second is None else self._tokenize(texts.second, unit, word_ids)
         return self._tokenize(texts.first, unit, word_ids), second
 

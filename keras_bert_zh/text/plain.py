@@ -1,8 +1,8 @@
-"""BERT's tokeniser in plain Python, token for token `BertTokenizer`'s, without TensorFlow.
+"""BERT's tokeniser in plain Python, with exactly the tokens of `BertTokenizer`.
 
-For processes that read one text at a time, and must start fast and stay small. What becomes of a
-code point is looked up in the same tables (`unicode_tables`); the two rules beyond them, the Greek
-final sigma and the limit of 200 characters a word, are here once more.
+It is for processes that read one text at a time, without TensorFlow, to start fast and use little
+memory. It uses the same tables of code points (`unicode_tables`). The two rules that are not in
+them, the Greek final sigma and the limit of 200 characters for each word, are repeated here.
 """
 
 import functools
@@ -34,14 +34,15 @@ class Tokens(NamedTuple):
 class PlainTokenizer:
     """Splits a text into the ids of word pieces.
 
-    The ids and places are those of `BertPreprocess.tokenize`. Lone surrogates are dropped from the
-    text, as there, but they have places here.
+    The ids and offsets equal those of `BertPreprocess.tokenize`. Lone surrogates are also dropped
+    from the text, but here they count in offsets.
 
     Args:
-        vocabulary: tuple of str; the last of equal tokens counts, as in the original.
-        lowercase: bool, whether to fold case and strip accents.
-        special_tokens_in_text: bool, whether `[MASK]` and the others of `special_ids`, written in
-            the text like this, are those tokens.
+        vocabulary: tuple of str. If a token occurs twice, its last index counts, as in the
+            original.
+        lowercase: bool, whether to lower-case texts and strip accents.
+        special_tokens_in_text: bool, whether `[MASK]` and the others of `special_ids` are special
+            tokens if they are written in the text.
 
     Example:
 
@@ -87,7 +88,7 @@ class PlainTokenizer:
         return found
 
     def tokens(self, text: str) -> Tokens:
-        """Returns the tokens of the text, and where they are in it, counted in characters."""
+        """Returns the tokens of the text, with their offsets in characters."""
         if not self._special:
             return self._tokens(text, 0)
         found = Tokens([], [], [])
@@ -111,7 +112,7 @@ class PlainTokenizer:
         return [number for word in words for number, _ in self._pieces(word)]
 
     def _tokens(self, text: str, begin: int) -> Tokens:
-        """Returns the tokens of what begins there in a text."""
+        """Returns the tokens of a part of a text that begins at that offset."""
         replaced = [self._table[ord(char)] for char in self._clean(text)]
         sources = [place for place, part in enumerate(replaced, begin) for _ in part]
         ids, starts, ends = tokens = Tokens([], [], [])
@@ -130,11 +131,11 @@ class PlainTokenizer:
         return text
 
     def _parts(self, text: str) -> Iterator[tuple[str, int | None]]:
-        """Yields special tokens with their ids, and what is between them without."""
+        """Yields special tokens with their ids, and the text between them with `None`."""
         return ((part, self._special.get(part)) for part in self._split_special(text))
 
     def _split_word(self, word: str) -> tuple[tuple[int, int], ...]:
-        """Returns the ids and the lengths of the longest pieces, from the first one on."""
+        """Returns the ids and the lengths of the pieces, longest match first."""
         unknown = ((self._unknown, len(word)),)
         if len(word) > _MAX_WORD_CHARACTERS:
             return unknown
@@ -154,11 +155,11 @@ class PlainTokenizer:
 
 
 class CodePoints(dict[int, str]):
-    """What becomes of each code point, for `str.translate`; found when it is first met.
+    """The replacement of each code point, for `str.translate`; computed at its first use.
 
     Args:
-        known: what is known already.
-        find: a function of a code point.
+        known: the replacements that are already known.
+        find: a function that returns the replacement of a code point.
     """
 
     def __init__(self, known: Mapping[int, str], find: Callable[[int], str]):
@@ -173,12 +174,12 @@ class CodePoints(dict[int, str]):
 
 
 def with_final_sigma(text: str, cased: Container[int], skipped: Container[int]) -> str:
-    """Returns the text with a final sigma for each capital one that ends a word.
+    """Returns the text with a final sigma for each capital sigma that ends a word.
 
     Args:
         text: str.
         cased: the letters after which a sigma may be final, and before which it is not.
-        skipped: what may be between those and the sigma.
+        skipped: the characters that may be between these letters and the sigma.
     """
     chars = list(text)
     for place, char in enumerate(text):
@@ -204,7 +205,7 @@ def _skipped() -> frozenset[int]:
 
 @functools.cache
 def _replacements(lowercase: bool) -> CodePoints:
-    """Returns the table of the graph's normaliser, with blanks around what is a word of its own."""
+    """Returns the table of the graph's normaliser, with spaces around single-character words."""
     tables = load_tables()
 
     def spaced(text: str) -> str:

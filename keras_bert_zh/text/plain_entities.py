@@ -1,6 +1,6 @@
-"""From a label for each word of one text to entities, without TensorFlow.
+"""Converts a label for each word of one text to entities, without TensorFlow.
 
-`entities` does the same for batches, and reads the same tables.
+`entities` does the same for batches and uses the same tables.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from keras_bert_zh.label_schemes import OUTSIDE, Label, parse
 
 
 class LabelTable(NamedTuple):
-    """What each of K labels says of the entity that its word belongs to.
+    """The meaning of each of K labels for the entity of its word.
 
     Attributes:
         opens: `<bool>[K]`, whether an entity begins at the word, as with B- and S-.
         closes: `<bool>[K]`, whether the entity ends with the word, as with E- and S-.
-        kinds: `<int32>[K]`, which of the names its kind has; -1 for a label of no entity.
+        kinds: `<int32>[K]`, the index of its kind in `names`; -1 for a label outside entities.
         names: `<string>` array of the kinds.
     """
 
@@ -30,9 +30,9 @@ class LabelTable(NamedTuple):
 def label_table(names: Sequence[str]) -> LabelTable:
     """Reads the names of labels.
 
-    Those of BIO and BIOES mean what `label_schemes` says, and others beside them, such as
-    `[PAD]`, mean no entity. In a list without any of these, each name but O is a kind, and equal
-    labels in a row are one entity.
+    Labels of BIO and BIOES are read as in `label_schemes`; other labels in the same list, such as
+    `[PAD]`, mean no entity. In a list without BIO and BIOES, each name except O is a kind, and
+    neighbouring words with the same label are one entity.
 
     Args:
         names: K str.
@@ -57,15 +57,15 @@ def label_table(names: Sequence[str]) -> LabelTable:
 
 
 def words_of(follows: Sequence[bool], ends: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Finds the words that the tokens of a text are pieces of, as `first_pieces` does.
+    """Finds the words to which the tokens of a text belong, as `first_pieces` does.
 
     Args:
-        follows: whether each token is a later piece of a word, as `later_pieces` says.
+        follows: whether each token is a later piece of a word, as returned by `later_pieces`.
         ends: where each token ends in the text.
 
     Returns:
-        The number of the first token of each word, and where the word ends. The label of a word is
-        that of its first token.
+        The index of the first token of each word, and the end of the word. The label of a word is
+        the label of its first token.
 
     Example:
 
@@ -92,8 +92,8 @@ def join_entities(
     Args:
         labels: the label of each word.
         probabilities: of these labels, float32.
-        starts, ends: where each word is in the text, in characters.
-        table: what the labels say.
+        starts, ends: the offsets of each word in the text, in characters.
+        table: the meanings of the labels.
         text: str.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What `prompt.with_prompt` does to texts, for one text and without TensorFlow."""
+"""Adds a prompt to one text as `prompt.with_prompt` does, without TensorFlow."""
 
 import functools
 
@@ -24,7 +24,7 @@ def prompted(text: str, prompt: str, *, lowercase: bool) -> str:
 
     Args:
         text, prompt: str.
-        lowercase: bool. Accents stay, and U+0000 becomes U+0001.
+        lowercase: bool. Accents are kept, and U+0000 becomes U+0001.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Texts as rows of ids in plain Python: those of `BertPreprocess`, one text or pair at a time."""
+"""Turns texts into the ids of `BertPreprocess` in plain Python, one text or pair at a time."""
 
 from typing import NamedTuple
 
@@ -14,11 +14,11 @@ _Span = tuple[int, int]
 
 
 class Row(NamedTuple):
-    """One text or pair, cut and not padded.
+    """One text or pair, cut but not padded.
 
     Attributes:
-        input_ids, segment_ids: lists of as many int.
-        length: int, how many tokens there were before it was cut, special ones too.
+        input_ids, segment_ids: lists of int of the same length.
+        length: int, the number of tokens before cutting, including special tokens.
     """
 
     input_ids: list[int]
@@ -30,10 +30,10 @@ class Window(NamedTuple):
     """One window of a text, not padded.
 
     Attributes:
-        input_ids, segment_ids: lists of as many int.
-        is_max_context: list of as many bool: of all places that a token of the text has, the one
-            with the most context. False for special tokens and for those of the question.
-        starts, ends: lists of as many int, if they were asked for: the places in the text, or in
+        input_ids, segment_ids: lists of int of the same length.
+        is_max_context: list of bool of the same length: True for each token of the text in the
+            window where it has the most context. False for special tokens and for the question.
+        starts, ends: lists of int of the same length, if requested: the offsets in the text, or in
             the question, in characters; 0 for special tokens.
     """
 
@@ -80,7 +80,7 @@ class PlainPreprocess:
     def row(self, text: str, pair: str | None = None) -> Row:
         """Returns `[CLS] text [SEP]` or `[CLS] text [SEP] pair [SEP]`, the longer text cut first.
 
-        A second text without tokens, or cut to none, is left out with its `[SEP]`.
+        If no tokens of the second text are left, its `[SEP]` is left out too.
         """
         first = self.tokenizer.ids(text)
         second = [] if pair is None else self.tokenizer.ids(pair)
@@ -105,14 +105,14 @@ class PlainPreprocess:
         """Returns the windows of the text, or of the second text of a pair.
 
         Args:
-            text: str; of a pair the first text, which is in each window, cut to half the tokens.
-            stride: int, how many tokens after the one before it each window begins; less where
-                there is less room in a window. `None`: half of `max_length`.
-            offsets: bool, whether to return the places of tokens.
+            text: str. For a pair, the first text, which is in each window, cut to half the tokens.
+            stride: int, the number of tokens from the start of a window to the start of the next
+                one; smaller if a window has less room. `None`: half of `max_length`.
+            offsets: bool, whether to return the offsets of tokens.
             pair: str, the second text.
 
         Raises:
-            ValueError: if the stride is less than 1, or for pairs where `max_length < 4`.
+            ValueError: if the stride is less than 1, or for pairs if `max_length < 4`.
         """
         stride = self.max_length // 2 if stride is None else check_int("stride", stride, 1)
         if pair is None:
@@ -152,7 +152,7 @@ class PlainPreprocess:
 
 
 def _cut(first: list[int], second: list[int], max_length: int) -> tuple[list[int], list[int]]:
-    """Drops the last token of the longer text, of the second of equal ones, until both fit."""
+    """Drops last tokens of the longer text, or of the second of equal ones, until both fit."""
     if not second:
         return first[: max_length - 2], second
     room = max_length - 3
@@ -161,17 +161,17 @@ def _cut(first: list[int], second: list[int], max_length: int) -> tuple[list[int
 
 
 def _spans(length: int, room: int, stride: int) -> list[_Span]:
-    """Returns the windows of so many tokens, one of none too."""
+    """Returns the windows of `length` tokens; no tokens have one empty window."""
     step = min(stride, room)
     count = 1 + max(0, -(-(length - room) // step))
     return [(begin, min(begin + room, length)) for begin in range(0, count * step, step)]
 
 
 def _most_context(spans: list[_Span], length: int) -> list[list[bool]]:
-    """Tells of the tokens of each window whether they have the most context there.
+    """Tells for each token of each window whether it has the most context there.
 
-    That is 100 times the smaller of the numbers of tokens to the left and to the right, and how
-    many tokens the window has; the first of equal windows has it.
+    Context is 100 times the smaller of the numbers of tokens to the left and to the right, plus the
+    number of tokens of the window. Of equal windows, the first one counts.
     """
     scores, windows = [-1] * length, [0] * length
     for window, (begin, end) in enumerate(spans):

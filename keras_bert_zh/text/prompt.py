@@ -1,4 +1,4 @@
-"""What is done to texts before they are tokenised."""
+"""Prepares texts before they are tokenised."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from keras_bert_zh.text.inputs import split_pair, to_texts
 
 @says_it_all
 def check_single(inputs: Any) -> None:
-    """Raises ValueError if there are two texts a row; works on symbolic tensors too."""
+    """Raises ValueError if there are two texts in each row; works on symbolic tensors too."""
     if len(split_pair(inputs)) == 2:
         raise ValueError(
-            "A vector is made of single texts, got pairs. Pass a batch of texts as one list or one "
-            "array, and call the model once for each side of a pair."
+            "SentenceEncoder takes single texts, got pairs. Pass a batch of texts as one list or "
+            "one array, and call the model once for each side of a pair."
         )
 
 
@@ -23,8 +23,8 @@ def with_prompt(inputs: Any, prompt: str, *, lowercase: bool) -> tf.Tensor | tf.
 
     Args:
         inputs: single texts, as `BertPreprocess` takes them.
-        prompt: str; before words that are split already, it is one more word.
-        lowercase: bool. Accents stay, and U+0000 becomes U+0001.
+        prompt: str. For texts that are split into words, it is one more word.
+        lowercase: bool. Accents are kept, and U+0000 becomes U+0001.
     """
     with tf.device("CPU"):
         texts = to_texts(inputs)

@@ -1,4 +1,4 @@
-"""Answers as spans of tokens: found by their logits, and found in texts.
+"""Answers as spans of tokens: predicted from logits, or located in texts.
 
 Reference: `write_predictions` and `convert_examples_to_features` in google-research/bert
 `run_squad.py`.
@@ -17,10 +17,10 @@ class Spans(NamedTuple):
     """The best span of each of B texts.
 
     Attributes:
-        exists: `<bool>[B]`, whether there is any: an empty text has none.
-        window, first, last: `<int64>[B]`, its window, and the places of its tokens there.
-        score: `<float32>[B]`, how probable it is in its window: its start times its end.
-        null_score: `<float32>[B]`, the same of `[CLS]`, in the window where it is least.
+        exists: `<bool>[B]`, whether there is one: an empty text has none.
+        window, first, last: `<int64>[B]`, its window, and the positions of its tokens there.
+        score: `<float32>[B]`, its probability in its window: that of its start times its end.
+        null_score: `<float32>[B]`, the same for `[CLS]`, in the window where it is lowest.
     """
 
     exists: tf.Tensor
@@ -40,15 +40,15 @@ def best_spans(
 ) -> Spans:
     """Finds the most probable span in all windows of each text.
 
-    Probabilities are those of softmax in each window, so that spans of different windows can be
-    compared: where an answer is not, `[CLS]` is more probable. The original compares logits. The
-    span begins in the window where its first token has the most context, ends there too, not
-    before it begins, and has up to `max_length` tokens. Of equal ones the first window has it, of
-    equal ones in a window the one that ends first, and then the one that begins first.
+    Probabilities are the softmax over each window, so that spans of different windows can be
+    compared: in a window without the answer, `[CLS]` is more probable. The original compares
+    logits. A span begins in the window where its first token has the most context, ends in the same
+    window and has up to `max_length` tokens. Of equal spans, the first window counts, then the span
+    that ends first, then the one that begins first.
 
     Args:
         start_logits, end_logits: `<float>[W, S]`.
-        windows: what `BertPreprocess.windows` returned for pairs.
+        windows: the result of `BertPreprocess.windows` for pairs.
         max_length: int, at least 1.
     """
     starts, ends = (
@@ -75,7 +75,7 @@ def best_spans(
 
 
 def in_second(windows: Mapping[str, tf.Tensor]) -> tf.Tensor:
-    """Returns which tokens are of the second text of a pair, `<bool>[W, S]`: without `[SEP]`."""
+    """Returns which tokens belong to the second text, `<bool>[W, S]`, without `[SEP]`."""
     second = windows["segment_ids"] > 0
     return second & tf.pad(second[:, 1:], [[0, 0], [0, 1]])
 
@@ -85,11 +85,11 @@ def labels_of_spans(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the first and the last token of an answer in each window, each `<int32>[W]`.
 
-    They are the tokens that share characters with it; 0 for both in windows where there are not
-    all of them.
+    The tokens of an answer are those that share characters with it. Both are 0 in windows that do
+    not contain all of them.
 
     Args:
-        windows: what `BertPreprocess.windows` returned for pairs, with offsets in characters.
+        windows: the result of `BertPreprocess.windows` for pairs, with offsets in characters.
         starts, ends: `<int32>[B]`, in characters of the second texts.
     """
     text_ids = windows["text_ids"]

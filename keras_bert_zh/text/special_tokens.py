@@ -1,4 +1,4 @@
-"""Special tokens that are meant where they are written in a text."""
+"""Recognises special tokens that are written in a text."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -13,10 +13,10 @@ from keras_bert_zh.text.windows import Columns
 class SpecialTokens:
     """Splits texts at special tokens, such as `[MASK]`, so that each is one token.
 
-    What is between them is tokenised as texts of their own are, as Hugging Face does.
+    The text between them is tokenised as a separate text, as in Hugging Face.
 
     Args:
-        ids: the ids of the tokens, which are found as they are written here.
+        ids: the ids of the tokens, by their exact spelling.
     """
 
     def __init__(self, ids: Mapping[str, int]):
@@ -29,7 +29,7 @@ class SpecialTokens:
         unit: str | None,
         tokenize: Callable[[tf.Tensor, str | None], Columns],
     ) -> Columns:
-        """`<string>[B]` -> what `tokenize` returns for texts in which they are text."""
+        """`<string>[B]` -> the same as the given `tokenize`, with special tokens recognised."""
         # The kernel takes U+0000 for the end of a text. Both characters are dropped later on.
         texts = tf.strings.regex_replace(texts, r"\x00", "\1")
         pieces, begins, _ = tf_text.regex_split_with_offsets(texts, self._pattern, self._pattern)
@@ -60,7 +60,7 @@ class SpecialTokens:
 
 
 def _characters_before(pieces: tf.RaggedTensor) -> tf.Tensor:
-    """Returns how many characters of its text are before each piece, `<int32>[pieces]`."""
+    """Returns the number of characters of the text before each piece, `<int32>[pieces]`."""
     valid = tf.strings.unicode_transcode(
         pieces.values, "UTF-8", "UTF-8", errors="ignore", replace_control_characters=False
     )

@@ -1,9 +1,9 @@
-"""BERT's tokeniser inside the TensorFlow graph, token for token google-research/bert's.
+"""BERT's tokeniser inside the TensorFlow graph, with exactly the tokens of google-research/bert.
 
-Apart from two rules, the original's `BasicTokenizer` looks at one code point at a time, so that
-a table (`unicode_tables`) and two fast kernels of tensorflow-text do its work. The two rules are
-the Greek final sigma and the limit of 200 characters a word. Rows they may concern, and rows that
-are not valid UTF-8, are found with a regular expression, done again on a slower path and put back.
+Except for two rules, the original's `BasicTokenizer` looks at one code point at a time, so a table
+(`unicode_tables`) and two fast kernels of tensorflow-text can replace it. The two rules are the
+Greek final sigma and the limit of 200 characters for each word. A regular expression finds rows
+that may need these rules and rows that are not valid UTF-8; these are computed on a slower path.
 """
 
 import functools
@@ -32,8 +32,9 @@ class BertTokenizer:
     """Splits strings into the ids of word pieces.
 
     Args:
-        vocabulary: tuple of str; the last of equal tokens counts, as in the original.
-        lowercase: bool, whether to fold case and strip accents.
+        vocabulary: tuple of str. If a token occurs twice, its last index counts, as in the
+            original.
+        lowercase: bool, whether to lower-case texts and strip accents.
 
     Attributes:
         normalizer, wordpiece: the two kernels.
@@ -75,11 +76,11 @@ class BertTokenizer:
         return self.wordpiece.tokenize(tf.tensor_scatter_nd_update(normalized, special, again))
 
     def special_rows(self, texts: tf.Tensor) -> tf.Tensor:
-        """Returns the rows that may concern more than the kernels know of, `<int64>[K, 1]`."""
+        """Returns the rows that may need more than the kernels support, `<int64>[K, 1]`."""
         return tf.where(~tf.strings.regex_full_match(texts, self._plain))
 
     def clean(self, texts: tf.Tensor) -> tf.Tensor:
-        """Returns valid UTF-8, with the final sigma in its place; each character stays as long."""
+        """Returns valid UTF-8 with final sigmas; the length of each character does not change."""
         texts = tf.strings.unicode_transcode(
             texts, "UTF-8", "UTF-8", errors="ignore", replace_control_characters=False
         )
@@ -95,7 +96,7 @@ class BertTokenizer:
 
 
 def _reachable(vocabulary: tuple[str, ...]) -> list[str]:
-    """Gives tokens that can never be produced names that can never be met."""
+    """Renames tokens that can never be produced, so that they never match."""
     last = {token: index for index, token in enumerate(vocabulary)}
     return [
         token if token not in ("", "##") and last[token] == index else f"[\n{index}]"
@@ -111,10 +112,11 @@ def _stand_ins(vocabulary: tuple[str, ...]):
 
 @functools.cache
 def _kernel_difference() -> tuple[list[int], list[int]]:
-    """Returns the code points at which the kernel and the tables disagree on splitting words.
+    """Returns the code points where only one of the kernel and the tables splits words.
 
-    The word piece kernel splits at what its own version of Unicode deems whitespace, punctuation
-    or an ideograph. Returns what only the kernel splits at, then what only the tables split at.
+    The word piece kernel splits at whitespace, punctuation and ideographs of its own version of
+    Unicode. Returns the code points where only the kernel splits, then those where only the tables
+    split.
     """
     tables = load_tables()
     # Beyond the first two planes, Unicode has no punctuation.
@@ -149,7 +151,7 @@ def _separator() -> str:
 
 @functools.cache
 def _final_sigma() -> str:
-    """Matches a capital sigma where `str.lower` makes it a final one, between two groups."""
+    """Matches a capital sigma that `str.lower` turns into a final one, between two groups."""
     tables = load_tables()
     cased = _character_class(tables.cased)
     # What will be removed from the text does not come between a letter and the sigma.
@@ -158,8 +160,8 @@ def _final_sigma() -> str:
 
 
 def _plain_rows(longest: int) -> str:
-    """Matches valid UTF-8 without capital sigma and without a run of more characters than that
-    between common separators."""
+    """Matches valid UTF-8 without capital sigma, with at most `longest` characters between common
+    separators."""
     separators = _character_class(code for codes in _COMMON_SEPARATORS for code in codes)
     # RE2 would take an encoded surrogate for a character.
     run = rf"[^{separators}Σ\x{{D800}}-\x{{DFFF}}]{{0,{longest}}}"
@@ -167,5 +169,5 @@ def _plain_rows(longest: int) -> str:
 
 
 def _character_class(codes) -> str:
-    """Writes code points as RE2 reads them inside brackets."""
+    """Returns code points as a character class of RE2, without the brackets."""
     return "".join(f"\\x{{{first:X}}}-\\x{{{last:X}}}" for first, last in ranges(sorted(codes)))

@@ -1,9 +1,9 @@
-"""What google-research/bert's tokeniser asks of Unicode, as data.
+"""The Unicode data that google-research/bert's tokeniser uses.
 
-The original asks Python's `unicodedata` at run time, so its tokens change with the Python that
-runs it. Here the answers of Unicode 14.0 (Python 3.11) are generated once and shipped as
-`unicode-14.0.tsv`. Python 3.12 and 3.13 differ only at the code points that later versions of
-Unicode assigned, which `ASSIGNED_LATER` lists; to regenerate the file on any of them:
+The original calls Python's `unicodedata` at run time, so its tokens depend on the version of
+Python. Here the data of Unicode 14.0 (Python 3.11) is generated once and included as
+`unicode-14.0.tsv`. Python 3.12 and 3.13 differ only at code points that later versions of Unicode
+assigned, which `ASSIGNED_LATER` lists. To regenerate the file on any of these versions:
 
     python -m keras_bert_zh.text.unicode_tables > keras_bert_zh/text/unicode-14.0.tsv
 
@@ -44,15 +44,15 @@ _HANGUL_SYLLABLES = range(0xAC00, 0xD7A4)
 
 @dataclasses.dataclass(frozen=True)
 class UnicodeTables:
-    """Classes of code points, and what lower-casing and stripping accents makes of each.
+    """Classes of code points, and their lower case without accents.
 
     Attributes:
-        removed: control and format characters, U+0000 and U+FFFD, which leave the text.
-        whitespace: what separates words.
-        punctuation: what is a word of its own.
-        cjk: ideographs, each a word of its own.
+        removed: control and format characters, U+0000 and U+FFFD, which are dropped.
+        whitespace: the characters that separate words.
+        punctuation: punctuation characters, each a separate word.
+        cjk: ideographs, each a separate word.
         cased, ignorable: the classes that decide whether a capital sigma ends a word.
-        lowered: code point -> lower case without accents, where that is something else.
+        lowered: code point -> lower case without accents, if that is different.
     """
 
     removed: frozenset[int]
@@ -64,7 +64,7 @@ class UnicodeTables:
     lowered: dict[int, str]
 
     def replacements(self, lowercase: bool) -> dict[int, str]:
-        """Returns what becomes of every code point that does not stay as it is."""
+        """Returns the replacement of every code point that changes."""
         result = self.lowered.copy() if lowercase else {}
         for code_point, text in result.items():
             # An ideograph stays a word of its own, also where its lower case is none.
@@ -76,7 +76,7 @@ class UnicodeTables:
 
 @functools.cache
 def load_tables() -> UnicodeTables:
-    """Reads the shipped tables."""
+    """Reads the tables that this package includes."""
     name = f"unicode-{UNICODE_VERSION}.tsv"
     classes: dict[str, set[int]] = {}
     lowered = {code: unicodedata.normalize("NFD", chr(code)) for code in _HANGUL_SYLLABLES}
@@ -94,7 +94,7 @@ def load_tables() -> UnicodeTables:
 
 
 def generate() -> Iterator[str]:
-    """Yields the lines of the shipped file, made from this Python's `unicodedata`."""
+    """Yields the lines of the file, generated from the `unicodedata` of this Python."""
     for kind, belongs in _CLASSES.items():
         for first, last in ranges(code for code in _assigned() if belongs(chr(code))):
             yield f"{kind}\t{first:04X}\t{last:04X}"

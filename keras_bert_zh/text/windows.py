@@ -1,4 +1,4 @@
-"""Long texts as windows that overlap.
+"""Splits long texts into overlapping windows.
 
 Reference: `convert_examples_to_features` and `_check_is_max_context` in google-research/bert
 `run_squad.py`.
@@ -17,13 +17,13 @@ QUESTION_SHARE = 0.5
 
 
 class Windows(NamedTuple):
-    """Texts as windows: W of them for B texts, in the order of the texts.
+    """W windows of B texts, in the order of the texts.
 
     Attributes:
-        first: the columns of what is `[CLS] first [SEP]` in each window, and `is_max_context`, 1
-            for the tokens of the text in windows which have the most context here, and else 0.
-        second: those of what follows it, none for single texts.
-        text_ids: `<int32>[W]`, rising, the text that each window is of.
+        first: the columns of the part `[CLS] first [SEP]` of each window, and `is_max_context`, 1
+            for tokens of the split text that have the most context in this window, else 0.
+        second: the columns of the part after it, none for single texts.
+        text_ids: `<int32>[W]`, the index of the text of each window, in ascending order.
     """
 
     first: Columns
@@ -32,13 +32,13 @@ class Windows(NamedTuple):
 
 
 def to_windows(first: Columns, second: Columns, *, max_length: int, stride: int) -> Windows:
-    """Cuts the texts, or the second ones of pairs, into windows that `pack` need not cut.
+    """Splits texts, or the second texts of pairs, into windows that `pack` does not cut.
 
-    Each window begins `stride` tokens after the one before it, or less where that would leave out
+    Each window begins `stride` tokens after the previous one, or fewer if that would leave out
     tokens in between.
 
     Args:
-        first, second: columns of the texts; `second` is empty for single texts. The first ones of
+        first, second: columns of the texts; `second` is empty for single texts. The first texts of
             pairs are cut to `QUESTION_SHARE`.
         max_length: int, at least 3, or 4 for pairs.
         stride: int, at least 1.
@@ -72,16 +72,16 @@ def to_windows(first: Columns, second: Columns, *, max_length: int, stride: int)
 
 
 def most_of_question(max_length: int) -> int:
-    """Returns how many tokens of the first text of a pair are in each window."""
+    """Returns the maximum number of tokens of a pair's first text in each window."""
     return int((max_length - 3) * QUESTION_SHARE)
 
 
 def _is_max_context(places: tf.RaggedTensor, tokens: tf.Tensor) -> tf.Tensor:
-    """Returns 1 for the place of each token that has the most context, of equal ones the first.
+    """Returns 1 for each token in the first window where it has the most context, else 0.
 
     Args:
-        places: ragged `<int32>[W, (tokens)]`, the number of each token among all.
-        tokens: `<int32>[]`, how many there are.
+        places: ragged `<int32>[W, (tokens)]`, the index of each token among all.
+        tokens: `<int32>[]`, the number of tokens.
     """
     lengths = places.row_lengths()
     window = tf.cast(places.value_rowids(), tf.int64)

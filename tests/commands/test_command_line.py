@@ -98,7 +98,7 @@ def test_as_a_program(data):
 @pytest.mark.parametrize(
     ("arguments", "status", "printed"),
     [
-        (["--help"], 0, "show what a checkpoint holds"),
+        (["--help"], 0, "show what a checkpoint contains"),
         (["convert", "small", "new", "--format", "other"], 2, "invalid choice: 'other'"),
         (["inspect", "bert-base-chinese"], 2, "mean hf://google-bert/bert-base-chinese?"),
         (["verify", "small", "nothing"], 2, "nothing does not exist."),

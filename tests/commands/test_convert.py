@@ -44,7 +44,10 @@ def test_convert_replaces_nothing_unasked(run, data, tmp_path):
     [
         ("file/new", "file is a file, not a folder."),
         ("file", "file is a file, and a folder is written. Name another."),
-        ("hf://org/name", "can't be written to: name a folder on this machine."),
+        (
+            "hf://org/name",
+            "is a URL, which can't be written to: pass the path of a folder on this machine.",
+        ),
     ],
 )
 def test_convert_looks_at_the_place_first(run, monkeypatch, tmp_path, folder, message):

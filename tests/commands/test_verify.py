@@ -72,7 +72,7 @@ def test_verify_is_not_fooled_by_numbers_that_are_none(run, data, tmp_path):
     ("option", "value", "message"),
     [
         ("--seed", "-1", "--seed must be an int of at least 0, got -1."),
-        ("--tolerance", "nan", "--tolerance must be a number from 0 on, got nan."),
+        ("--tolerance", "nan", "--tolerance must be a number of at least 0, got nan."),
     ],
 )
 def test_verify_looks_at_its_options_first(run, option, value, message):

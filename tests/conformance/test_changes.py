@@ -160,7 +160,7 @@ def test_a_model_is_quantised_around_what_has_lora(tmp_path):
     inner = encoder.blocks[1].feed_forward.inner
     inner.enable_lora(2)
     model = functional(CASES[BertEncoder], encoder)
-    with pytest.warns(UserWarning, match="can't have both LoRA and float8, .* left as it is"):
+    with pytest.warns(UserWarning, match="can't have both LoRA and float8, .* left unchanged"):
         model.quantize("float8")
     assert inner.quantization_mode is None
     copy = pickle.loads(pickle.dumps(model)).layers[-1]
@@ -175,7 +175,7 @@ def test_lora_of_another_rank_is_refused_and_nothing_changed(tmp_path):
     models[0].save_own_variables(stored)
     before = models[1].lora_kernel_a.numpy()
     with pytest.raises(
-        ValueError, match=r"LoRA of rank 3, and the file of rank 2. Call enable_lor"
+        ValueError, match=r"LoRA of rank 3, but the file has rank 2. Call enable_lor"
     ):
         models[1].load_own_variables(stored)
     np.testing.assert_array_equal(models[1].lora_kernel_a.numpy(), before)
@@ -193,7 +193,9 @@ def test_a_map_of_policies_comes_back():
 
 def test_changes_of_what_is_not_there_are_refused():
     config = CASES[BertEncoder].make().get_config()
-    with pytest.raises(ValueError, match="sublayers that it does not have: block_7/attention"):
+    with pytest.raises(
+        ValueError, match="sublayers that the layer does not have: block_7/attention"
+    ):
         BertEncoder.from_config(config | {"sublayers": {"block_7/attention": {}}})
 
 

@@ -109,7 +109,7 @@ def test_what_makes_no_vectors(run, corpus, tiny_module, tmp_path):
         "embed", corpus, "--output", tmp_path / "new", "--checkpoint", tiny_module
     )
     assert status == 2
-    assert "does not say how to make a vector of a text" in errors
+    assert "does not say how to turn a text into a vector" in errors
     assert not (tmp_path / "new" / "_plan.json").exists()
 
 

@@ -245,8 +245,8 @@ assert sorted(traced) == sorted(shapes) and predicted.shape == (18 * 8, 2), trac
         (SLICES(tf.ragged.constant([["好"]])).batch(2), r"got RaggedTensorSpec\(.*unbatch"),
         (SLICES({"text": ["好"], "label": [1]}), r"\(text, label, weight\), got .*int32"),
         (SLICES((["好"], ["不好"], [1])), r"can't be a string.*\(\(text_a, text_b\), label\)"),
-        (SLICES({"text": ["好"]}), r"has the keys 'text_a' and, for pairs, 'text_b'"),
-        (SLICES(((["好"],) * 3, [1])), r"A pair of texts is a tuple of two, got 3"),
+        (SLICES({"text": ["好"]}), r"must have the keys 'text_a' and, for pairs, 'text_b'"),
+        (SLICES(((["好"],) * 3, [1])), r"A pair of texts must be a tuple of two, got a tuple of 3"),
     ],
 )
 def test_bad_elements(preprocess, dataset, message):

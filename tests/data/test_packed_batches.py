@@ -109,7 +109,7 @@ def test_models_of_one_text_a_row_refuse_them(preprocess, texts):
         SpanReader(encoder, **texts_to),
         TokenTagger(encoder, ["O"], **texts_to),
     ):
-        with pytest.raises(ValueError, match="takes rows of one text each, got text_starts"):
+        with pytest.raises(ValueError, match="takes one text in each row, got text_starts"):
             model.predict(batches, verbose=0)
 
 

@@ -96,7 +96,7 @@ else:
 try:
     BertEncoder(tiny, padding_free=True)
 except ValueError as error:
-    assert "padding_free=True is for the TensorFlow backend" in str(error)
+    assert "padding_free=True works only on the TensorFlow backend" in str(error)
 else:
     raise AssertionError("no error")
 symbolic = {name: keras.Input((None,), dtype="int32", name=name) for name in inputs}

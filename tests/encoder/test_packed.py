@@ -143,7 +143,10 @@ def test_compiled_by_xla():
     ("starts", "message"),
     [
         ([0, 4], r"text_starts must have shape \[batch, texts\], got \[2\]"),
-        ([[0, 4]], r"text_starts must have as many rows as input_ids, \[2, 11\]; got \[1, 2\]"),
+        (
+            [[0, 4]],
+            r"text_starts must have the same number of rows as input_ids, \[2, 11\]; got \[1, 2\]",
+        ),
         ([[0.0], [4.0]], r"text_starts must be integers, int32 \[batch, texts\]; got float"),
     ],
 )
@@ -155,7 +158,7 @@ def test_starts_that_are_wrong(starts, message):
 
 def test_padding_free_is_for_rows_of_one_text():
     encoder = BertEncoder(None, config=SMALL_BLOCK, padding_free=True)
-    with pytest.raises(ValueError, match=r"takes rows of one text each.*Pass padding_free=None"):
+    with pytest.raises(ValueError, match=r"takes one text in each row.*Pass padding_free=None"):
         encoder(packed(texts()))
 
 

@@ -130,7 +130,7 @@ def test_a_masked_lm_takes_task_types(ernie):
 
 
 def test_a_masked_lm_on_electra_is_refused():
-    with pytest.raises(ValueError, match="takes the encoder of a BERT or an ERNIE, got an ELECTRA"):
+    with pytest.raises(ValueError, match="needs the encoder of a BERT or an ERNIE, got an ELECTRA"):
         MaskedLM(BertEncoder(None, config=ELECTRA))
 
 

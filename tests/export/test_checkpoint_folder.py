@@ -33,7 +33,9 @@ def test_arguments_that_are_something_else(tiny, encoder, folder):
         save_checkpoint(tiny, folder, preprocess=["a"])
     with pytest.raises(ValueError, match="has 21128 tokens, but the word embeddings have 718 rows"):
         save_checkpoint(tiny, folder, preprocess=BertPreprocess(None))
-    with pytest.raises(ValueError, match="hf://me/model can't be written to: name a folder on thi"):
+    with pytest.raises(
+        ValueError, match="hf://me/model is a URL, which can't be written to: pass the path of a fo"
+    ):
         save_checkpoint(tiny, "hf://me/model")
     assert list(folder.parent.iterdir()) == []
 

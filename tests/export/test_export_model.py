@@ -44,7 +44,7 @@ def test_a_model_of_ids_gets_a_preprocess(encoder, preprocess, folder):
     texts = ["一丁七", "万"]
     assert difference(elsewhere(texts), encoder(short(texts))) < 1e-4
     for model, given, message in (
-        (encoder, preprocess, "has 128 positions and the encoder has 11"),
+        (encoder, preprocess, "has 128 positions, but the encoder has 11"),
         (
             encoder,
             BertPreprocess(None, max_length=9),

@@ -137,7 +137,7 @@ def test_layers_with_tables(folder):
 def test_words_are_refused(folder):
     preprocess = BertPreprocess(None, max_length=9, word_ids=True)
     model = keras.Sequential([preprocess, *classifier().layers[1:]])
-    with pytest.raises(ValueError, match="This model takes words, and"):
+    with pytest.raises(ValueError, match="This model takes words, but"):
         exported(model, folder)
 
 
@@ -210,7 +210,7 @@ from tests.conformance.cases import CONFIG
 try:
     export_model(BertEncoder(None, config=CONFIG), "model", "savedmodel")
 except ValueError as error:
-    assert "and Keras runs on jax: start Python with KERAS_BACKEND=tensorflow" in str(error)
+    assert "but Keras runs on jax: start Python with KERAS_BACKEND=tensorflow" in str(error)
 else:
     raise AssertionError
 """,

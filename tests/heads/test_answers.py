@@ -169,11 +169,13 @@ def test_a_trained_model_finds_answers_through_windows(reader):
 
 
 def test_what_is_refused(reader):
-    with pytest.raises(ValueError, match="of one question, pass"):
+    with pytest.raises(ValueError, match=r"For a single question, pass \[question\] and \[text\]"):
         reader.answers("谁?", "我")
-    with pytest.raises(ValueError, match="words that are split"):
+    with pytest.raises(ValueError, match="texts that are split into words"):
         reader.answers([["谁"]], [["我"]])
-    with pytest.raises(ValueError, match="null_threshold must be a number from -1 on, got 'no'"):
+    with pytest.raises(
+        ValueError, match="null_threshold must be a number of at least -1, got 'no'"
+    ):
         reader.answers(["谁?"], ["我"], null_threshold="no")
     for texts in (["我"], tf.constant(["我"]), {"text_a": ["我"]}):
         with pytest.raises(ValueError, match=r"pass the tuple \(questions, texts\)"):

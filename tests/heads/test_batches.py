@@ -56,9 +56,9 @@ def test_one_batch(tiny_block):
 @pytest.mark.parametrize(
     ("texts", "error", "message"),
     [
-        ("今天", ValueError, r"^TextClassifier takes a batch: of one text, pass \[text\]\.$"),
-        (tf.constant("今天"), ValueError, r"of one text, pass \[text\]\.$"),
-        (("a", "b"), ValueError, r"of one pair, pass \(\[text\], \[other\]\)\.$"),
+        ("今天", ValueError, r"^TextClassifier takes a batch. For a single text, pass \[text\]\.$"),
+        (tf.constant("今天"), ValueError, r"For a single text, pass \[text\]\.$"),
+        (("a", "b"), ValueError, r"For a single pair, pass \(\[text\], \[other\]\)\.$"),
         ([], ValueError, r"^TextClassifier got no texts: pass at least one\.$"),
         (([], []), ValueError, "got no texts"),
         ([("a", "b"), ("c", "d")], TypeError, r"^texts: expected str, .* got \('a', 'b'\) \(tuple"),

@@ -89,10 +89,10 @@ def test_windows_are_no_cuts(encoder, tiny_block, cls, stride, count):
 
 def test_what_is_refused(encoder, tiny_block):
     model = make(encoder, tiny_block, TextClassifier, 2)
-    with pytest.raises(ValueError, match=r"takes a batch: of one text, pass \[text\]"):
+    with pytest.raises(ValueError, match=r"takes a batch. For a single text, pass \[text\]"):
         model("a b")
     with pytest.raises(ValueError, match=r"stride must be an int of at least 1, got 0"):
         TextClassifier(encoder, ["a", "b"], stride=0)
     asked = Pooling("mean", max_length=7, prompts={"query": "a"}, default_prompt="query")
-    with pytest.raises(ValueError, match='pass prompt="" with stride'):
+    with pytest.raises(ValueError, match='With stride, .*: pass prompt=""'):
         SentenceEncoder(encoder, asked, stride=2)

@@ -66,5 +66,5 @@ def test_a_value(tiny_block, labels, problem_type, shape):
 
 def test_there_are_no_names_on_jax(monkeypatch):
     monkeypatch.setattr(kernels, "ON_TENSORFLOW", False)
-    with pytest.raises(ValueError, match="classify is for the TensorFlow backend"):
+    with pytest.raises(ValueError, match="classify works only on the TensorFlow backend"):
         fresh(TextClassifier).classify(INPUTS)

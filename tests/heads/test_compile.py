@@ -74,7 +74,7 @@ def test_class_weight_of_a_single_label():
         assert fitted(model, *args, class_weight={0: 5}) == pytest.approx(expected_of_one, abs=1e-5)
     loss, _ = model.train_on_batch(INPUTS, labels, class_weight={"c": 3.0})
     assert loss == pytest.approx((cross_entropy(model, labels) * [1, 3, 1]).mean(), abs=1e-5)
-    with pytest.raises(ValueError, match="class_weight has 'd', and the model has the 3 labels 'a"):
+    with pytest.raises(ValueError, match="class_weight has 'd', but the model has the 3 labels 'a"):
         fitted(model, INPUTS, labels, class_weight={"d": 1.0})
 
 
@@ -166,40 +166,45 @@ def test_start_and_end():
 def test_no_class_weight_where_there_are_no_classes(cls, kwargs, labels):
     """Keras would take the first of several labels, and round numbers."""
     model = made(cls, **kwargs)
-    with pytest.raises(ValueError, match=r"^class_weight is for models that .* pass sample_weight"):
+    with pytest.raises(
+        ValueError, match=r"^class_weight needs a model with one label .* pass sample_weight"
+    ):
         model.fit(INPUTS, labels, class_weight={0: 2.0}, verbose=0)
 
 
 def test_class_weight_that_is_no_dict():
     for weights in ("balanced", [1.0, 2.0, 3.0]):
-        with pytest.raises(ValueError, match="class_weight must be a dict of weights"):
+        with pytest.raises(ValueError, match="class_weight must be a dict from names"):
             made().fit(INPUTS, [0, 1, 2], class_weight=weights, verbose=0)
 
 
 def test_class_weight_that_is_no_number():
-    with pytest.raises(ValueError, match=r"class_weight\['a'\] must be a number from 0 on"):
+    with pytest.raises(ValueError, match=r"class_weight\['a'\] must be a number of at least 0"):
         made().fit(INPUTS, [0, 1, 2], class_weight={"a": None}, verbose=0)
 
 
 def test_names_for_a_regression():
-    with pytest.raises(ValueError, match="A regression learns from numbers"):
+    with pytest.raises(ValueError, match="A regression needs numbers"):
         made(labels=["a"]).fit(INPUTS, ["a", "b", "a"], verbose=0)
 
 
 def test_class_weight_of_tokens_in_a_generator():
-    with pytest.raises(ValueError, match="got generator: let it give sample_weight"):
+    with pytest.raises(ValueError, match="got generator: make it yield sample_weight"):
         made(TokenTagger).fit(((INPUTS, TAGS) for _ in range(1)), class_weight={"a": 2.0})
 
 
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (["a", "b", "d"], r"^Row 2 has the label 'd', and the model has the 3 labels 'a', 'b', 'c"),
+        (["a", "b", "d"], r"^Row 2 has the label 'd', but the model has the 3 labels 'a', 'b', 'c"),
         (["a", 1, "b"], "^Row 1 has the label 1"),
         (["a", ["a", "b"], "b"], "^Row 1 has 2 labels.*multi_label_classification"),
-        ([0, 1, 3], r"^There is the label 3, and .* numbers from 0 to 2\.$"),
-        (np.array([0, -1, 1]), "^There is the label -1"),
-        (np.eye(3), r"^Labels are numbers, <int32>\[B\], got the shape \[3, 3\]\. np\.argmax"),
+        ([0, 1, 3], r"^Labels must be numbers from 0 to 2, got 3: the model has the 3 labels"),
+        (np.array([0, -1, 1]), "^Labels must be numbers from 0 to 2, got -1"),
+        (
+            np.eye(3),
+            r"^Labels must be numbers, <int32>\[B\], got the shape \[3, 3\]\. For .* np\.argmax",
+        ),
     ],
 )
 def test_labels_that_there_are_not(labels, message):
@@ -210,15 +215,15 @@ def test_labels_that_there_are_not(labels, message):
 @pytest.mark.parametrize(
     ("kwargs", "labels", "message"),
     [
-        ({"labels": ["a"]}, [[1.0, 2.0]] * 3, r"^This regression learns 1 number for.*\[3, 2\]"),
-        ({"problem_type": "regression"}, [1.0, 2.0, 3.0], r"learns 3 numbers for .*\[3\]\.$"),
+        ({"labels": ["a"]}, [[1.0, 2.0]] * 3, r"^This regression needs 1 number for.*\[3, 2\]"),
+        ({"problem_type": "regression"}, [1.0, 2.0, 3.0], r"needs 3 numbers for .*\[3\]\.$"),
         ({"problem_type": "regression"}, [[1.0], [2.0], [3.0]], r"got the shape \[3, 1\]"),
         (
             {},
             [0.5, 1.0, 0.0],
-            r"^There is the label 0\.5, .* whole numbers from 0 to 2",
+            r"^Labels must be whole numbers from 0 to 2, got 0\.5\.",
         ),
-        ({}, None, r"^TextClassifier learns from labels, and there are none"),
+        ({}, None, r"^TextClassifier needs labels, got none"),
     ],
 )
 def test_numbers_that_do_not_fit(kwargs, labels, message):
@@ -228,11 +233,15 @@ def test_numbers_that_do_not_fit(kwargs, labels, message):
 
 
 def test_labels_of_tokens_that_there_are_not():
-    with pytest.raises(ValueError, match=r"^Labels are those of \d+ tokens a text, .*align_labels"):
+    with pytest.raises(
+        ValueError, match=r"^Labels must be numbers for \d+ tokens in each .*align_labels"
+    ):
         made(TokenTagger, crf=True).fit(INPUTS, TAGS[:, :-1], verbose=0)
-    with pytest.raises(ValueError, match=r"^There is the label 3"):
+    with pytest.raises(ValueError, match=r"^Labels must be numbers from 0 to 2, got 3"):
         made(TokenTagger).evaluate(INPUTS, TAGS + 1, verbose=0)
-    with pytest.raises(ValueError, match=r"^Labels are numbers, <int32>\[B, S\], got the shape"):
+    with pytest.raises(
+        ValueError, match=r"^Labels must be numbers, <int32>\[B, S\], got the shape"
+    ):
         made(TokenTagger).evaluate(INPUTS, np.eye(3)[TAGS], verbose=0)
 
 
@@ -248,7 +257,7 @@ def test_labels_of_tokens_that_there_are_not():
 )
 @pytest.mark.parametrize("crf", [False, True])
 def test_labels_of_words_for_tokens(labels, crf):
-    with pytest.raises(ValueError, match=r"^TokenTagger learns from numbers.*align_labels"):
+    with pytest.raises(ValueError, match=r"^TokenTagger needs labels as numbers.*align_labels"):
         made(TokenTagger, crf=crf).fit(INPUTS, labels, verbose=0)
 
 

@@ -135,14 +135,14 @@ def test_what_entities_takes(monkeypatch):
     assert found == expected
     with pytest.raises(ValueError, match=r"^This TokenTagger takes words, .* without word_ids"):
         of_words.signature()
-    with pytest.raises(ValueError, match=r"of one text, pass \[text\]"):
+    with pytest.raises(ValueError, match=r"For a single text, pass \[text\]"):
         model.entities("我在北京")
     with pytest.raises(ValueError, match="single texts, got pairs"):
         model.entities((["我"], ["在"]))
-    with pytest.raises(ValueError, match="got words that are split already"):
+    with pytest.raises(ValueError, match="got texts that are split into words"):
         model.entities([["我", "在"]])
     with pytest.raises(ValueError, match="takes a dict of input_ids"):
         fresh(TokenTagger).entities(["我在北京"])
     monkeypatch.setattr(kernels, "ON_TENSORFLOW", False)
-    with pytest.raises(ValueError, match="entities is for the TensorFlow backend"):
+    with pytest.raises(ValueError, match="entities works only on the TensorFlow backend"):
         model.entities(["我在北京"])

@@ -30,7 +30,7 @@ def test_fresh_heads(fine_tuned, cls, tiny):
         assert model.labels == ("x", "y")
         assert 0.005 < np.std(model.classifier.kernel) < 0.04
         assert not np.any(model.classifier.bias)
-        with pytest.raises(ValueError, match=r"labels is needed: the checkpoint has (no|a) head"):
+        with pytest.raises(ValueError, match=r"labels is required: the checkpoint has (no|a) head"):
             cls(source)
 
 
@@ -56,7 +56,9 @@ def test_outputs_that_nobody_named(fine_tuned):
     np.testing.assert_array_equal(model.classifier.kernel, checkpoint.weights["classifier.kernel"])
     assert TextClassifier(checkpoint, checkpoint.head.labels).labels == checkpoint.head.labels
     for source, labels in ((nameless, ["a", "b"]), (checkpoint, ["财经", "体育", "科技"])):
-        with pytest.raises(ValueError, match=r"has the 3 labels .* are others\. Leave labels out"):
+        with pytest.raises(
+            ValueError, match=r"has the 3 labels .* which are not labels=.* leave labels out"
+        ):
             TextClassifier(source, labels)
     encoder, preprocess = BertEncoder(checkpoint), BertPreprocess(checkpoint, max_length=8)
     other = TextClassifier(encoder, ["a", "b"], preprocess=preprocess)
@@ -69,18 +71,24 @@ def test_lengths(tiny, data):
     assert TextClassifier(tiny, ["a"]).preprocess.max_length == 64  # All of its positions.
     assert TextClassifier("small", ["a"]).preprocess.max_length == 128
     assert TextClassifier(data / "tiny_tf1_hub", ["a"], max_length=9)(["a"]).shape == (1, 1)
-    with pytest.raises(ValueError, match="has 65 positions and the encoder has 64: make both from"):
+    with pytest.raises(
+        ValueError, match="has 65 positions, but the encoder has 64: create both from"
+    ):
         TextClassifier(tiny, ["a"], max_length=65)
 
 
 @pytest.mark.parametrize(
     ("inputs", "error", "message"),
     [
-        ("a", ValueError, r"TextClassifier takes a batch: of one text, pass \[text\]"),
+        ("a", ValueError, r"TextClassifier takes a batch. For a single text, pass \[text\]"),
         (INPUTS["input_ids"], TypeError, "expected str, a list of str, .* got an array of int32"),
         ({"ids": INPUTS["input_ids"]}, ValueError, r"The encoder takes .* got keys \['ids'\]"),
         (INPUTS | {"more": INPUTS["input_ids"]}, ValueError, r"The encoder takes .* \['more'\]"),
-        ((["a"], ["b"], ["c"]), ValueError, "A pair of texts is a tuple of two, got 3"),
+        (
+            (["a"], ["b"], ["c"]),
+            ValueError,
+            "A pair of texts must be a tuple of two, got a tuple of 3",
+        ),
     ],
 )
 def test_bad_input(tiny_block, inputs, error, message):
@@ -90,7 +98,7 @@ def test_bad_input(tiny_block, inputs, error, message):
 
 def test_arguments_that_do_not_fit(tiny):
     encoder, preprocess = BertEncoder(tiny), BertPreprocess(None, max_length=8)
-    with pytest.raises(ValueError, match="labels is needed: a BertEncoder has no head, so"):
+    with pytest.raises(ValueError, match="labels is required: a BertEncoder has no head, so"):
         TextClassifier(encoder)
     with pytest.raises(ValueError, match="labels must be a sequence of at least one str, got 'ab'"):
         TextClassifier(encoder, "ab")
@@ -99,7 +107,7 @@ def test_arguments_that_do_not_fit(tiny):
     ):
         TextClassifier(encoder, ["a"], problem_type="other")
     with pytest.raises(
-        ValueError, match="has 21128 tokens and the encoder has 718: make both from"
+        ValueError, match="has 21128 tokens, but the encoder has 718: create both from"
     ):
         TokenTagger(encoder, ["a"], preprocess=preprocess)
     with pytest.raises(TypeError, match=r"preprocess must be a BertPreprocess, got 'small'\."):
@@ -108,12 +116,12 @@ def test_arguments_that_do_not_fit(tiny):
         TextClassifier(encoder, ["a"], max_length=8)
     with pytest.raises(ValueError, match="of its encoder: pass dtype='bfloat16' to BertEncoder"):
         TextClassifier(encoder, ["a"], dtype="bfloat16")
-    with pytest.raises(ValueError, match=r"has dropout of its own: pass dropout=0.2 to it\."):
+    with pytest.raises(ValueError, match=r"has its own dropout: pass dropout=0.2 to BertEncoder\."):
         SpanReader(encoder, dropout=0.2)
     with pytest.raises(ValueError, match=r"dropout must be in \[0, 1\), got 2\."):
         TextClassifier(encoder, ["a"], dropout=2)
     with pytest.raises(
-        ValueError, match=r"made from an encoder and takes a dict of input_ids, inp"
+        ValueError, match=r"created from an encoder and takes a dict of input_ids, inp"
     ):
         SpanReader(encoder)(["a"])
     with pytest.raises(

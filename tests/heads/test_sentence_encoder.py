@@ -241,12 +241,12 @@ except ValueError as error:
     )
     first, message = printed.splitlines()
     assert float(first) < 1e-5
-    assert message.startswith("On the jax backend a model takes no strings: make them ids in tf.d")
+    assert message.startswith("On the jax backend, a model can't take strings. Convert them to ids")
 
 
 def test_without_a_word_on_pooling_it_has_to_be_told(tiny):
     for source, named in (("small", "small does"), (tiny, "The source does")):
-        with pytest.raises(ValueError, match=f"^{named} not say how to make a vec") as caught:
+        with pytest.raises(ValueError, match=f"^{named} not say how to turn a text") as caught:
             SentenceEncoder(source)
         for choice in ("'cls', the first token", "'mean'", "'max'", 'for which "small" is trai'):
             assert choice in str(caught.value)
@@ -254,7 +254,7 @@ def test_without_a_word_on_pooling_it_has_to_be_told(tiny):
 
 def test_what_is_not_computed_is_refused(checkpoints):
     odd = changed(checkpoints["mean"], mode="weightedmean", beyond=("Dense in 2_Dense",))
-    with pytest.raises(ValueError, match="not compute: pooling by 'weightedmean', Dense in 2_Dens"):
+    with pytest.raises(ValueError, match="not support: pooling by 'weightedmean', Dense in 2_Dens"):
         SentenceEncoder(odd)
     assert SentenceEncoder(odd, "mean").pooling.unsupported == ()
 
@@ -267,8 +267,8 @@ def test_what_is_not_computed_is_refused(checkpoints):
             "pooling must be 'cls' or 'mean' or 'max' or 'pooled_output', got",
         ),
         ({"normalize": 1}, "normalize must be True, False or None, got 1"),
-        ({"prompt": "title"}, "which are: 'document', 'query'; got 'title'"),
-        ({"max_length": 65}, "65 positions and the encoder has 64"),
+        ({"prompt": "title"}, "prompts: 'document', 'query'; got 'title'"),
+        ({"max_length": 65}, "65 positions, but the encoder has 64"),
     ],
 )
 def test_arguments_that_can_not_be(checkpoints, arguments, message):
@@ -279,5 +279,5 @@ def test_arguments_that_can_not_be(checkpoints, arguments, message):
 def test_pairs_are_refused(averaged):
     texts = tf.constant(TEXTS)
     for pair in ((texts, texts), [texts, texts], {"text_a": texts, "text_b": texts}):
-        with pytest.raises(ValueError, match="A vector is made of single texts, got pairs"):
+        with pytest.raises(ValueError, match="SentenceEncoder takes single texts, got pairs"):
             averaged(pair)

@@ -28,7 +28,7 @@ def test_texts_that_have_no_labels_at_all():
 @pytest.mark.parametrize("labels", [[0, 2], np.array([1, 2]), [[0], [1, 2]], np.zeros((2, 4))])
 def test_several_labels_of_another_shape(labels):
     with pytest.raises(
-        ValueError, match=r"^Several labels .* <float>\[B, 3\] .* got (the shape|rows)"
+        ValueError, match=r"^For several labels .* <float>\[B, 3\] .* got (the shape|rows)"
     ):
         check_several(labels, "abc")
 

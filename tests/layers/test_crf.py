@@ -190,7 +190,7 @@ def test_a_label_that_there_is_not_is_told(data):
 
 
 def test_bad_arguments(data):
-    with pytest.raises(ValueError, match=r"allowed must be bools \[4, 4\], for 3 labels"):
+    with pytest.raises(ValueError, match=r"allowed must be bools of shape \[4, 4\], for 3 labels"):
         CRF(3, np.ones((3, 3), bool))
     with pytest.raises(ValueError, match=r"allowed must be bools .* got int64"):
         CRF(3, np.ones((4, 4), "int64"))
@@ -198,14 +198,16 @@ def test_bad_arguments(data):
     never[:, -1] = False
     with pytest.raises(ValueError, match="let a text end with at least one label"):
         CRF(3, never)
-    with pytest.raises(ValueError, match=r"^logits must be \[B, S, 3\], got shape \(7, 6, 4\)"):
+    with pytest.raises(
+        ValueError, match=r"^logits must have shape \[B, S, 3\], got shape \(7, 6, 4\)"
+    ):
         CRF(3)(data[0])
     logits = np.zeros((2, 4, 3), "float32")
     for shape in ((2, 9), (1, 4), (2, 3), (2,)):
-        message = re.escape(f"must be [B, S], here [2, 4], got {list(shape)}.")
+        message = re.escape(f"must have shape [B, S], here [2, 4], got {list(shape)}.")
         with pytest.raises(ValueError, match=f"^labels {message}"):
             CRF(3).log_likelihood(logits, np.zeros(shape, "int32"))
         with pytest.raises(ValueError, match=f"^mask {message}"):
             CRF(3).decode(logits, np.ones(shape, bool))
-    with pytest.raises(ValueError, match=r"^logits must have one token or more"):
+    with pytest.raises(ValueError, match=r"^logits must have at least one token"):
         CRF(3).decode(logits[:, :0])

@@ -103,7 +103,7 @@ def test_errors(rate):
     with pytest.raises(ValueError, match="rate"):
         Dropout(rate)
     assert json.loads(json.dumps(layer.get_config()))["rate"] == 0.5
-    with pytest.raises(ValueError, match="no noise_shape, got"):
+    with pytest.raises(ValueError, match="does not support noise_shape, got"):
         Dropout(0.1, noise_shape=(1, 2))
     with pytest.raises(ValueError, match="rate"):
         keras.layers.Dropout(1.5)

@@ -154,7 +154,7 @@ def test_metrics_are_no_part_of_it(tmp_path):
 
 
 def test_bad_arguments(tmp_path):
-    with pytest.raises(ValueError, match=r"minutes must be a number from 0 on, got -1"):
+    with pytest.raises(ValueError, match=r"minutes must be a number of at least 0, got -1"):
         TrainingState(tmp_path / "state", minutes=-1)
     with pytest.raises(ValueError, match=r"has no state yet: compile it"):
         TrainingState(tmp_path / "state").restore(keras.Sequential([keras.layers.Dense(1)]))

@@ -290,7 +290,7 @@ def test_a_model_of_texts_is_fitted_and_saved_alone(cls, tmp_path):
 def test_bad_arguments():
     model = keras.Sequential([keras.layers.Dense(1)])
     for bad, message in (
-        ({"alpha": -1}, "alpha must be a number from 0 on, got -1"),
+        ({"alpha": -1}, "alpha must be a number of at least 0, got -1"),
         ({"activation": "tanh"}, "activation must be 'softmax' or 'sigmoid', got 'tanh'"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -1,1 +1,1 @@
-"""What TensorFlow alone computes; `layers/kernels.py` chooses it."""
+"""Functions for TensorFlow only; `layers/kernels.py` chooses them."""

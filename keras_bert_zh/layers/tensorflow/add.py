@@ -1,4 +1,4 @@
-"""A sum whose gradient is the one that comes."""
+"""A sum with a simpler gradient."""
 
 import tensorflow as tf
 
@@ -6,6 +6,6 @@ import tensorflow as tf
 def add_in_training(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     """See `portable.add_in_training`.
 
-    The gradient of `x + y` looks for dimensions that one of them has not, where shapes are open.
+    If shapes are not known, the gradient of `x + y` checks for broadcast dimensions; this does not.
     """
     return tf.add_n([x, y])

@@ -1,4 +1,4 @@
-"""What is checked at run time on the TensorFlow backend."""
+"""Checks at run time on the TensorFlow backend."""
 
 import tensorflow as tf
 
@@ -7,10 +7,10 @@ from keras_bert_zh.messages import says_it_all
 
 
 def floats_may_stand_in() -> bool:
-    """Whether floats may stand where integers belong, in a graph that is traced and never run.
+    """Whether floats are accepted as integers, in a graph that is traced and never run.
 
-    `fit` on several devices first traces a model outside of them, with the mean of their batches,
-    which makes floats of ids too. A graph that does run is refused by `_refuse_floats`.
+    `fit` on several devices first traces a model outside the devices on the mean of their batches,
+    which turns ids into floats. If such a graph is run, `_refuse_floats` raises an error.
     """
     return not tf.executing_eagerly() and tf.distribute.in_cross_replica_context()
 
@@ -18,7 +18,7 @@ def floats_may_stand_in() -> bool:
 def assert_values(
     inputs: dict[str, tf.Tensor], sizes: dict[str, int], max_length: int
 ) -> dict[str, tf.Tensor]:
-    """See `encoder_inputs.check_values`, which makes int32 of what is returned."""
+    """See `encoder_inputs.check_values`, which casts the result to int32."""
     if tf.executing_eagerly():
         for name, tensor in inputs.items():
             raise_outside(name, tensor.numpy(), sizes[name])
@@ -42,10 +42,11 @@ def assert_values(
 
 @says_it_all
 def assert_positions(positions: tf.Tensor, length: int | tf.Tensor) -> tf.Tensor:
-    """Returns positions, if each is in `[0, length)`: a gather might read astray.
+    """Returns positions if all are in `[0, length)`, because a gather might read wrong memory.
 
     Raises:
-        ValueError: eagerly; `tf.errors.InvalidArgumentError` with the same message in a graph.
+        ValueError: in eager mode; `tf.errors.InvalidArgumentError` with the same message in a
+            graph.
     """
     values = tf.cast(positions, tf.int64)
     inside = tf.reduce_all((values >= 0) & (values < tf.cast(length, tf.int64)))

@@ -1,4 +1,4 @@
-"""Attention that trains in little memory."""
+"""Attention that needs little memory in training."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,16 +35,16 @@ def recomputed(
     penalty: tf.Tensor,
     drop: Callable[[tf.Tensor], tf.Tensor] | None,
 ) -> tf.Tensor:
-    """What each query finds among the values; keeps its inputs alone.
+    """Attention that keeps only its inputs for the gradients.
 
     The probabilities, which take most of the memory, are computed again for the gradients.
 
     Args:
         query: `<float>[B, N, Q, H]`, scaled.
         key, value: `<float>[B, N, S, H]`.
-        penalty: `<float>[B, 1, 1 or Q, S]`, what is added to the scores, in the softmax's dtype. It
+        penalty: `<float>[B, 1, 1 or Q, S]`, added to the scores, in the dtype of the softmax. It
             has no gradient.
-        drop: dropout that drops the same numbers whenever it is called; `None` drops nothing.
+        drop: dropout that drops the same numbers at each call; `None` drops nothing.
 
     Returns:
         `<float>[B, N, Q, H]`.

@@ -1,4 +1,4 @@
-"""Layers that XLA compiles, while what is around them is not compiled."""
+"""Layers that XLA compiles inside a model that is not compiled."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,11 +13,11 @@ def compiled(function: Callable[..., Any], layer: keras.layers.Layer) -> Callabl
 
 
 class Compiled:
-    """A function that XLA compiles, again when what it reads of a layer has changed.
+    """A function that XLA compiles, and compiles again when the layer has changed.
 
-    That is which variables there are, dtype policies and dropout rates, inside of the layer too.
-    For each set of arguments that are no tensors there is one trace, and XLA compiles it once for
-    each shape.
+    Changes are new or removed variables, dtype policies and dropout rates, in sublayers too. There
+    is one trace for each set of arguments that are not tensors, and XLA compiles it once for each
+    shape.
 
     Args:
         function: the function.

@@ -1,4 +1,4 @@
-"""What TensorFlow can't do on several devices."""
+"""Checks for training that TensorFlow can't do on several devices."""
 
 import keras
 
@@ -6,16 +6,15 @@ import keras
 def refuse_loss_scaling(model: keras.Model) -> None:
     """See `portable.refuse_loss_scaling`.
 
-    Keras looks for overflow on the first device alone. Where another one overflows, all weights
+    Keras checks for overflow on the first device only. If another one overflows, all weights
     become NaN.
     """
     is_scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     if is_scaled and model.distribute_strategy.num_replicas_in_sync > 1:
         raise ValueError(
-            "A LossScaleOptimizer, which Keras puts around the optimiser of mixed_float16 models, "
-            "can't be used under tf.distribute: Keras looks for overflow on the first device "
-            "alone. Take dtype='mixed_bfloat16'; or Keras on JAX, with "
-            "keras.distribution.DataParallel."
+            "LossScaleOptimizer, in which Keras wraps the optimiser of mixed_float16 models, can't "
+            "be used under tf.distribute: Keras checks for overflow on the first device only. Use "
+            "dtype='mixed_bfloat16', or Keras on JAX with keras.distribution.DataParallel."
         )
 
 
@@ -24,5 +23,5 @@ def refuse_several_devices(model: keras.Model) -> None:
     if model.distribute_strategy.num_replicas_in_sync > 1:
         raise ValueError(
             f"{type(model).__name__} can't train under tf.distribute, where its losses would be "
-            "wrong. Train on one device; or Keras on JAX, with keras.distribution.DataParallel."
+            "wrong. Train on one device, or use Keras on JAX with keras.distribution.DataParallel."
         )

@@ -1,4 +1,4 @@
-"""Dropout from as few random bits as it needs."""
+"""Dropout that draws fewer random bits."""
 
 import tensorflow as tf
 
@@ -9,15 +9,15 @@ _STEPS = 2**16
 
 
 def dropout_algorithm() -> str | None:
-    """Returns what draws fastest where this is traced: on a CPU, XLA takes a hundred times as long
-    for what TensorFlow chooses."""
+    """Returns the fastest random number algorithm for the current device: in XLA on a CPU, the one
+    that TensorFlow chooses takes 100 times longer."""
     return "threefry" if in_xla() and not has_accelerator() else "auto_select"
 
 
 def dropout(x: tf.Tensor, rate: float, seed: tf.Tensor, algorithm: str | None) -> tf.Tensor:
     """See `portable.dropout`; the rate is exact to within 1 / 131,072.
 
-    The random numbers of `tf.nn.dropout` have 32 bits, and drawing them takes most of its time.
+    `tf.nn.dropout` spends most of its time on drawing random numbers of 32 bits; these have 16.
     """
     dropped = min(max(round(rate * _STEPS), 1), _STEPS - 1)
     kept = _random_int16(x, seed, algorithm) >= dropped - _STEPS // 2
@@ -26,7 +26,7 @@ def dropout(x: tf.Tensor, rate: float, seed: tf.Tensor, algorithm: str | None) -
 
 
 def _random_int16(x: tf.Tensor, seed: tf.Tensor, algorithm: str | None) -> tf.Tensor:
-    """Returns numbers of the shape of `x`, two of each word that is drawn."""
+    """Returns numbers in the shape of `x`, two from each word that is drawn."""
     shape = tf.shape(x)
     even = [axis for axis, size in enumerate(x.shape) if size is not None and size % 2 == 0]
     if even:

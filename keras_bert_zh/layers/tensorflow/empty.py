@@ -1,4 +1,4 @@
-"""Variables whose memory is not touched before it is written."""
+"""Variables whose memory is not initialised before it is written."""
 
 import keras
 import tensorflow as tf
@@ -10,7 +10,7 @@ def unwritten() -> keras.initializers.Initializer:
 
 
 class Unwritten(keras.initializers.Initializer):
-    """Whatever is in memory. Keras has no such initializer: its zeros are written one by one."""
+    """Leaves the memory uninitialised. Keras has no such initializer: even zeros are written."""
 
     def __call__(self, shape, dtype=None):
         return tf.raw_ops.Empty(shape=shape, dtype=dtype or keras.config.floatx())

@@ -1,7 +1,7 @@
-"""GELU with gradients of its own.
+"""GELU with custom gradients.
 
-TensorFlow keeps what each operation of a formula gave until its gradient has been computed. Here,
-as in `attention.py` and `layer_norm.py`, only what can't be computed again at little cost is kept.
+TensorFlow keeps the result of each operation until its gradient has been computed. Here, as in
+`attention.py` and `layer_norm.py`, results that are cheap to compute again are not kept.
 """
 
 import math
@@ -16,7 +16,7 @@ _TANH_CUBE = 0.044715
 
 
 def gelu_tanh(x: tf.Tensor, *, training: bool = False) -> tf.Tensor:
-    """GELU in its tanh approximation; keeps `x` alone."""
+    """GELU in its tanh approximation; keeps only `x`."""
 
     def inner(wide, square):
         return tf.tanh(wide * (_TANH_SCALE + _TANH_SCALE * _TANH_CUBE * square))
@@ -34,7 +34,7 @@ def gelu_tanh(x: tf.Tensor, *, training: bool = False) -> tf.Tensor:
 
 
 def gelu_erf(x: tf.Tensor, *, training: bool = False) -> tf.Tensor:
-    """GELU by the error function; keeps `x` alone."""
+    """GELU by the error function; keeps only `x`."""
 
     def share(wide):
         return 0.5 + 0.5 * tf.math.erf(wide * math.sqrt(0.5))
@@ -49,7 +49,7 @@ def gelu_erf(x: tf.Tensor, *, training: bool = False) -> tf.Tensor:
 def _gelu(
     x: tf.Tensor, share: Callable, derivative: Callable, *, approximate: bool, training: bool
 ) -> tf.Tensor:
-    """Returns `x` times its share, with that derivative."""
+    """Returns `x` times `share`, with the given derivative."""
 
     @tf.custom_gradient
     def gelu(x):

@@ -1,10 +1,10 @@
-"""Layer normalisation with a gradient of its own."""
+"""Layer normalisation with a custom gradient."""
 
 import tensorflow as tf
 
 
 def layer_norm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tf.Tensor:
-    """See `portable.layer_norm`; keeps `x` alone."""
+    """See `portable.layer_norm`; keeps only `x`."""
 
     @tf.custom_gradient
     def normalize(x, gamma, beta):

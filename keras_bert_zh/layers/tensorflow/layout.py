@@ -1,4 +1,4 @@
-"""Whether tokens are laid out with padding or without."""
+"""Chooses a token layout with or without padding."""
 
 import contextlib
 import contextvars
@@ -18,7 +18,7 @@ _WITH_PADDING = contextvars.ContextVar("with_padding", default=False)
 
 @contextlib.contextmanager
 def with_padding() -> Iterator[None]:
-    """Within it, padding is computed, for engines whose shapes can't depend on the mask."""
+    """Context in which padding is computed, for engines whose shapes can't depend on the mask."""
     token = _WITH_PADDING.set(True)
     try:
         yield
@@ -30,16 +30,16 @@ def with_padding() -> Iterator[None]:
 def layout_of(
     inputs: dict[str, tf.Tensor], num_heads: int, padding_free: bool | None
 ) -> TokenLayout:
-    """Returns the layout of rows with these inputs, where this is computed or traced.
+    """Returns the layout of rows with these inputs for the current device or trace.
 
     Raises:
-        ValueError: if `padding_free` is set and XLA compiles, or rows hold several texts.
+        ValueError: if `padding_free` is set and XLA compiles, or rows have several texts.
     """
     is_packed = TEXT_STARTS in inputs
     if padding_free and is_packed:
         raise ValueError(
-            f"BertEncoder(padding_free=True) takes rows of one text each, and {TEXT_STARTS} are "
-            "for rows of several. Pass padding_free=None."
+            f"BertEncoder(padding_free=True) takes one text in each row, but {TEXT_STARTS} are "
+            "for rows of several texts. Pass padding_free=None."
         )
     if padding_free and in_xla():
         raise ValueError(

@@ -10,11 +10,11 @@ from keras_bert_zh.layers.token_layout import GROUP_BOUNDS, MASKED_SCORE, TokenL
 
 
 class PaddingFreeLayout(TokenLayout):
-    """The tokens of all rows one after the other: hidden states are `[T, D]`.
+    """The tokens of all rows, one after another: hidden states are `[T, D]`.
 
-    Rows stand in order of length, so that attention can compute groups of rows of about one length,
-    each as long as its longest row. A row's first position is computed even where it is masked, for
-    the pooler; nobody looks at it then.
+    Rows are sorted by length, so that attention can compute groups of rows of similar length, each
+    group as long as its longest row. The first position of a row is computed even if it is masked,
+    for the pooler; then no other token attends to it.
 
     Args:
         mask: `<int32>[B, S]`, 0 for positions that are left out.
@@ -111,16 +111,16 @@ class _Group:
     """Rows that attention computes together.
 
     Args:
-        lengths: `<int32>[Bg]`, tokens of each row.
+        lengths: `<int32>[Bg]`, the number of tokens of each row.
         starts: `<int32>[Bg]`, the index of each row's first token.
-        looked_at: `<bool>[T]`, whether others look at a token.
+        looked_at: `<bool>[T]`, whether other tokens attend to a token.
         num_heads: int, N.
 
     Attributes:
         real: `<bool>[Bg, 1, Sg, 1]`, whether there is a token.
-        penalty: `<float>[Bg, 1, 1, Sg]`, what is added to scores.
-        from_tokens: `<int32>[Bg, N, Sg]`, where in `[T * N]` each token's heads stand.
-        from_rows: `<int32>[Tg, N]`, where in `[Bg * N * Sg]` they stand.
+        penalty: `<float>[Bg, 1, 1, Sg]`, added to the scores.
+        from_tokens: `<int32>[Bg, N, Sg]`, the index in `[T * N]` of each token's heads.
+        from_rows: `<int32>[Tg, N]`, their index in `[Bg * N * Sg]`.
     """
 
     def __init__(self, lengths, starts, looked_at, num_heads):
@@ -140,12 +140,12 @@ class _Group:
 
 
 class _FirstTokens(Tokens):
-    """The first token of each row, in the order of the batch; in groups, in order of length.
+    """The first token of each row, in the order of the batch; in groups, sorted by length.
 
     Args:
         first: `<int32>[B]`, the index of each row's first token.
-        order: `<int32>[B]`, the rows in order of length.
-        rank: `<int32>[B]`, the place of each row in that order.
+        order: `<int32>[B]`, the rows sorted by length.
+        rank: `<int32>[B]`, the index of each row in that order.
         bounds: the first row of each group, and the one after its last.
         num_heads: int, N.
     """
@@ -179,9 +179,9 @@ class _FirstTokens(Tokens):
 
 
 def _inverse_gradient(function, inverse):
-    """Returns the function, which moves numbers, with its inverse as its gradient.
+    """Returns a function that moves numbers, with its inverse as its gradient.
 
-    TensorFlow's gradient would sum over indices, on one core, or leave that to whoever takes it.
+    TensorFlow's own gradient would sum over indices on one core, or leave this to its receiver.
     """
 
     @tf.custom_gradient
@@ -205,7 +205,7 @@ def _bounds(mask: tf.Tensor) -> list[tuple[Any, Any]]:
 
 @functools.cache
 def _softmax_sums_in_float32() -> bool:
-    """Whether softmax is as exact in bfloat16 as that can be: it is with oneDNN, not without."""
+    """Whether softmax in bfloat16 sums in float32: it does with oneDNN, not without."""
     with tf.init_scope(), tf.device("CPU"):
         scores = tf.cast(tf.linspace(-3.0, 3.0, 2000), tf.bfloat16)
         probabilities = tf.cast(tf.nn.softmax(scores), tf.float32)

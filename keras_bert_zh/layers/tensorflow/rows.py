@@ -1,10 +1,10 @@
-"""Rows of a table, with a gradient that every optimiser understands."""
+"""Rows of a table, with a dense gradient."""
 
 import tensorflow as tf
 
 
 def rows(table: tf.Tensor | tf.Variable, ids: tf.Tensor) -> tf.Tensor:
-    """Rows of a table; its gradient is one tensor, the sum over all places of an id.
+    """Rows of a table. The gradient is one tensor, summed over all positions of an id.
 
     Args:
         table: `<float>[V, D]`.

@@ -8,7 +8,7 @@ import tensorflow as tf
 def scan(
     step: Callable, first: tf.Tensor, arrays: tuple[tf.Tensor, ...], *, reverse: bool = False
 ) -> tf.Tensor:
-    """See `portable.scan`. Keras's own loop takes no open length, and has no gradient in XLA."""
+    """See `portable.scan`. Keras's own loop needs a known length and has no gradient in XLA."""
     length = tf.shape(arrays[0])[0]
     read = [tf.TensorArray(array.dtype, length).unstack(array) for array in arrays]
     written = tf.TensorArray(first.dtype, length, element_shape=first.shape)

@@ -122,7 +122,7 @@ class TestBatches:
         [
             ({"batch_size": 0}, "batch_size must be an int of at least 1, got 0"),
             ({"part": "validation"}, "part must be 'train' or 'held_out', got 'validation'"),
-            ({"seed": None}, "seed must be an int of 64 bits, got None"),
+            ({"seed": None}, "seed must be a 64-bit int, got None"),
             ({"start": -1}, "start must be an int of at least 0, got -1"),
             ({"count": 1.5}, "count must be an int of at least 0, got 1.5"),
         ],

@@ -118,7 +118,7 @@ def test_layer_norm_of_half_precision_keeps_the_dtypes_of_its_weights():
 
 @pytest.mark.parametrize("arguments", [{"axis": 1}, {"center": False}, {"scale": False}])
 def test_layer_norm_is_of_one_kind(arguments):
-    with pytest.raises(ValueError, match="over the last axis alone, with gamma and beta"):
+    with pytest.raises(ValueError, match="normalises the last axis only, with gamma and beta"):
         LayerNorm(**arguments)
 
 
