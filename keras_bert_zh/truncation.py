@@ -34,10 +34,10 @@ class TruncationWarning(UserWarning):
 
 
 class Watch:
-    """Warns once where texts are cut, at the code of the user, whatever calls lie between.
+    """Warns once if texts are cut, with the location of the user's code.
 
     Attributes:
-        left: int, how many texts are still to be looked at: none once it has warned.
+        left: int, the number of texts still to check; 0 after the warning.
     """
 
     def __init__(self, max_length: int):
@@ -45,7 +45,7 @@ class Watch:
         self.left = _LOOKED_AT
 
     def tell(self, counts: Any) -> None:
-        """Takes how many texts are cut, how many tokens are left out, and of how many texts."""
+        """Takes the numbers of cut texts, of tokens left out, and of all texts checked."""
         cut, lost, looked_at = counts.numpy().tolist()
         self.left = max(0, self.left - looked_at)
         if not cut:
@@ -62,7 +62,7 @@ class Watch:
 
 
 def _library_frames() -> int:
-    """Returns how many calls of libraries lie between the caller's caller and the user's code."""
+    """Returns the number of library calls between the caller's caller and the user's code."""
     count = 0
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and _is_library(frame):

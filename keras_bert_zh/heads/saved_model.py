@@ -184,9 +184,10 @@ def _spec(spec: keras.InputSpec) -> tf.TensorSpec:
 def _check(folder: Any) -> None:
     """Raises ValueError if the folder contains anything other than a SavedModel."""
     strange = next(unknown_files(folder, SAVED_MODEL_FILES), None)
-    if strange or not (folder / "saved_model.pb").is_file():
-        what = f"{strange} in it is not part of a" if strange else "It is not a"
-        raise ValueError(f"{what} SavedModel.")
+    if strange:
+        raise ValueError(f"{strange} in it is not part of a SavedModel.")
+    if not (folder / "saved_model.pb").is_file():
+        raise ValueError("It is not a SavedModel.")
 
 
 _SAVED_MODEL = Replaceable("SavedModel", _check)

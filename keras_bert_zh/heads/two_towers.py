@@ -15,6 +15,8 @@ from keras_bert_zh.layers import kernels
 from keras_bert_zh.layers.encoder_inputs import check_signature, complete
 from keras_bert_zh.messages import says_it_all
 
+_UNEQUAL = "TwoTowers takes columns with the same number of rows"
+
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class TwoTowers(Exported, TakesLists, keras.Model):
@@ -202,15 +204,14 @@ def _joined_texts(columns):
 
 def _check_rows(counts):
     """Raises unless all columns have the same number of rows, at run time in some graphs."""
-    message = "TwoTowers takes columns with the same number of rows"
     known = [count for count in counts if isinstance(count, int)]
     if len(set(known)) > 1:
-        raise ValueError(f"{message}, got columns of {', '.join(map(str, known))} rows.")
+        raise ValueError(_UNEQUAL + f", got columns of {', '.join(map(str, known))} rows.")
     if len(known) < len(counts):
         import tensorflow as tf
 
         for count in counts[1:]:
-            tf.debugging.assert_equal(count, counts[0], message=f"{message}.")
+            tf.debugging.assert_equal(count, counts[0], message=f"{_UNEQUAL}.")
 
 
 @says_it_all

@@ -100,12 +100,12 @@ def check_symbolic(name: str, tensor: keras.KerasTensor, *, split: bool = False)
     if not split:
         _check_rank(name, tensor.shape)
     elif len(tensor.shape) != 2:
-        raise ValueError(f"{name}: {_NOT_SPLIT} shape {list(tensor.shape)}.")
+        raise ValueError(f"{name}: " + _NOT_SPLIT + f" shape {list(tensor.shape)}.")
 
 
 def _check_rank(name: str, shape: tuple[int | None, ...]) -> None:
     if len(shape) > 2 or (len(shape) == 2 and shape[1] not in (1, None)):
-        raise ValueError(f"{name}: {_RANK}, got shape {list(shape)}. {_ADVICE}")
+        raise ValueError(f"{name}: " + _RANK + f", got shape {list(shape)}. " + _ADVICE)
 
 
 def _is_tensor(value: Any) -> bool:
@@ -127,12 +127,12 @@ def _to_tensor(name: str, value: Any) -> tf.Tensor | tf.RaggedTensor:
     if isinstance(value, np.ndarray) or (hasattr(value, "__array__") and not tf.is_tensor(value)):
         array = np.asarray(value)
         if array.dtype.kind not in "OUS":
-            raise TypeError(f"{name}: expected {_EXPECTED}, got an array of {array.dtype}.")
+            raise TypeError(f"{name}: expected " + _EXPECTED + f", got an array of {array.dtype}.")
         _check_rank(name, array.shape)
         flat = [_encode(name, item) for item in array.reshape(-1).tolist()]
         return tf.constant(flat, tf.string, shape=array.shape[:1])
     if not tf.is_tensor(value):
-        raise TypeError(f"{name}: expected {_EXPECTED}, got {_describe(value)}.")
+        raise TypeError(f"{name}: expected " + _EXPECTED + f", got {_describe(value)}.")
     _check_dtype(name, value.dtype.name)
     if value.shape.rank is None:
         raise ValueError(f"{name}: the rank of the string tensor must be known, got {value}.")
@@ -150,7 +150,7 @@ def _to_words(name: str, value: Any) -> tf.RaggedTensor:
         return tf.RaggedTensor.from_tensor(value)
     words = _to_tensor(name, value)
     if not isinstance(words, tf.RaggedTensor):
-        raise ValueError(f"{name}: {_NOT_SPLIT} {_describe(value)}.")
+        raise ValueError(f"{name}: " + _NOT_SPLIT + f" {_describe(value)}.")
     return words
 
 
@@ -178,19 +178,19 @@ def _encode(name: str, value: Any) -> bytes:
     if isinstance(value, str):
         # A lone surrogate becomes invalid UTF-8, which the tokeniser drops.
         return value.encode("utf-8", "surrogatepass")
-    raise TypeError(f"{name}: expected {_EXPECTED}, got {_describe(value)} among the texts.")
+    raise TypeError(f"{name}: expected " + _EXPECTED + f", got {_describe(value)} among the texts.")
 
 
 def _check_dtype(name: str, dtype: str) -> None:
     if dtype != "string":
-        raise TypeError(f"{name}: expected {_EXPECTED}, got a tensor of dtype {dtype}.")
+        raise TypeError(f"{name}: expected " + _EXPECTED + f", got a tensor of dtype {dtype}.")
 
 
 def _check_pair(first, second):
     given = first.shape[0], second.shape[0]
     if None not in given:
         if given[0] != given[1]:
-            raise ValueError(f"{_UNEQUAL}, got {given[0]} and {given[1]}.")
+            raise ValueError(_UNEQUAL + f", got {given[0]} and {given[1]}.")
         return first, second
     same = tf.debugging.assert_equal(_rows(first), _rows(second), message=_UNEQUAL)
     with tf.control_dependencies([same]):

@@ -94,5 +94,5 @@ def test_what_is_refused(encoder, tiny_block):
     with pytest.raises(ValueError, match=r"stride must be an int of at least 1, got 0"):
         TextClassifier(encoder, ["a", "b"], stride=0)
     asked = Pooling("mean", max_length=7, prompts={"query": "a"}, default_prompt="query")
-    with pytest.raises(ValueError, match='With stride, .*: pass prompt=""'):
+    with pytest.raises(ValueError, match=r'With stride, .*: pass prompt=""'):
         SentenceEncoder(encoder, asked, stride=2)

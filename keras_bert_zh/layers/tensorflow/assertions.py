@@ -5,6 +5,8 @@ import tensorflow as tf
 from keras_bert_zh.layers.ranges import raise_outside, range_message
 from keras_bert_zh.messages import says_it_all
 
+_OUTSIDE = "positions must be in [0, length of the sequence); got"
+
 
 def floats_may_stand_in() -> bool:
     """Whether floats are accepted as integers, in a graph that is traced and never run.
@@ -50,12 +52,12 @@ def assert_positions(positions: tf.Tensor, length: int | tf.Tensor) -> tf.Tensor
     """
     values = tf.cast(positions, tf.int64)
     inside = tf.reduce_all((values >= 0) & (values < tf.cast(length, tf.int64)))
-    message = "positions must be in [0, length of the sequence); got"
     if tf.executing_eagerly():
         if not inside:
-            raise ValueError(f"{message} {positions.numpy().tolist()}, and the length is {length}.")
+            given = positions.numpy().tolist()
+            raise ValueError(_OUTSIDE + f" {given}, and the length is {length}.")
         return positions
-    assertion = tf.debugging.Assert(inside, [message, positions, "and the length is", length])
+    assertion = tf.debugging.Assert(inside, [_OUTSIDE, positions, "and the length is", length])
     with tf.control_dependencies([assertion, *_refuse_floats({"positions": positions})]):
         return tf.cast(tf.identity(positions), tf.int32)
 
