@@ -52,7 +52,7 @@ class Watch:
             return
         self.left = 0
         warnings.warn(
-            f"max_length={self._max_length} cuts {cut:,} of the {looked_at:,} texts checked: "
+            f"max_length={self._max_length} cuts {cut:,} of {looked_at:,} checked texts: "
             f"{lost:,} of their tokens are left out. Pass a larger max_length, up to the number of "
             "positions of the encoder, or split long texts into windows with "
             "BertPreprocess.windows. To turn this warning off, pass warn_of_cuts=False.",

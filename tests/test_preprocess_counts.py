@@ -41,7 +41,7 @@ def test_count_truncated(preprocess):
 
 
 LONG = ["好" * 12, "好", "好" * 15]
-SAYS = "max_length=12 cuts 2 of the 3 texts checked: 7 of their tokens are left out"
+SAYS = "max_length=12 cuts 2 of 3 checked texts: 7 of their tokens are left out"
 
 
 @pytest.fixture
@@ -80,10 +80,10 @@ def test_cuts_are_told_once_where_texts_are_given(fresh):
     assert files == {__file__}
     pair = BertPreprocess(None, max_length=12)
     (message,), _ = warned(lambda: pair((["好" * 8], ["好" * 7])))
-    assert message.startswith("max_length=12 cuts 1 of the 1 texts checked: 6 of")
+    assert message.startswith("max_length=12 cuts 1 of 1 checked texts: 6 of")
     question = BertPreprocess(None, max_length=12)
     (message,), _ = warned(lambda: question.windows((["好" * 6, "好"], ["好" * 90] * 2)))
-    assert message.startswith("max_length=12 cuts 1 of the 2 texts checked: 2 of")
+    assert message.startswith("max_length=12 cuts 1 of 2 checked texts: 2 of")
 
 
 def test_nothing_is_told_of_texts_that_fit_in_graphs_or_where_it_is_not_wanted(fresh):
@@ -117,13 +117,13 @@ def test_a_prompt_counts(encoder, fresh):
     model = SentenceEncoder(encoder, pooling, preprocess=fresh)
     assert warned(lambda: model.predict(["好" * 8], verbose=0)) == ([], set())
     (message,), _ = warned(lambda: model.predict(["好" * 9, "好"], verbose=0))
-    assert "cuts 1 of the 2 texts checked: 1 of" in message
+    assert "cuts 1 of 2 checked texts: 1 of" in message
 
 
 def test_of_many_texts_some_are_looked_at(fresh):
     texts = np.array(["好" * 11] * 25_000, dtype=object)
     (message,), _ = warned(lambda: fresh.look_for_cuts(texts))
-    assert message.startswith("max_length=12 cuts 8,334 of 8,334 texts")
+    assert message.startswith("max_length=12 cuts 8,334 of 8,334 checked texts")
     words = tf.ragged.constant([["好", "好" * 10]] * 3)
     # In all, as often as it is called.
     looked_at = BertPreprocess(None, max_length=12)
@@ -134,7 +134,7 @@ def test_of_many_texts_some_are_looked_at(fresh):
     assert split.count_truncated(tf.constant([["好", "好" * 10]])) == (1, 1)
     other = BertPreprocess(None, max_length=12)
     (message,), _ = warned(lambda: other.look_for_cuts(words))
-    assert "3 of 3 texts" in message
+    assert "3 of 3 checked texts" in message
 
 
 def test_words_without_tokens_shift_no_labels(preprocess):

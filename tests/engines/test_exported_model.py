@@ -189,7 +189,9 @@ def test_names_of_texts(tmp_path):
 def test_cuts_are_told_of(tiny_block, tmp_path):
     for format in FORMATS:
         elsewhere = exported(text_model(tiny_block), tmp_path / "model", format)
-        with pytest.warns(TruncationWarning, match="max_length=8 cuts 1 of 2 texts") as caught:
+        with pytest.warns(
+            TruncationWarning, match="max_length=8 cuts 1 of 2 checked texts"
+        ) as caught:
             elsewhere.predict(["好" * 9, "好"], verbose=0)
         assert caught[0].filename == __file__
 
