@@ -185,7 +185,7 @@ def _check(folder: Any) -> None:
     """Raises ValueError if the folder contains anything other than a SavedModel."""
     strange = next(unknown_files(folder, SAVED_MODEL_FILES), None)
     if strange:
-        raise ValueError(f"{strange} in it is not part of a SavedModel.")
+        raise ValueError(f"It contains {strange}, which is not part of a SavedModel.")
     if not (folder / "saved_model.pb").is_file():
         raise ValueError("It is not a SavedModel.")
 

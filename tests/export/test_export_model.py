@@ -48,7 +48,7 @@ def test_a_model_of_ids_gets_a_preprocess(encoder, preprocess, folder):
         (
             encoder,
             BertPreprocess(None, max_length=9),
-            "has 21128 tokens and the encoder has 53",
+            "has 21128 tokens, but the encoder has 53",
         ),
         (elsewhere, preprocess, "got ExportedModel"),
     ):

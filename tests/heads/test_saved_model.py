@@ -137,7 +137,9 @@ def test_what_is_replaced(tmp_path, monkeypatch, capsys):
         model.export(tmp_path / "model")
     assert capsys.readouterr().out.count("model, with the signatures labels.\n") == 2
     (tmp_path / "model" / "diary.txt").touch()
-    with pytest.raises(ValueError, match=r"diary.txt in it is not part of a SavedModel\."):
+    with pytest.raises(
+        ValueError, match=r"It contains diary.txt, which is not part of a SavedModel\."
+    ):
         model.export(tmp_path / "model", verbose=False)
     (tmp_path / "other" / "variables").mkdir(parents=True)
     with pytest.raises(ValueError, match=r"It is not a SavedModel\."):
