@@ -95,8 +95,8 @@ def _saved(arguments: argparse.Namespace) -> Any:
     for name in ("max_length", "output", "pairs"):
         if getattr(arguments, name):
             raise ValueError(
-                f"--{name.replace('_', '-')} is for checkpoints: a .keras file has a model that "
-                "knows it."
+                f"--{name.replace('_', '-')} applies to checkpoints only: a .keras file already "
+                "holds this setting. Leave it out."
             )
     return read_saved_model(arguments.source)
 
@@ -109,5 +109,5 @@ def _texts(path: str, *, pairs: bool) -> Any:
     columns = [line.split("\t") for line in lines]
     wrong = next((number for number, line in enumerate(columns, 1) if len(line) != 2), None)
     if wrong is not None:
-        raise ValueError(f"{path}, text {wrong}: a pair is two texts with a tab between them.")
+        raise ValueError(f"{path}, text {wrong}: expected two texts with a tab between them.")
     return tuple(zip(*columns, strict=True))

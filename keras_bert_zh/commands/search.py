@@ -32,13 +32,14 @@ def run(arguments: argparse.Namespace) -> int:
     plan = read_plan(folder)
     if plan is None:
         raise FileNotFoundError(
-            f"{folder} holds no {PLAN}, which embed writes beside vectors: name a folder of embed."
+            f"{folder} does not contain {PLAN}, which the command embed writes: pass a folder that "
+            "embed has written."
         )
     options = plan.options
     embedder = Embedder(folder / MODEL, options["engine"], options["batch_tokens"])
     query = embedder([arguments.query]).vectors[0]
     if not (folder / REJECTS).is_file():  # The last that is written.
-        print(f"The run in {folder} has not ended: only a part is searched.", file=sys.stderr)
+        print(f"The run in {folder} is not finished: only a part is searched.", file=sys.stderr)
     for found in search(folder, plan, query, top):
         if arguments.json:
             row = {"score": found.score, "source": found.source, "row": found.row, **found.kept}

@@ -172,10 +172,13 @@ def _options(arguments: argparse.Namespace) -> Options:
             raise ValueError(f"{option} must be {lowest:g} or more, got {value:g}.")
     for name in ("address", "replicas"):
         if getattr(arguments, name) is not None and not arguments.ray:
-            raise ValueError(f"--{name} is for Ray: add --ray.")
+            raise ValueError(f"--{name} is only used with Ray: add --ray.")
     name = arguments.name or _name(arguments.model)
     if not re.fullmatch(r"[\w.@/-]+", name):
-        raise ValueError(f"--name is a part of paths, of letters, digits and ./@_-, got {name!r}.")
+        raise ValueError(
+            "--name is used in URL paths and may only contain letters, digits and ./@_-, got "
+            f"{name!r}."
+        )
     keys = () if arguments.api_key_file is None else read_keys(arguments.api_key_file)
     return Options(
         name=name,

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         if values[0] != values[1]:
             raise ValueError(
                 f"{arguments.first} has {size}={values[0]} and {arguments.second} has "
-                f"{size}={values[1]}: these models have no common inputs and outputs."
+                f"{size}={values[1]}: the outputs of these models can't be compared."
             )
     inputs = random_inputs(first, arguments.seed)
     differences = _differences(_outputs(first, inputs), _outputs(second, inputs), inputs)

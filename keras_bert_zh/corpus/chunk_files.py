@@ -85,10 +85,10 @@ def read_chunk(folder: pathlib.Path, chunk: Chunk, plan: str) -> Written | None:
         said = json.loads(metadata.metadata[_KEY])
     except (arrow().ArrowInvalid, OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{file} is damaged, or no file of this corpus: delete it, and run again."
+            f"{file} is damaged or does not belong to this corpus: delete it and run again."
         ) from error
     if said["plan"] != plan:
-        raise ValueError(f"{file} is of another run: delete it, and run again.")
+        raise ValueError(f"{file} belongs to another run: delete it and run again.")
     return Written(metadata.num_rows, [(number, reason) for number, reason in said["rejects"]])
 
 

@@ -60,8 +60,8 @@ class Embedder:
         found = self._model([""]) if self._model.preprocess is not None else None
         if not isinstance(found, np.ndarray) or found.ndim != 2:
             raise ValueError(
-                f"{folder} holds no model that makes one vector of each text: export a "
-                "SentenceEncoder."
+                f"{folder} does not contain a model that returns one vector for each text: export "
+                "a SentenceEncoder."
             )
         self.size = found.shape[1]
 

@@ -35,8 +35,8 @@ def corpus_files(
                 )
             if name in found:
                 raise ValueError(
-                    f"{found[name]} and {file} have both the name {name}, by which their rows are "
-                    "told apart: name a folder that holds both."
+                    f"{found[name]} and {file} both have the name {name}, and rows are identified "
+                    "by the name of their file: pass a folder that contains both."
                 )
             found[name] = file
     return found
@@ -56,13 +56,13 @@ def _files_of(
             and (left_out is None or not file.resolve().is_relative_to(left_out))
         ]
         if not inside:
-            raise FileNotFoundError(f"{path} holds no file that ends in {ENDINGS}.")
+            raise FileNotFoundError(f"{path} contains no file whose name ends in {ENDINGS}.")
         yield from ((file.relative_to(path).as_posix(), file) for file in inside)
         return
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
     if not _is_known(path):
-        raise ValueError(f"{path}: expected the name of a file that ends in {ENDINGS}.")
+        raise ValueError(f"{path}: expected a file whose name ends in {ENDINGS}.")
     yield path.name, path
 
 

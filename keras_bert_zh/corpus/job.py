@@ -59,8 +59,8 @@ def embed_corpus(
             check_same(folder, before, plan)
             if not (folder / MODEL).is_dir():
                 raise FileNotFoundError(
-                    f"{folder / MODEL}, the model of the vectors in {folder}, is gone: restore it, "
-                    "or name another folder."
+                    f"{folder / MODEL}, the model that computed the vectors in {folder}, is "
+                    "missing: restore it, or choose another folder."
                 )
         else:
             plan = make_plan(files, options)
@@ -101,14 +101,17 @@ def _computing(
 def _check_folder(folder: pathlib.Path) -> None:
     """Raises an error if a folder holds something else than a corpus."""
     if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is a file, and a folder is written. Name another.")
+        raise NotADirectoryError(
+            f"{folder} is a file, but a folder is written there: choose another path."
+        )
     if folder.is_dir() and not (folder / PLAN).exists():
         # What is hidden is what a killed run has begun.
         names = (entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
         strange = sorted(name for name in names if name not in (LOCK, MODEL))
         if strange:
             raise FileExistsError(
-                f"{folder} is not empty, and holds {strange[0]} and no {PLAN}: name another folder."
+                f"{folder} is not empty: it contains {strange[0]} and no {PLAN}. Choose another "
+                "folder."
             )
 
 
@@ -122,6 +125,6 @@ def _alone_in(folder: pathlib.Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ValueError(
-                f"Another run is at work in {folder}: wait for its end, or name another folder."
+                f"Another run is using {folder}: wait until it ends, or choose another folder."
             ) from error
         yield

@@ -39,8 +39,8 @@ def make_model(folder: pathlib.Path, options: Options, texts: Iterable[str]) -> 
         given = [name for name, value in (decided | {"dtype": dtype}).items() if value is not None]
         if given:
             raise ValueError(
-                f"{source} is exported already, and its {given[0]} was decided then: leave "
-                f"--{given[0].replace('_', '-')} out."
+                f"{source} is an exported model, and its {given[0]} was set at export: leave out "
+                f"--{given[0].replace('_', '-')}."
             )
         with new_folder(folder) as new:
             shutil.copytree(source, new, dirs_exist_ok=True)

@@ -87,8 +87,8 @@ def threads_of(machines: Sequence[int], count: int) -> int:
     """
     if not 1 <= count <= sum(machines):
         raise ValueError(
-            f"{count} workers were asked for, and Ray has {sum(machines)} CPUs: pass --workers of "
-            "at most that many, or join a larger cluster."
+            f"{count} workers were requested, but Ray has {sum(machines)} CPUs: pass a --workers "
+            "of at most that number, or join a larger cluster."
         )
     most = range(max(machines), 0, -1)
     return next(cpus for cpus in most if sum(own // cpus for own in machines) >= count)
@@ -100,8 +100,8 @@ def _wait_for_one(ray: Any, pool: list[Any]) -> None:
     ready, _ = ray.wait(sizes, num_returns=1, timeout=_SECONDS)
     if not ready:
         raise RuntimeError(
-            f"No worker of Ray has started in {_SECONDS} s: see whether others hold the CPUs of "
-            "the cluster, with `ray status`."
+            f"No Ray worker started within {_SECONDS} s: check with `ray status` whether other "
+            "jobs use the CPUs of the cluster."
         )
     try:
         ray.get(ready[0])
@@ -127,8 +127,9 @@ def _computed(ray: Any, pool: list[Any], works: Iterable[Work]) -> Iterator[tupl
         except ray.exceptions.RayError as error:
             chunk = work.chunk
             raise RuntimeError(
-                f"Rows {chunk.first} to {chunk.end - 1} of {chunk.source} can't be computed, tried "
-                f"{_RETRIES + 1} times: {_reason(error)} Run again; what is written stays."
+                f"Rows {chunk.first} to {chunk.end - 1} of {chunk.source} could not be computed in "
+                f"{_RETRIES + 1} attempts: {_reason(error)} Run again: the files already written "
+                "are kept."
             ) from error
         idle.append(actor)
         submit()

@@ -45,8 +45,8 @@ class Options:
     def __post_init__(self) -> None:
         if {*self.keep} & {*COLUMNS} or len({*self.keep}) < len(self.keep):
             raise ValueError(
-                f"Columns to keep are {', '.join(self.keep)}: name each once, and none of "
-                f"{', '.join(COLUMNS)}, which are written anyway."
+                f"The columns to keep are {', '.join(self.keep)}: name each column once, and leave "
+                f"out {', '.join(COLUMNS)}, which are always written."
             )
 
     def to_dict(self) -> dict[str, Any]:

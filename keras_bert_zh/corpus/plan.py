@@ -162,8 +162,8 @@ def check_state(name: str, file: pathlib.Path, before: tuple[int, ...]) -> None:
     """Raises ValueError if a file is not what it was."""
     if state_of(file) != before:
         raise ValueError(
-            f"{name} has changed while it was read. Restore it as it was, or embed again to "
-            "another folder when it stays as it is."
+            f"{name} changed while it was being read. Restore it, or embed again to another folder "
+            "once the file no longer changes."
         )
 
 
@@ -186,7 +186,8 @@ def read_plan(folder: pathlib.Path) -> Plan | None:
         return Plan(found["options"], tuple(inputs))
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(
-            f"{file} is damaged, or of another version: {error}. Delete {folder} and embed again."
+            f"{file} is damaged or was written by another version: {error}. Delete {folder} and "
+            "embed again."
         ) from error
 
 
@@ -201,13 +202,13 @@ def check_same(folder: pathlib.Path, before: Plan, now: Plan) -> None:
         if before.options.get(name) != now.options.get(name)
     ]
     old, new = ({file.name: file for file in plan.inputs} for plan in (before, now))
-    differs += [f"{name} is gone" for name in old if name not in new]
+    differs += [f"{name} is missing" for name in old if name not in new]
     differs += [f"{name} is new" for name in new if name not in old]
     differs += [f"{name} has changed" for name in new if name in old and old[name] != new[name]]
-    what = _first(differs or ["files come in another order"])
+    what = _first(differs or ["the files are in another order"])
     raise ValueError(
-        f"{folder} holds vectors of another run: {what}. Run it again as before, or name another "
-        "folder."
+        f"{folder} contains the vectors of another run: {what}. Use the same files and options as "
+        "before, or choose another folder."
     )
 
 

@@ -94,7 +94,7 @@ def _text_rows(file, content, column, keep):
     if column != "text" or any(name != "text" for name in keep):
         names = ", ".join(repr(name) for name in (column, *keep) if name != "text")
         raise ValueError(
-            f"{file} has one column, 'text', and {names} was asked for. Leave that out, or name a "
+            f"{file} has only the column 'text', but {names} was requested. Leave it out, or use a "
             "file that has it."
         )
     for number, line in _lines(content):
@@ -118,7 +118,7 @@ def _json_rows(file, content, column, keep):
             yield Row(number, None, reason=f"{reason}: {error}")
             continue
         if not isinstance(found, dict):
-            yield Row(number, None, reason="no JSON object")
+            yield Row(number, None, reason="not a JSON object")
         elif column not in found:
             yield Row(number, None, reason=f"has no {column!r}")
         else:
@@ -241,7 +241,9 @@ def _at_once(stored: Any) -> int:
 def _place(file: pathlib.Path, column: Column, header: Sequence[Any]) -> int:
     if column not in header:
         there = ", ".join(map(repr, header)) or "none"
-        raise ValueError(f"{file} has no column {column!r}; there are {there}. Name one of these.")
+        raise ValueError(
+            f"{file} has no column {column!r}; its columns are {there}. Name one of these."
+        )
     return list(header).index(column)
 
 

@@ -85,7 +85,9 @@ def write_vectors(
         source = work.chunk.source
         check_state(source, files[source], states[source])
         if not (folder / PLAN).is_file():
-            raise FileNotFoundError(f"{folder / PLAN} is gone while vectors were made: run again.")
+            raise FileNotFoundError(
+                f"{folder / PLAN} was deleted while vectors were computed: run again."
+            )
         rows = work.rows if most is None else _without_long(work.rows, found.lengths, most)
         fits = slice(None) if most is None else found.lengths <= most
         vectors = found.vectors[fits].astype(np.float16 if options["half"] else np.float32)
@@ -132,8 +134,8 @@ def _known_rows(rows: Iterator[Row], file: Input) -> Iterator[Row]:
 
 def _changed(file: Input, count: int) -> str:
     return (
-        f"{file.name} has changed while it was read: it had {file.rows} rows and has {count}. "
-        "Restore it as it was, or embed again to another folder."
+        f"{file.name} changed while it was being read: it had {file.rows} rows and now has "
+        f"{count}. Restore it, or embed again to another folder."
     )
 
 
@@ -144,7 +146,7 @@ def _without_long(rows: Sequence[Row], lengths: np.ndarray, most: int) -> list[R
     for row in rows:
         length = next(left) if row.reason is None else 0
         if length > most:
-            reason = f"{length} tokens, and {most} are read"
+            reason = f"{length} tokens, but at most {most} are read"
             checked.append(row._replace(text=None, reason=reason))
         else:
             checked.append(row)
@@ -164,7 +166,7 @@ def _finish(plan: Plan, folder: pathlib.Path, digest: str) -> Done:
             for chunk in plan.chunks(number):
                 written = read_chunk(folder, chunk, digest)
                 if written is None:
-                    raise FileNotFoundError(f"{folder / chunk.name} is gone: run again.")
+                    raise FileNotFoundError(f"{folder / chunk.name} is missing: run again.")
                 vectors, rejected = vectors + written.vectors, rejected + len(written.rejects)
                 for row, reason in written.rejects:
                     reject(file.name, row, reason)

@@ -128,7 +128,7 @@ def _check_lengths(lengths: Sequence[int] | None, max_length: int) -> list[int]:
     are_ints = all(map(is_int, lengths))
     if not are_ints or lengths[-1:] != [max_length] or sorted({0, *lengths}) != [0, *lengths]:
         raise ValueError(
-            f"lengths must be ints that rise from at least 1 to {max_length}, the max_length of "
+            f"lengths must be increasing ints from at least 1 to {max_length}, the max_length of "
             f"preprocess, got {lengths}."
         )
     return list(map(int, lengths))
@@ -150,9 +150,9 @@ def _check_labels(
     longest = lengths[-1]
     if labels_per_token and not have_length:
         raise ValueError(
-            f"With labels_per_token=True a label or weight must have the shape [{longest}] or "
-            f"[{longest}, ...], which is max_length, got {labels}. Pad it to that length, and "
-            "name the shape where the dataset does not know it."
+            f"With labels_per_token=True, a label or weight must have the shape [{longest}] or "
+            f"[{longest}, ...], for max_length={longest}, got {labels}. Pad it to that length; if "
+            "the dataset does not know the shape, set it with tf.ensure_shape."
         )
     if (
         labels_per_token is None
@@ -166,7 +166,7 @@ def _check_labels(
         )
     if labels_per_token is None and have_length and len(lengths) > 1:
         raise ValueError(
-            f"A label or weight is as long as max_length={longest}, got {labels}. If it has a "
-            "value for each token, pass labels_per_token=True, and it is cut with the inputs; if "
-            "not, pass labels_per_token=False."
+            f"The first axis of a label or weight has the length max_length={longest}, got "
+            f"{labels}. If it has a value for each token, pass labels_per_token=True to cut it "
+            "with the inputs; if not, pass labels_per_token=False."
         )

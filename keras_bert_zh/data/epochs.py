@@ -111,10 +111,10 @@ def _count_rows(data: Any) -> int:
         lambda tensor: counts.append(int(tensor.shape[0]) if tensor.shape.rank else 0), data
     )
     if not counts or min(counts) == 0:
-        raise ValueError("data has no rows: pass texts as a list or an array, at least one.")
+        raise ValueError("data has no rows: pass a list or an array with at least one text.")
     if len(set(counts)) > 1:
         raise ValueError(
-            f"All parts of data must have one row for each text, got {counts} rows. A pair of "
-            "texts that has a label is one part: ((texts_a, texts_b), labels)."
+            f"All parts of data must have one row for each text, got {counts} rows. Pass labelled "
+            "pairs of texts as ((texts_a, texts_b), labels)."
         )
     return counts[0]

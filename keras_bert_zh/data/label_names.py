@@ -114,7 +114,7 @@ class LabelNames:
         name = _decoded(label)
         if name not in self.names:
             raise ValueError(
-                f"Text {row}: {name!r} is not one of {listing(self.names, 20)}, nor its index."
+                f"Text {row}: {name!r} is neither one of {listing(self.names, 20)} nor its index."
             )
         return name
 
@@ -128,8 +128,9 @@ class LabelNames:
                 needed = label._replace(prefix=prefix)
                 if needed not in self._in_scheme:
                     raise ValueError(
-                        f"The pieces of a word that is {self.names[index]} need {prefix} of the "
-                        'same kind, which is not among names: add it, or pass pieces="first".'
+                        f"The pieces of a word with the label {self.names[index]} need a label of "
+                        f"the same type with the prefix {prefix}, which is not in names: add it, "
+                        'or pass pieces="first".'
                     )
                 table[index, kind] = self._in_scheme[needed]
         return table
@@ -150,8 +151,8 @@ def _to_ragged(labels: Any) -> "tf.RaggedTensor":
         for label in of_row:
             if not (isinstance(label, str) if kind is str else is_int(label)):
                 raise ValueError(
-                    f"Text {row}: expected the label to be {kind.__name__}, as the first one is, "
-                    f"got {label!r}."
+                    f"Text {row}: labels must all be {kind.__name__}, like the first one, got "
+                    f"{label!r}."
                 )
     return tf.RaggedTensor.from_row_lengths(
         tf.constant(values, tf.string if kind is str else tf.int32), [len(row) for row in rows]

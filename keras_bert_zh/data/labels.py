@@ -153,8 +153,8 @@ def labels_per_word(
         raise ValueError("pieces='all' needs names, the list of all labels.")
     if names is None and (predictions.dtype.kind in "iu") != is_int(default):
         raise ValueError(
-            "default must be an index where predictions are, or names, the list of all labels, "
-            f"must be passed; got {default!r}."
+            "Without names, default must be an index if predictions are indices, and a str if not, "
+            f"got {default!r}. You can also pass names, the list of all labels."
         )
     rows = known.to_names(predictions.tolist())
     answers, cut = [], []
@@ -165,7 +165,7 @@ def labels_per_word(
         of_words.pop(-1, None)
         seen = max(of_words, default=-1) + 1
         if seen > count:
-            raise ValueError(f"Text {row} has {count} words, and word_ids tell of {seen}.")
+            raise ValueError(f"Text {row} has {count} words, but word_ids has {seen}.")
         # Before its last token, which is [SEP], a row that is full has no padding.
         cut.append(count - seen if ids[-2:-1] != [-1] else 0)
         pieces_of = (of_words.get(word) for word in range(count))
@@ -175,8 +175,8 @@ def labels_per_word(
     if any(cut):
         warnings.warn(
             f"{sum(cut)} words of {np.count_nonzero(cut)} texts were cut off at "
-            f"{word_ids.shape[1]} tokens and have the label {default!r}. A larger max_length or "
-            "shorter texts avoid that.",
+            f"{word_ids.shape[1]} tokens and have the label {default!r}. Use a larger max_length "
+            "or shorter texts.",
             stacklevel=2,
         )
     return answers
@@ -194,7 +194,7 @@ def _check_counts(
 
     texts = tf.shape(word_ids)[:1]
     rows = tf.cast(ids.nrows(), tf.int32)[None]
-    same = check_rows(texts != rows, "There are labels of {} texts, and {} texts.", rows, texts)
+    same = check_rows(texts != rows, "There are labels for {} texts, but {} texts.", rows, texts)
     with tf.control_dependencies(same):
         counts = tf.cast(ids.row_lengths(), tf.int32)
     row = tf.range(tf.size(counts))
@@ -205,7 +205,7 @@ def _check_counts(
     words = tf.cast(tf.convert_to_tensor(_to_list(word_counts)), tf.int32)
     return check_rows(
         (counts != words) | (words < seen),
-        f"{message}, of which {{}} or more are in word_ids.",
+        f"{message}, and word_ids has {{}} words or more.",
         row,
         counts,
         words,

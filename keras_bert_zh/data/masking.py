@@ -91,7 +91,7 @@ class MaskTokens:
         if "[MASK]" not in special:
             raise ValueError(
                 f"The vocabulary of preprocess has no [MASK] among its {len(preprocess.vocabulary)}"
-                " tokens. Take the vocabulary of a checkpoint, or add [MASK] to your own."
+                " tokens. Use the vocabulary of a checkpoint, or add [MASK] to your own."
             )
         self.rate = check_share("rate", rate, above_zero=True)
         self.max_predictions = check_int("max_predictions", max_predictions, 1)
@@ -99,8 +99,8 @@ class MaskTokens:
         self.random_share = check_share("random_share", random_share)
         if self.mask_share + self.random_share > 1:
             raise ValueError(
-                "mask_share and random_share are shares of the same tokens and must not be more "
-                f"than 1 together, got {mask_share} and {random_share}."
+                "The sum of mask_share and random_share must be at most 1, got "
+                f"{mask_share} and {random_share}."
             )
         self.seed = check_int("seed", seed)
         self._mask_id = special["[MASK]"]
@@ -173,7 +173,7 @@ def _to_tensors(inputs: Any) -> dict[str, "tf.Tensor"]:
         if not known or tensor.shape.rank != 2:
             raise ValueError(
                 f"{name} must be int32 [batch, sequence], got {tensor.dtype.name} of shape "
-                f"{tensor.shape}. Mask batches, not single texts: dataset.batch(...) comes first."
+                f"{tensor.shape}. Mask batches, not single texts: call dataset.batch(...) first."
             )
         if not tensor.shape.is_compatible_with(tensors["input_ids"].shape):
             raise ValueError(

@@ -69,8 +69,8 @@ class PackedText:
         self._metadata = read_metadata(self._folder)
         if self._metadata.vocabulary != _digest(preprocess):
             raise ValueError(
-                f"{folder} was made with another vocabulary than that of preprocess. Pass the "
-                "BertPreprocess it was made with, or write it again to another folder."
+                f"{folder} was written with another vocabulary than that of preprocess. Pass the "
+                "BertPreprocess it was written with, or write it again to another folder."
             )
         self._arrays = open_rows(self._folder, self._metadata)
         self.sequence_length = self._metadata.sequence_length
@@ -123,8 +123,8 @@ class PackedText:
         folder = check_path_to_write("folder", folder)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise FileExistsError(
-                f"{folder} is a file, or a folder that is not empty. What was written there is "
-                "opened with PackedText(folder, preprocess); else name another folder."
+                f"{folder} is a file, or a folder that is not empty. Open packed text that is "
+                "there with PackedText(folder, preprocess), or choose another folder."
             )
         metadata = Metadata(
             vocabulary=_digest(preprocess),
@@ -198,8 +198,8 @@ class PackedText:
         rows = self.rows(part)
         if not rows:
             raise ValueError(
-                f"{self._folder} has {self._metadata.rows} rows, and one in {_HELD_OUT_EVERY} is "
-                "held out: there is none. Pack more text, or shorter rows."
+                f"{self._folder} has no held-out row: it has {self._metadata.rows} rows, and one "
+                f"in {_HELD_OUT_EVERY} is held out. Pack more text, or use shorter rows."
             )
 
         def read(step: np.ndarray) -> list[np.ndarray]:

@@ -56,7 +56,7 @@ def write_rows(folder: pathlib.Path, metadata: Metadata, blocks: Iterable[np.nda
             count += block.shape[1]
     if not count:
         raise ValueError(
-            f"The text files hold fewer than {metadata.sequence_length - 2} tokens, too few for a "
+            f"The text files have fewer than {metadata.sequence_length - 2} tokens, too few for a "
             f"row of {metadata.sequence_length} with [CLS] and [SEP]. Add text, or pass a smaller "
             "sequence_length."
         )
@@ -74,7 +74,7 @@ def read_metadata(folder: pathlib.Path) -> Metadata:
     file = folder / METADATA
     if not file.is_file():
         raise FileNotFoundError(
-            f"{folder} holds no packed text: there is no {METADATA} in it. Make it of text files "
+            f"{folder} does not contain packed text: it has no {METADATA}. Make it from text files "
             "with PackedText.write(files, folder, preprocess)."
         )
     try:

@@ -43,8 +43,8 @@ class Table:
         names = {name for label in self._labels() for name in _several(label)}
         if len(names) < 2:
             raise ValueError(
-                f"{self.file}: expected two or more different labels, and every row has "
-                f"{' '.join(map(repr, names)) or 'none'}. Name the column that holds the labels, "
+                f"{self.file}: expected two or more different labels, but every row has "
+                f"{' '.join(map(repr, names)) or 'none'}. Name the column that has the labels, "
                 "or add rows of the other classes."
             )
         if all(name.isdecimal() for name in names):
@@ -87,8 +87,10 @@ class Table:
 
     def _labels(self) -> list[Any]:
         if self.labels is None or (self.labels and is_number(self.labels[0])):
-            found = "no labels" if self.labels is None else "numbers in the place of labels"
-            raise ValueError(f"{self.file} was read with {found}: read it with label=COLUMN.")
+            found = "no labels" if self.labels is None else "numbers instead of labels"
+            raise ValueError(
+                f"{self.file} was read with {found}: call read_table with label=COLUMN."
+            )
         return self.labels
 
 
@@ -149,11 +151,11 @@ def read_table(
             if read is None:
                 raise ValueError(
                     f"{file}, line {line}: expected {_expected(name, kind)} in the column "
-                    f"{columns[name]!r}, got {cell!r}. Correct the line, or take it out."
+                    f"{columns[name]!r}, got {cell!r}. Correct the line, or remove it."
                 )
             found[name].append(read)
     if not lines:
-        raise ValueError(f"{file}: expected rows of texts, and there are none. Name another file.")
+        raise ValueError(f"{file}: expected rows of texts, but it has none. Use another file.")
     return Table(file, found["text"], found.get("text_b"), found.get("label"), lines)
 
 

@@ -30,8 +30,8 @@ def rows_of(file: pathlib.Path, columns: dict[str, Column]) -> Iterator[tuple[in
     suffix = file.suffix.lower()
     if suffix not in FORMATS:
         raise ValueError(
-            f"{file}: expected the name of a file that ends in {', '.join(FORMATS)}. Rename it "
-            "where it is of such a form, or convert it."
+            f"{file}: expected a file whose name ends in {', '.join(FORMATS)}. Rename it if it has "
+            "one of these formats, or convert it."
         )
     content = read_utf8(file)
     rows = _json_rows if suffix.startswith(".json") else _cell_rows
@@ -81,11 +81,11 @@ def _cell_rows(
             hint = (
                 ""
                 if file.suffix.lower() == ".csv"
-                else (" In TSV a cell holds no tabs and no line breaks: save such texts as CSV.")
+                else (" A TSV cell can't hold tabs or line breaks: save such texts as CSV.")
             )
             raise ValueError(
                 f"{file}, line {line}: expected {width} columns as in the first line, got "
-                f"{len(cells)}.{hint} Correct the line, or take it out."
+                f"{len(cells)}.{hint} Correct the line, or remove it."
             )
         yield line, {name: cells[place] for name, place in places.items()}
 
@@ -107,8 +107,8 @@ def _csv(file: pathlib.Path, content: str) -> Iterator[tuple[int, list[str]]]:
             line = reader.line_num + 1
     except csv.Error as error:
         raise ValueError(
-            f"{file}, line {line}: expected a row of CSV, and it is none: {error}. Double the "
-            'quotes inside of cells in quotes (""), and close them.'
+            f"{file}, line {line}: this line is not valid CSV: {error}. Double the quotes inside "
+            'quoted cells (""), and close each quoted cell.'
         ) from error
     finally:
         csv.field_size_limit(limit)
@@ -120,18 +120,18 @@ def _places(
     missing = [column for column in columns.values() if column not in header]
     if missing:
         there = (
-            f"{len(header)}, counted from 0"
+            f"{len(header)} columns, counted from 0"
             if isinstance(header, range)
             else (", ".join(map(repr, header)))
         )
         hint = (
             ""
             if isinstance(header, range)
-            else (" Columns of a file without a header are given by number, the first one as 0.")
+            else (" If the file has no header, give columns by number, counted from 0.")
         )
         raise ValueError(
-            f"{file}, line 1: expected the columns {', '.join(map(repr, missing))}, and there are "
-            f"{there}. Name columns that are there.{hint}"
+            f"{file}, line 1: expected the columns {', '.join(map(repr, missing))}, but the file "
+            f"has {there}. Name columns of the file.{hint}"
         )
     return {name: list(header).index(column) for name, column in columns.items()}
 
@@ -146,18 +146,18 @@ def _json_rows(
             row = json.loads(line)
         except json.JSONDecodeError as error:
             raise ValueError(
-                f"{file}, line {number}: expected a JSON object on one line, and it is not JSON: "
-                f"{error}. Write each row on a line of its own."
+                f"{file}, line {number}: expected a JSON object on one line, but it is not JSON: "
+                f"{error}. Write each row on its own line."
             ) from error
         if not isinstance(row, dict):
             raise ValueError(
                 f"{file}, line {number}: expected a JSON object, such as "
-                f'{{"text": "...", "label": "..."}}, got {line[:60]}. Write each row as one.'
+                f'{{"text": "...", "label": "..."}}, got {line[:60]}. Write each row as an object.'
             )
         missing = [column for column in columns.values() if column not in row]
         if missing:
             raise ValueError(
-                f"{file}, line {number}: expected the keys {', '.join(map(repr, missing))}, and "
-                f"there are {', '.join(map(repr, row))}. Name keys that every line has."
+                f"{file}, line {number}: expected the keys {', '.join(map(repr, missing))}, but "
+                f"the line has {', '.join(map(repr, row))}. Name keys that every line has."
             )
         yield number, {name: row[column] for name, column in columns.items()}

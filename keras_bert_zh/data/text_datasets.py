@@ -18,16 +18,16 @@ def check_texts(dataset: Any) -> bool:
 
     if not isinstance(dataset, tf.data.Dataset):
         raise TypeError(
-            f"dataset must be a tf.data.Dataset, got {type(dataset).__name__}. Make one of lists "
-            "or arrays with tf.data.Dataset.from_tensor_slices((texts, labels))."
+            f"dataset must be a tf.data.Dataset, got {type(dataset).__name__}. Make one from "
+            "lists or arrays with tf.data.Dataset.from_tensor_slices((texts, labels))."
         )
     spec = dataset.element_spec
     is_pair = isinstance(spec, tuple) and len(spec) == 2 and all(map(_is_string, spec))
     has_labels = isinstance(spec, tuple) and not is_pair
     if has_labels and any(map(_is_string, spec[1:])):
         raise ValueError(
-            f"A label or weight can't be a string, got elements of {spec}. A pair of texts that "
-            "has a label is one text: ((text_a, text_b), label)."
+            f"A label or weight can't be a string, got elements of {spec}. Pass labelled pairs of "
+            "texts as ((text_a, text_b), label)."
         )
     for text in tf.nest.flatten(spec[0] if has_labels else spec):
         rank = 1 if isinstance(text, tf.RaggedTensorSpec) else 0

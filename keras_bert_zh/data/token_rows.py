@@ -21,7 +21,7 @@ def sizes_of(files: Sequence[pathlib.Path]) -> list[int]:
     """
     missing = [os.fspath(file) for file in files if not file.is_file()]
     if missing:
-        raise FileNotFoundError(f"{len(missing)} of {len(files)} files missing: {missing}.")
+        raise FileNotFoundError(f"{len(missing)} of {len(files)} files are missing: {missing}.")
     return [file.stat().st_size for file in files]
 
 
@@ -106,7 +106,7 @@ def _blocks(file: pathlib.Path) -> Iterator[tuple[list[bytes], int]]:
                 yield lines, stored.tell()
                 before += len(lines)
     except DecompressionError as error:
-        raise ValueError(f"{file} is damaged, or no {file.suffix} file: {error}") from error
+        raise ValueError(f"{file} is damaged, or not a {file.suffix} file: {error}") from error
 
 
 def _check_utf8(file: pathlib.Path, lines: list[bytes], before: int) -> None:
@@ -116,8 +116,8 @@ def _check_utf8(file: pathlib.Path, lines: list[bytes], before: int) -> None:
             line.decode()
         except UnicodeDecodeError as error:
             raise ValueError(
-                f"{file} is not UTF-8, for the first time in line {number}, byte "
-                f"{error.start + 1}. Convert it, as `iconv -f GB18030 -t UTF-8` does; leave out "
-                "what is broken, as `iconv -f UTF-8 -t UTF-8 -c` does; and if it is compressed, "
-                "let it be .xz, .gz or .zst."
+                f"{file} is not UTF-8: the first error is in line {number}, byte "
+                f"{error.start + 1}. Convert the file with `iconv -f GB18030 -t UTF-8`, or remove "
+                "broken characters with `iconv -f UTF-8 -t UTF-8 -c`. If the file is compressed, "
+                "its name must end in .xz, .gz or .zst."
             ) from error

@@ -16,7 +16,7 @@ def bound(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         place.close()
         raise OSError(
-            f"The server can't listen on {host}, port {port}: {error}. Name a port that is free, "
-            "from 1 to 65535, or 0 for any, and an address of this machine."
+            f"The server can't listen on {host}, port {port}: {error}. Choose a free port from 1 "
+            "to 65535, or 0 for any free port, and an address of this machine."
         ) from error
     return place

@@ -23,13 +23,13 @@ from keras_bert_zh.version import __version__
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.ErrorAnswer, "description": text}
     for status, text in {
-        401: "No key, or a wrong one.",
-        404: "There is no such model, or it is not for this.",
+        401: "The key is missing or wrong.",
+        404: "There is no such model, or the model does not serve this path.",
         413: "The request, or a text, is too long.",
-        422: "A field is not what it must be.",
-        429: "Too much is waiting: try again after `Retry-After` seconds.",
+        422: "A field is not valid.",
+        429: "Too many tokens are waiting: try again after `Retry-After` seconds.",
         503: "The server is stopping.",
-        504: "The answer was not there in time.",
+        504: "The answer was not ready in time.",
     }.items()
 }
 
@@ -211,7 +211,7 @@ def _check_name(given: str | None, name: str) -> None:
     if given not in (None, name):
         raise RefusedError(
             404,
-            f"model is {given!r}, and this server has {name!r}.",
+            f"model is {given!r}, but this server serves {name!r}.",
             param="model",
             code="model_not_found",
         )
@@ -235,7 +235,7 @@ def _check_dimensions(service: Service, dimensions: int | None) -> None:
     size = service.vector_size
     if dimensions is not None and size is not None and dimensions > size:
         raise RefusedError(
-            422, f"dimensions is {dimensions}, and vectors have {size} numbers.", param="dimensions"
+            422, f"dimensions is {dimensions}, but vectors have {size} numbers.", param="dimensions"
         )
 
 
@@ -247,7 +247,7 @@ def _json(content: Any, status: int = 200, headers: Mapping[str, str] | None = N
 def _plain(value: Any) -> Any:
     if isinstance(value, (np.ndarray, np.generic)):  # A view of every other column, or a half.
         return value.astype(np.float32).tolist() if value.dtype == np.float16 else value.tolist()
-    raise TypeError(f"{type(value)} is no JSON")
+    raise TypeError(f"{type(value)} can't be written as JSON")
 
 
 async def _refused(request: Request, error: Any) -> Response:
@@ -263,8 +263,8 @@ async def _other(request: Request, error: Any) -> Response:
     path = request.url.path
     known = {
         400: ("not_json", "body", "The body must be JSON in UTF-8."),
-        404: ("no_such_path", None, f"There is no {path}: see /docs for what there is."),
-        405: ("method_not_allowed", None, f"{path} takes no {request.method}: see /docs."),
+        404: ("no_such_path", None, f"There is no {path}: see /docs for all paths."),
+        405: ("method_not_allowed", None, f"{path} does not take {request.method}: see /docs."),
     }
     code, param, text = known.get(error.status_code, (None, None, f"{error.detail}."))
     refused = RefusedError(error.status_code, text, param=param, code=code)

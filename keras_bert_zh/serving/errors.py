@@ -42,8 +42,8 @@ def overloaded(load: int, more: int, most: int, seconds: float) -> RefusedError:
     """Returns the error for a request that the queue has no room for."""
     return RefusedError(
         429,
-        f"{load} tokens are waiting, this request has {more}, and at most {most} may wait: send it "
-        "again later.",
+        f"{load} tokens are waiting, this request has {more}, and at most {most} may wait: send "
+        "the request again later.",
         code="overloaded",
         retry_after=max(1, round(seconds + 0.5)),
     )
@@ -52,7 +52,7 @@ def overloaded(load: int, more: int, most: int, seconds: float) -> RefusedError:
 def too_late(seconds: float) -> RefusedError:
     """Returns the error for a request whose time is over."""
     return RefusedError(
-        504, f"The answer was not there within {seconds:g} s.", code="deadline_exceeded"
+        504, f"The answer was not ready within {seconds:g} s.", code="deadline_exceeded"
     )
 
 
@@ -70,8 +70,8 @@ def too_long(param: str, tokens: int, most: int) -> RefusedError:
     """Returns the error for a text that would be cut."""
     return RefusedError(
         413,
-        f"{param} has {tokens} tokens, and the model takes {most}: send a shorter text, or "
-        '"truncate": true to have it cut.',
+        f"{param} has {tokens} tokens, but the model takes at most {most}: send a shorter text, or "
+        'send "truncate": true to cut it.',
         param=param,
         code="text_too_long",
     )

@@ -10,7 +10,7 @@ _FIELDS = {name for x in vars(schemas).values() for name in getattr(x, "model_fi
 
 _SENTENCES = {
     "missing": "is missing.",
-    "extra_forbidden": "is no field of this request.",
+    "extra_forbidden": "is not a field of this request.",
     "string_type": "must be a text.",
     "too_short": "must not be empty.",
     "model_attributes_type": "must be a JSON object.",
@@ -44,7 +44,7 @@ def of_validation(problems: Sequence[dict[str, Any]]) -> RefusedError:
         and isinstance(found.get("input"), (int, list))
         and param[:5] == "input"
     ):
-        sentence = "must be a text; ids of tokens are taken by /v1/models/NAME:predict."
+        sentence = "must be a text; send token ids to /v1/models/NAME:predict."
     else:
         text = found["msg"].removeprefix("Value error, ")
         sentence = _SENTENCES.get(kind, f"is wrong: {text[:1].lower()}{text[1:]}.")

@@ -58,7 +58,8 @@ def make(order: Order, folder: pathlib.Path) -> None:
         for name, value in decided.items():
             if value is not None:
                 raise ValueError(
-                    f"{name} is for checkpoints: a .keras file has a model that knows it."
+                    f"{name} applies to checkpoints only: a .keras file already holds this "
+                    "setting. Leave it out."
                 )
         export_model(read_saved_model(order.source), folder / MODEL, format, order.dtype)
         return
@@ -81,7 +82,7 @@ def _masked_lm(checkpoint: Any, encoder: Any, order: Order) -> tuple[Any, Any]:
     """Returns the model that finds tokens, on an encoder that is there, and its preprocess."""
     if "masked_lm" not in checkpoint.parts:
         raise ValueError(
-            f"{order.source} has no weights that find tokens for [MASK]: leave out --fill-mask."
+            f"{order.source} has no weights to predict tokens for [MASK]: leave out --fill-mask."
         )
     from keras_bert_zh.export.sources import preprocess_of
     from keras_bert_zh.heads.masked_lm import MaskedLM

@@ -90,7 +90,8 @@ class BodyLimit(_Middleware):
     def _refused(self, size: int) -> RefusedError:
         return RefusedError(
             413,
-            f"The body has {size} bytes or more, and may have {self._most}: send fewer texts.",
+            f"The body has {size} bytes or more, but at most {self._most} are allowed: send fewer "
+            "texts.",
             param="body",
             code="body_too_large",
         )

@@ -53,7 +53,7 @@ def read_keys(path: str | os.PathLike) -> tuple[str, ...]:
     lines = (line.strip() for line in read_utf8(path).splitlines())
     keys = tuple(line for line in lines if line and not line.startswith("#"))
     if not keys:
-        raise ValueError(f"{path} holds no key: write one a line.")
+        raise ValueError(f"{path} contains no key: write one key per line.")
     if not all(key.isascii() and key.isprintable() and " " not in key for key in keys):
-        raise ValueError(f"{path}: keys must be printable ASCII without blanks.")
+        raise ValueError(f"{path}: keys must be printable ASCII without spaces.")
     return tuple(hashlib.sha256(key.encode()).hexdigest() for key in keys)

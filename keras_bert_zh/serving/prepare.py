@@ -35,8 +35,8 @@ def prepared(order: Order) -> list[pathlib.Path]:
         for name, value in dataclasses.asdict(order).items():
             if name not in ("source", "engine") and value:
                 raise ValueError(
-                    f"{order.source} is exported already, and its {name} was decided then: leave "
-                    f"--{name.replace('_', '-')} out."
+                    f"{order.source} is an exported model, and its {name} was set at export: leave "
+                    f"out --{name.replace('_', '-')}."
                 )
         return [pathlib.Path(order.source)]
     folder = cache.keep(cache.folder() / "serving" / _key(order), lambda new: _export(order, new))
@@ -62,7 +62,7 @@ def _export(order: Order, folder: pathlib.Path) -> None:
             said = json.loads(printed.splitlines()[-1])
         except (ValueError, IndexError):
             raise RuntimeError(
-                f"{order.source} was not exported: the process that does it ended with status "
+                f"{order.source} could not be exported: the export process ended with status "
                 f"{process.returncode}."
             ) from None
         errors = {error.__name__: error for error in ERRORS}

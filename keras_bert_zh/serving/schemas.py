@@ -12,7 +12,7 @@ def _whole(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError("it holds half of a surrogate pair, which is no character") from error
+        raise ValueError("it has half of a surrogate pair, which is not a character") from error
     return text
 
 
@@ -107,7 +107,7 @@ class Instance(BaseModel):
     def _one_kind(self):
         given = self.model_dump(exclude_none=True).keys()
         if given not in _KINDS and ("input_ids" not in given or given & {"text", *_KINDS[1]}):
-            raise ValueError("an instance has text, or text_a and text_b, or input_ids")
+            raise ValueError("an instance must have text, or text_a and text_b, or input_ids")
         return self
 
 
@@ -128,7 +128,7 @@ class RowsRequest(BaseModel):
     @classmethod
     def _only_rows(cls, data):
         if isinstance(data, dict) and "inputs" in data:
-            raise ValueError('columns ("inputs") are not taken: send rows as "instances"')
+            raise ValueError('columns ("inputs") are not supported: send rows as "instances"')
         return data
 
 

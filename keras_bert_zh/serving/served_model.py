@@ -53,13 +53,13 @@ class ServedModel:
         described = self.described
         if described.takes == "tensors":
             raise ValueError(
-                f"{folder} holds a model of tensors of its own, and a server takes texts: export a "
-                "model that begins with BertPreprocess or with BertEncoder."
+                f"{folder} contains a model with inputs of its own, but the server takes texts: "
+                "export a model that begins with BertPreprocess or BertEncoder."
             )
         if described.of_texts_alone:
             raise ValueError(
-                f"{folder} holds a SentenceEncoder that leaves the tokens of its prompt out, which "
-                'a server can\'t: make it with prompt="" and export it again.'
+                f"{folder} contains a SentenceEncoder that leaves out the tokens of its prompt, "
+                'which the server can\'t do: make it with prompt="" and export it again.'
             )
         # LiteRT computes padding; all others leave it out.
         self.padding = 1 if described.format == "litert" else 8
@@ -95,7 +95,7 @@ class ServedModel:
             }
             raise RefusedError(
                 422,
-                f"{param} is not what the model takes, which is {expected[takes]}.",
+                f"{param} has the wrong form: the model takes {expected[takes]}.",
                 param=param,
             )
         described = self.described

@@ -129,8 +129,8 @@ class Service:
         if len(sent) > most:
             raise RefusedError(
                 422,
-                f"{param} holds {len(sent)} texts, and a request may hold {most}: send them in "
-                "several requests.",
+                f"{param} has {len(sent)} texts, but a request may have at most {most}: send them "
+                "in several requests.",
                 param=param,
                 code="too_many_texts",
             )
@@ -155,9 +155,9 @@ class Service:
 
     def _not_served(self, endpoint: str) -> RefusedError:
         served = ", ".join(path for name, path in PATHS.items() if name in self.units)
-        text = f"This model is not for {PATHS[endpoint]}: it serves {served}."
+        text = f"This model does not serve {PATHS[endpoint]}: it serves {served}."
         if endpoint == "embeddings":
-            text += " Of any checkpoint, serve --pooling mean makes vectors."
+            text += " To get vectors from any checkpoint, start the server with --pooling mean."
         return RefusedError(404, text, code="no_such_task")
 
 

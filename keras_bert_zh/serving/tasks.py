@@ -159,8 +159,8 @@ class FillMask(Task):
         if not places:
             raise RefusedError(
                 422,
-                f"{param} has no [MASK] among the tokens that the model takes: write it where a "
-                "token is to be found.",
+                f"{param} has no [MASK] among the tokens that the model reads: write [MASK] where "
+                "a token is to be predicted.",
                 param=param,
             )
         # All rows of a batch have as many places as the one with most.
@@ -197,9 +197,9 @@ class Outputs(Task):
         described = self.model.described
         unknown = sorted(sent.keys() - described.inputs.keys())
         if unknown or "input_ids" not in sent:
-            what = f"{unknown[0]!r} is none of them" if unknown else "input_ids are missing"
+            what = f"{unknown[0]!r} is not one of them" if unknown else "input_ids are missing"
             raise RefusedError(
-                422, f"{param} takes {', '.join(described.inputs)}, and {what}.", param=param
+                422, f"{param} takes {', '.join(described.inputs)}, but {what}.", param=param
             )
         length = len(sent["input_ids"])
         if described.task == MASKED_LM:
@@ -208,16 +208,16 @@ class Outputs(Task):
             field, most = f"{param}.{name}", described.sizes.get(name, length)
             if name in described.sizes and len(values) != length:
                 raise RefusedError(
-                    422, f"{field} has {len(values)} ids, and input_ids {length}.", param=field
+                    422, f"{field} has {len(values)} ids, but input_ids has {length}.", param=field
                 )
             if not values or not all(0 <= value < most for value in values):
-                text = f"{field} must be one number or more, each in [0, {most})."
+                text = f"{field} must have at least one number, each in [0, {most})."
                 raise RefusedError(422, text, param=field)
         longest = described.length or described.positions or length
         if not 1 <= length <= longest:
             raise RefusedError(
                 413,
-                f"{param}.input_ids has {length} ids, and the model takes {longest}.",
+                f"{param}.input_ids has {length} ids, but the model takes 1 to {longest}.",
                 param=param,
             )
         return [dict(sent)]

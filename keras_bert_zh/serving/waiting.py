@@ -20,7 +20,7 @@ def seconds_of(request: Request, most: float) -> float:
     if not 0 < seconds < float("inf"):
         raise RefusedError(
             422,
-            f"X-Request-Timeout is {given!r}, and must be seconds, such as 2.5.",
+            f"X-Request-Timeout must be a number of seconds, such as 2.5, got {given!r}.",
             param="X-Request-Timeout",
         )
     return min(seconds, most)
@@ -33,7 +33,7 @@ async def while_connected(request: Request, asked: Any) -> Any:
     try:
         await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
-            raise RefusedError(499, "The client has gone.", code="client_gone")
+            raise RefusedError(499, "The client has disconnected.", code="client_gone")
         return answer.result()
     finally:
         gone.cancel()

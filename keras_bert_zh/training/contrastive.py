@@ -132,7 +132,7 @@ class CoSENT(keras.losses.Loss):
     def call(self, y_true, y_pred):
         columns = _unit_columns(y_pred)
         if len(columns) != 2:
-            raise ValueError(f"CoSENT takes pairs of texts, got {len(columns)} texts a row.")
+            raise ValueError(f"CoSENT takes pairs of texts, got {len(columns)} texts per row.")
         first, second = columns
         scores = ops.sum(first * second, axis=-1) * self.scale
         labels = ops.reshape(y_true, (-1,))
@@ -151,7 +151,7 @@ def _unit_columns(vectors):
     """Returns the vectors `<float>[B, D]` of each text of the rows, of length 1."""
     if len(vectors.shape) != 3 or vectors.shape[1] is None or vectors.shape[1] < 2:
         raise ValueError(
-            f"The loss takes vectors of two or more texts a row, [B, C, D], got {vectors.shape}: "
+            f"The loss takes vectors of two or more texts per row, [B, C, D], got {vectors.shape}: "
             "train TwoTowers(sentence_encoder) with it."
         )
     return ops.unstack(ops.normalize(vectors, axis=-1), axis=1)

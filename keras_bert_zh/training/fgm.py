@@ -121,7 +121,7 @@ class FGM(Wrapped, keras.Model):
         found = [places[table] for table in dict.fromkeys(tables) if table in places]
         if not found:
             raise ValueError(
-                "FGM moves the word embeddings of a BertEncoder, and none is trained in "
+                "FGM changes the word embeddings of a BertEncoder, but none are trained in "
                 f"{self.model.name}. Unfreeze them, or fit the model without FGM."
             )
         return found

@@ -32,9 +32,9 @@ class FusedAdamW(keras.optimizers.AdamW):
         if self.gradient_accumulation_steps and tf.distribute.has_strategy():
             raise ValueError(
                 f"gradient_accumulation_steps={self.gradient_accumulation_steps} can't be used "
-                "under tf.distribute, where Keras does not accumulate. Take larger batches, with "
-                "BertEncoder(remat=True) if memory is short; or Keras on JAX, with "
-                "keras.distribution.DataParallel."
+                "under tf.distribute, where Keras does not accumulate gradients. Use larger "
+                "batches, with BertEncoder(remat=True) if memory is short; or use Keras on JAX "
+                "with keras.distribution.DataParallel."
             )
         if tf.executing_eagerly():
             super().build(var_list)

@@ -16,8 +16,8 @@ from keras_bert_zh.layers import kernels
 ON_JAX = kernels.BACKEND == "jax"
 
 _SHARE = (
-    "The first one writes and all read it: name a file on a disk that all of them share, or copy "
-    "it to each before they start."
+    "The first host writes the file and all hosts read it: use a file on a disk that they share, "
+    "or copy it to each host before they start."
 )
 
 
@@ -42,8 +42,8 @@ def check_same(number: int, file: pathlib.Path) -> None:
     found = _gathered(number)
     if len(set(found)) > 1:
         raise ValueError(
-            f"The hosts have read different numbers of batches in {file}: {found}, with 0 where it "
-            f"is not there. {_SHARE}"
+            f"The hosts have read different numbers of batches in {file}: {found}; 0 means that "
+            f"the file is missing. {_SHARE}"
         )
     digests = _gathered(int(sha256_of(file)[:7], 16) if file.exists() else 0)
     if len(set(digests)) > 1:
@@ -67,7 +67,7 @@ def together(what: str) -> Iterator[None]:
         raise
     failed = _gathered(0)
     if any(failed):
-        raise RuntimeError(f"{what} has failed on host {failed.index(1)}, which says why.")
+        raise RuntimeError(f"{what} failed on host {failed.index(1)}: see the error there.")
 
 
 def _gathered(number: int) -> list[int]:
@@ -86,8 +86,9 @@ def check_whole(variables: Iterable[keras.Variable]) -> None:
     for variable in variables:
         if not (variable.value.is_fully_replicated or variable.value.is_fully_addressable):
             raise ValueError(
-                f"TrainingState saves what one host has, and {variable.path} is split over several "
-                "hosts. Train with keras.distribution.DataParallel, or on the devices of one host."
+                f"TrainingState saves the variables of one host, but {variable.path} is split over "
+                "several hosts. Train with keras.distribution.DataParallel, or on the devices of "
+                "one host."
             )
 
 

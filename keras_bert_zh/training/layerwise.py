@@ -92,14 +92,14 @@ def factors(paths: list[str], layer_decay: float, rates: Mapping[str, float]) ->
         blocks[encoder] = max(blocks.get(encoder, 0), index + 1)
     if layer_decay != 1 and not blocks:
         raise ValueError(
-            f"layer_decay={layer_decay} is for the blocks of a BertEncoder, and none is trained "
-            f"here. Leave it out, or unfreeze the encoder; trained are {_shown(paths)}."
+            f"layer_decay={layer_decay} needs the blocks of a BertEncoder, but none is trained. "
+            f"Leave it out, or unfreeze the encoder; the trained layers are {_shown(paths)}."
         )
     for name in rates:
         if not any(_names(name, path) for path in paths):
             raise ValueError(
-                f"rates names {name!r}, and no variable that is trained has that in its path. Name "
-                f"layers as their paths do; trained are {_shown(paths)}."
+                f"rates names {name!r}, but no trained variable has that in its path. Use names "
+                f"from the paths of layers; the trained layers are {_shown(paths)}."
             )
     found = []
     for path in paths:

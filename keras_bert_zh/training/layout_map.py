@@ -61,7 +61,7 @@ def layout_map(device_mesh: "keras.distribution.DeviceMesh") -> "keras.distribut
     if "model" not in device_mesh.axis_names:
         names = list(device_mesh.axis_names)
         raise ValueError(
-            f'device_mesh must have an axis "model", got {names}. Make one by '
+            f'device_mesh must have an axis "model", got {names}. Make one with '
             'keras.distribution.DeviceMesh((2, 4), ["batch", "model"]).'
         )
     layouts = keras.distribution.LayoutMap(device_mesh)

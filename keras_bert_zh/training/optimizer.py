@@ -133,8 +133,8 @@ def _warm_up_and_decay(
     highest = check_number("learning_rate", highest, 0)
     if batches > steps:
         raise ValueError(
-            f"gradient_accumulation_steps must be at most steps={steps}, or there is no update, "
-            f"got {batches}."
+            f"gradient_accumulation_steps must be at most steps={steps}, since otherwise no update "
+            f"is made, got {batches}."
         )
     updates = steps // batches
     rising = int(share * updates)
@@ -148,8 +148,7 @@ def _check_none_beside_a_schedule(**given: float | None) -> None:
     for name, value in given.items():
         if value is not None:
             raise ValueError(
-                f"{name} must be left out where learning_rate is a schedule, which has its own, "
-                f"got {value!r}."
+                f"{name} must be left out if learning_rate is a schedule, got {value!r}."
             )
 
 

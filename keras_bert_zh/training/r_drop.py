@@ -90,7 +90,7 @@ class RDrop(Wrapped, keras.Model):
     def _divergence(self, one, other, weight):
         if self.activation == "softmax" and one.shape[-1] == 1:
             raise ValueError(
-                "RDrop compares probabilities of labels, and the model has one output: pass "
+                "RDrop compares probabilities of labels, but the model has one output: pass "
                 'activation="sigmoid" if it is the logit of a label.'
             )
         return _SymmetricDivergence(self.activation)(one, other, weight)

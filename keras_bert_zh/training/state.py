@@ -133,9 +133,9 @@ class TrainingState(keras.callbacks.Callback):
         for name, variable in variables.items():
             if id(variable) in learned and not np.isfinite(arrays[name]).all():
                 raise ValueError(
-                    f"{variable.path} holds numbers that are not finite after {self._batches} "
-                    f"batches: the training diverged. {self.file} was left as it was; go on from "
-                    "there or begin anew, with a lower learning rate."
+                    f"{variable.path} has values that are not finite after {self._batches} "
+                    f"batches: the training diverged. {self.file} was left unchanged; continue "
+                    "from there or start again, with a lower learning rate."
                 )
         arrays[_BATCHES] = np.array(self._batches, np.int64)
         _write(self.file, arrays, lambda file: _check_fits(file, variables))
@@ -192,17 +192,19 @@ def _check_fits(file: pathlib.Path, variables: dict[str, keras.Variable] | None)
         variables: what it should hold; `None` if the model does not have them yet.
     """
     if file.is_dir():
-        raise IsADirectoryError(f"{file} is a folder, and a file is written. Name another.")
+        raise IsADirectoryError(
+            f"{file} is a folder, but a file is written there: choose another path."
+        )
     shapes = _shapes(file)
     problems = [] if variables is None else _differences(variables, shapes)
     if problems:
         what = "another model"
         if all(": optimizer/" in problem for problem in problems):
-            what = "another optimiser, or of one that trained other layers"
+            what = "another optimiser, or of an optimiser that trained other layers"
         raise ValueError(
-            f"{file} is the state of {what}. {len(problems)} found:\n"
-            "  " + "\n  ".join(problems) + "\nMake and compile the model as it was, or name "
-            "another file to begin anew."
+            f"{file} is the state of {what}. {len(problems)} differences:\n"
+            "  " + "\n  ".join(problems) + "\nMake and compile the model as before, or use "
+            "another file to start again."
         )
 
 
@@ -230,11 +232,11 @@ def _shapes(file: pathlib.Path) -> dict[str, tuple[int, ...]]:
             names = opened.keys()
             shapes = {name: tuple(opened.get_slice(name).get_shape()) for name in names}
         if _BATCHES not in shapes:
-            raise ValueError(f"it holds no number of {_BATCHES}")
+            raise ValueError(f"it does not contain the number of {_BATCHES}")
     except (SafetensorError, OSError, ValueError) as error:
         raise ValueError(
-            f"{file} is no state of a training run, or damaged: {error}. Name another file to "
-            "begin anew."
+            f"{file} is not the state of a training run, or is damaged: {error}. Use another file "
+            "to start again."
         ) from error
     return shapes
 

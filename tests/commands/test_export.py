@@ -70,7 +70,7 @@ def test_pairs(run, fine_tuned, tmp_path):
     calibration = ("--dtype", "int8", "--calibration", tmp_path / "pairs.txt")
     status, _, errors = run(*arguments, *calibration)
     assert status == 2
-    assert "pairs.txt, text 2: a pair is two texts with a tab between them" in errors
+    assert "pairs.txt, text 2: expected two texts with a tab between them" in errors
     assert run(*arguments)[0] == 0
     expected = TextClassifier(source, max_length=8).predict((TEXTS, TEXTS), verbose=0)
     found = ExportedModel(tmp_path / "new").predict((TEXTS, TEXTS), verbose=0)

@@ -176,7 +176,7 @@ def test_a_file_that_changes_while_it_is_read(corpus, output, options, monkeypat
         return plan
 
     monkeypatch.setattr(job, "make_plan", changed)
-    with pytest.raises(ValueError, match=r"a\.txt has changed while it was read: it had 6 rows"):
+    with pytest.raises(ValueError, match=r"a\.txt changed while it was being read: it had 6 rows"):
         embed_corpus([corpus], output, options)
     assert not [*output.glob("*.parquet")]
 
@@ -189,13 +189,13 @@ def test_a_folder_inside_of_the_input(corpus, options):
 def test_what_is_gone_is_named(corpus, output, options):
     embed_corpus([corpus], output, options)
     shutil.rmtree(output / "_model")
-    with pytest.raises(FileNotFoundError, match=r"the model of the vectors in .* is gone"):
+    with pytest.raises(FileNotFoundError, match=r"the model that computed .* is missing"):
         embed_corpus([corpus], output, options)
 
 
 def test_one_run_at_a_time(corpus, output, options):
     output.mkdir()
-    with job._alone_in(output), pytest.raises(ValueError, match="Another run is at work"):
+    with job._alone_in(output), pytest.raises(ValueError, match="Another run is using"):
         embed_corpus([corpus], output, options)
     embed_corpus([corpus], output, options)
 
@@ -215,17 +215,17 @@ def test_files_of_other_runs_are_found(corpus, output, options):
     file = output / "00000-000001.parquet"
     other = pq.read_table(file)
     pq.write_table(other.replace_schema_metadata({"keras_bert_zh": '{"plan": "x"}'}), file)
-    with pytest.raises(ValueError, match="is of another run: delete it"):
+    with pytest.raises(ValueError, match="belongs to another run: delete it"):
         embed_corpus([corpus], output, options)
     file.write_bytes(b"PAR1")
-    with pytest.raises(ValueError, match="is damaged, or no file of this corpus: delete it"):
+    with pytest.raises(ValueError, match="or does not belong to this corpus: delete it"):
         embed_corpus([corpus], output, options)
     file.unlink()
     assert embed_corpus([corpus], output, options).vectors == 8
 
 
 def test_a_model_that_can_not_be_made_leaves_no_plan(corpus, output, options):
-    with pytest.raises(ValueError, match="exported already, and its pooling was decided then"):
+    with pytest.raises(ValueError, match="exported model, and its pooling was set at export"):
         embed_corpus([corpus], output, Options(options.checkpoint, pooling="cls"))
     # With what is right, it goes on in the same folder.
     assert embed_corpus([corpus], output, options).vectors == 8

@@ -96,7 +96,7 @@ def test_json_lines(tmp_path):
         2: "no text: null",
         3: "no text: int",
         4: "has no 'text'",
-        5: "no JSON object",
+        5: "not a JSON object",
         6: "not JSON: Expe",
         7: "not UTF-8: 'ut",
         8: "not JSON: maxi",
@@ -166,12 +166,12 @@ def test_files_and_folders(tmp_path):
     found = corpus_files([folder, single], folder / "vectors")
     assert [*found] == ["b/a.jsonl.gz", "z.txt", "single.csv"]
     assert found["z.txt"] == folder / "z.txt"
-    with pytest.raises(ValueError, match=r"have both the name z\.txt"):
+    with pytest.raises(ValueError, match=r"both have the name z\.txt"):
         corpus_files([folder, folder / "z.txt"])
     with pytest.raises(ValueError, match=r"ends in \.txt, \.jsonl"):
         corpus_files([folder / "notes.md"])
     with pytest.raises(FileNotFoundError, match="There is no file"):
         corpus_files([tmp_path / "nothing.txt"])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match="holds no file that ends in"):
+    with pytest.raises(FileNotFoundError, match="contains no file whose name ends in"):
         corpus_files([tmp_path / "empty"])

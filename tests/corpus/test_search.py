@@ -64,10 +64,10 @@ def test_from_the_command_line(run, corpus, exported, model, tmp_path):
     (folder / "rejects.jsonl").unlink()
     status, output, errors = run("search", folder, query, "--top", 100)
     assert (status, output.count("\n")) == (0, 14)
-    assert errors == f"The run in {folder} has not ended: only a part is searched.\n"
+    assert errors == f"The run in {folder} is not finished: only a part is searched.\n"
     status, _, errors = run(*arguments)
     assert status == 2
-    assert "holds vectors of another run" in errors
+    assert "contains the vectors of another run" in errors
 
 
 def test_the_index_of_the_page(run, corpus, exported, tmp_path, monkeypatch):
@@ -89,14 +89,14 @@ def test_errors_of_the_command_line(run, corpus, exported, tmp_path):
         ("--keep", "row"): "none of source, row, vector",
         ("--pooling", "cls"): "leave --pooling out",
         ("--engine", "openvino"): "engine must be 'tensorflow'",
-        ("--column", "title"): "has one column, 'text'",
+        ("--column", "title"): "has only the column 'text'",
     }.items():
         status, _, errors = run("embed", corpus, *arguments, *more)
         assert (status, errors.count("\n")) == (2, 1), errors
         assert message in errors
     status, _, errors = run("search", tmp_path, "好")
     assert status == 2
-    assert "which embed writes beside vectors" in errors
+    assert "which the command embed writes" in errors
     corpus.write_bytes(b"")
     (tmp_path / "cut.jsonl.xz").write_bytes(b"\xfd7zXZ\x00")
     status, output, _ = run("embed", corpus, tmp_path / "cut.jsonl.xz", *arguments)

@@ -268,7 +268,7 @@ def test_bad_batch_size(preprocess, batch_size):
 
 @pytest.mark.parametrize("lengths", [[], [16], [32, 16, 64], [16, 16, 64], [0, 64], [16.0, 64]])
 def test_bad_lengths(preprocess, lengths):
-    message = f"rise from at least 1 to 64, the max_length of preprocess, got {lengths}"
+    message = f"increasing ints from at least 1 to 64, the max_length of preprocess, got {lengths}"
     with pytest.raises(ValueError, match=re.escape(message)):
         batch_by_length(SLICES(["好"]), preprocess, 2, lengths=lengths)
 

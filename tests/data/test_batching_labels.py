@@ -49,7 +49,7 @@ def test_a_token_classifier_trains(preprocess, tags):
 
 def test_labels_as_long_as_a_text_must_be_told_apart(preprocess, tags):
     for data in (SLICES((TEXTS, tags)), SLICES((TEXTS, [0] * 4, tags > 0))):
-        with pytest.raises(ValueError, match=r"as long as max_length=64.*labels_per_token=False"):
+        with pytest.raises(ValueError, match=r"the length max_length=64.*labels_per_token=False"):
             batch_by_length(data, preprocess, 2)
         # Nothing is cut, so that nothing can be wrong.
         assert shapes_of(batch_by_length(data, preprocess, 4, lengths=[64])) == [(4, 64)]
@@ -61,7 +61,7 @@ def test_labels_as_long_as_a_text_must_be_told_apart(preprocess, tags):
     ("labels", "argument", "message"),
     [
         (np.zeros([4, 62]), True, r"With labels_per_token=True .* \[64\] or \[64, ...\]"),
-        (np.zeros(4), True, r"which is max_length, got \(TensorSpec\(shape=\(\)"),
+        (np.zeros(4), True, r"for max_length=64, got \(TensorSpec\(shape=\(\)"),
         (np.zeros(4), "tags", "labels_per_token must be True, False or None, got 'tags'"),
     ],
 )

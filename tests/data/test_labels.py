@@ -163,7 +163,7 @@ def test_a_word_without_tokens_shifts_no_label(preprocess):
         ([[0], [0, 5]], {}, r"Text 1: the label 5 is not one of O, B-LOC"),
         ([["O"], ["O"]], {}, "Text 1 has 1 labels and 2 words or more"),
         ([["O"], ["O", "O", "O"]], {"word_counts": [1, 2]}, "Text 1 has 3 labels and 2 words"),
-        ([["O"]], {}, "There are labels of 1 texts, and 2 texts"),
+        ([["O"]], {}, "There are labels for 1 texts, but 2 texts"),
     ],
 )
 def test_labels_that_do_not_fit(labels, options, message, in_graph):
@@ -182,16 +182,16 @@ def test_arguments():
         ([["O"]], None, {}, "pass names"),
         ([["O"]], ["O", "O"], {}, "different from each other"),
         ([["O"]], "O", {}, "names must be a list of str"),
-        ([["O"]], ["O", "S-LOC"], {"pieces": "all"}, "a word that is S-LOC need I of the same"),
+        ([["O"]], ["O", "S-LOC"], {"pieces": "all"}, "the label S-LOC need .* with the prefix I,"),
         ([["O"]], BIO, {"pieces": "last"}, "pieces must be 'first' or 'all'"),
-        ([["O", 1]], BIO, {}, "Text 0: expected the label to be str.* got 1"),
+        ([["O", 1]], BIO, {}, "Text 0: labels must all be str, .* got 1"),
     ]:
         with pytest.raises(ValueError, match=message):
             align_labels(labels, ids, names, **options)
     for predictions, names, counts, message in [
         ([[0, 1, 0]], None, [1], "default must be an index .* got 'O'"),
         ([[0, 9, 0]], BIO, [1], "Text 0: 9 is not one of O, B-LOC"),
-        ([[0, 1, 0]], BIO, [0], "Text 0 has 0 words, and word_ids tell of 1"),
+        ([[0, 1, 0]], BIO, [0], "Text 0 has 0 words, but word_ids has 1"),
         ([[0, 1, 0]], BIO, [1, 1], r"word_counts \[batch\], got .* \[2\]"),
         ([[0.5, 1, 0]], BIO, [1], "take the argmax"),
     ]:

@@ -88,7 +88,7 @@ def test_several_labels(write):
         ("a.tsv", "1\t2\n", {"text": 0, "label": 2}, "line 1: .* columns 2, .* there are 2, count"),
         ("a.tsv", "text\tlabel\na\tb\nc\n", {}, "line 3: expected 2 columns .* got 1.*as CSV"),
         ("a.csv", "text,label\na,b\nc,d,e\n", {}, "line 3: expected 2 columns .* got 3"),
-        ("a.csv", 'text,label\na,b\n"c"d,e\n', {}, "line 3: expected a row of CSV.*Double"),
+        ("a.csv", 'text,label\na,b\n"c"d,e\n', {}, "line 3: this line is not valid CSV.*Double"),
         ("a.csv", "text,label\na,b\nc, \n", {}, "line 3: expected a label in .*'label', got ' '"),
         ("a.jsonl", '{"text": "a"}\n', {}, "line 1: expected the keys 'label', .* 'text'"),
         ("a.jsonl", '{"text": 1, "label": 1}\n', {}, "line 1: expected a text .*'text', got 1"),

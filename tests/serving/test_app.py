@@ -122,14 +122,13 @@ BAD = {
 
 SENTENCES = {
     b'{"input": []}': "input must not be empty.",
-    b'{"input": [[1, 2]]}': "input[0] must be a text; ids of tokens are taken by "
-    "/v1/models/NAME:predict.",
+    b'{"input": [[1, 2]]}': "input[0] must be a text; send token ids to /v1/models/NAME:predict.",
     b'{"input": ["a", null]}': "input[1] must be a text.",
     b'{"input": "a", "dimensions": 0}': (
         "dimensions is wrong: input should be greater than or equal to 1."
     ),
     b'{"input": "\\udc00"}': (
-        "input is wrong: it holds half of a surrogate pair, which is no character."
+        "input is wrong: it has half of a surrogate pair, which is not a character."
     ),
     b"{}": "input is missing.",
     b"[]": "The body must be a JSON object.",
@@ -143,12 +142,12 @@ def test_sentences(content, client):
 
 
 ROWS = {
-    b'{"instances": [{"input_id": [9]}]}': "instances[0].input_id is no field of this request.",
+    b'{"instances": [{"input_id": [9]}]}': "instances[0].input_id is not a field of this request.",
     b'{"instances": [{"text": "a", "text_b": "b"}]}': (
-        "instances[0] is wrong: an instance has text, or text_a and text_b, or input_ids."
+        "instances[0] is wrong: an instance must have text, or text_a and text_b, or input_ids."
     ),
     b'{"instances": [{}]}': (
-        "instances[0] is wrong: an instance has text, or text_a and text_b, or input_ids."
+        "instances[0] is wrong: an instance must have text, or text_a and text_b, or input_ids."
     ),
     b'{"instances": [{"input_ids": [1, "a"]}]}': (
         "instances[0].input_ids[1] must be a whole number."

@@ -96,7 +96,7 @@ def test_saved():
         (
             InBatchNegatives,
             VECTORS[:, :1],
-            r"two or more texts a row, \[B, C, D\], got \(5, 1, 4\)",
+            r"two or more texts per row, \[B, C, D\], got \(5, 1, 4\)",
         ),
         (InBatchNegatives, VECTORS[:, 0], r"got \(5, 4\): train TwoTowers"),
         (CoSENT, VECTORS[:, 0], r"got \(5, 4\): train TwoTowers"),

@@ -85,11 +85,11 @@ def test_hosts_that_read_different_files_all_stop(found):
     first, second = (found[host]["resumed"]["errors"] for host in ("first", "second"))
     for error in (first[0], second[0]):
         assert "have read different numbers of batches" in error
-        assert "[1, 0], with 0 where it is not there" in error
+        assert "[1, 0]; 0 means that the file is missing" in error
     for error in (first[1], second[1]):
         assert "The hosts have read different files" in error
     assert "damaged" in second[2]
-    assert "has failed on host 1, which says why." in first[2]
+    assert "failed on host 1: see the error there." in first[2]
 
 
 def test_a_mesh_without_the_axis():

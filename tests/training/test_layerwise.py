@@ -54,7 +54,7 @@ def test_a_head_of_this_package_and_parts_of_a_path():
     found = moves.of_a_step(model, optimizer, parts="classifier|block_1/attention/|block_1/feed_f")
     expected = {"classifier": 10.0, "block_1/attention/": 0.25 * 1.5, "block_1/feed_f": 0.25}
     assert found == pytest.approx(expected, rel=1e-4)
-    with pytest.raises(ValueError, match=r"rates names 'class', and no variable .* has that"):
+    with pytest.raises(ValueError, match=r"rates names 'class', but no trained variable has that"):
         moves.of_a_step(model, adamw(0.5, 10, rates={"class": 2.0}))
 
 
@@ -108,7 +108,7 @@ def test_with_what_else_optimizers_do(name):
 def test_without_an_encoder_it_is_refused():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="only")])
     with pytest.raises(
-        ValueError, match=r"layer_decay=0.5 is for the blocks .* trained are .*/only"
+        ValueError, match=r"layer_decay=0.5 needs the blocks .* trained layers are .*/only"
     ):
         moves.of_a_step(model, adamw(0.5, 10, layer_decay=0.5))
     moves.of_a_step(model, adamw(0.5, 10, rates={"only": 2.0}))

@@ -119,7 +119,7 @@ def test_a_schedule_of_ones_own_and_other_arguments():
 def test_a_schedule_takes_no_part_of_another(given):
     schedule = keras.optimizers.schedules.PolynomialDecay(1.0, 10, end_learning_rate=0.0)
     (name,) = given
-    with pytest.raises(ValueError, match=f"{name} must be left out where learning_rate is"):
+    with pytest.raises(ValueError, match=f"{name} must be left out if learning_rate is"):
         adamw(schedule, **given)
 
 
@@ -184,7 +184,7 @@ assert means == {"kernel": 0.95, "bias": 1, "gamma": 1, "beta": 1}, means
         ),
         (
             {"gradient_accumulation_steps": 11},
-            "must be at most steps=10, or there is no update, got 11",
+            "must be at most steps=10, since otherwise no update is made, got 11",
         ),
         ({"warmup": 100}, "warmup must be a number from 0 to 1, got 100"),
     ],

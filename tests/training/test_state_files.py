@@ -55,12 +55,12 @@ def of_another_model(file):
 
 
 FILES = {
-    "text": (lambda file: file.write_text("dear"), "no state of a training run, or damaged: "),
+    "text": (lambda file: file.write_text("dear"), "the state of a training run, or is damaged: "),
     "weights": (
         lambda file: save_file({"bert.pooler.dense.bias": np.ones(3)}, file),
-        "no state of a training run, or damaged: it holds no number of batches",
+        "the state of a training run, or is damaged: it does not contain the number of batches",
     ),
-    "folder": (lambda file: file.mkdir(), "a folder, and a file is written. Name another"),
+    "folder": (lambda file: file.mkdir(), "a folder, but a file is written there: choose"),
     "another model": (of_another_model, r"the state of another model\. .*\n.*is \[3, 6\]"),
 }
 
@@ -101,7 +101,7 @@ def test_the_state_of_another_model_is_refused_and_changes_nothing(tmp_path):
         state.restore(other)
     for one, after in zip(before, other.get_weights(), strict=True):
         np.testing.assert_array_equal(one, after)
-    message = r"of another optimiser, or of one that .*\n  unexpected: optimizer/"
+    message = r"of another optimiser, or of an optimiser that .*\n  unexpected: optimizer/"
     with pytest.raises(ValueError, match=message):
         state.restore(make(optimizer="sgd"))
     frozen = make()
@@ -116,7 +116,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     train(model, state, steps=2)
     labels = LABELS.copy()
     labels[24:32] = np.inf
-    message = r"dense\S*/kernel holds .* after 4 batches: .*state was left as it was"
+    message = r"dense\S*/kernel has values .* after 4 batches: .*state was left unchanged"
     with pytest.raises(ValueError, match=message):
         train(model, state, step=2, steps=7, labels=labels)
     model = make()
@@ -135,7 +135,7 @@ def test_a_damaged_file_is_refused(tmp_path):
     train(make(), state, steps=1)
     whole = (tmp_path / "state").read_bytes()
     (tmp_path / "state").write_bytes(whole[:-1])
-    with pytest.raises(ValueError, match=r"state is no state of a training run, or damaged"):
+    with pytest.raises(ValueError, match=r"is not the state of a training run, or is damaged"):
         state.restore(make())
 
 

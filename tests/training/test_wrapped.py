@@ -254,7 +254,7 @@ def test_fgm_takes_models_with_trained_word_embeddings():
     trainer = FGM(model)
     trainer.compile("sgd", LOSS, run_eagerly=True)
     with pytest.raises(
-        ValueError, match="FGM moves the word embeddings of a BertEncoder, and none"
+        ValueError, match="FGM changes the word embeddings of a BertEncoder, but none"
     ):
         trainer.train_on_batch(INPUTS, LABELS)
 

@@ -254,7 +254,7 @@ def test_bad_step(preprocess, batch, step):
         ({"max_predictions": 2.0}, "max_predictions must be an int of at least 1, got 2.0"),
         ({"mask_share": -0.1}, "mask_share must be a number from 0 to 1, got -0.1"),
         ({"random_share": "0.1"}, "random_share must be a number from 0 to 1, got '0.1'"),
-        ({"random_share": 0.3}, "must not be more than 1 together, got 0.8 and 0.3"),
+        ({"random_share": 0.3}, "must be at most 1, got 0.8 and 0.3"),
         ({"seed": 0.5}, "seed must be a 64-bit int, got 0.5"),
         ({"seed": 2**63}, "seed must be a 64-bit int, got 9223372036854775808"),
     ],

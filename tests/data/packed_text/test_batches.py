@@ -107,7 +107,7 @@ class TestBatches:
             sequence_length=5,
         )
         assert (fewer.rows("train"), fewer.rows("held_out")) == (66, 0)
-        message = r"fewer has 66 rows, and one in 100 is held out: .*Pack more text"
+        message = r"fewer has no held-out row: it has 66 rows, and one in 100 .*Pack more text"
         with pytest.raises(ValueError, match=message):
             fewer.batches(1, part="held_out")
 

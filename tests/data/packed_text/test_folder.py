@@ -25,11 +25,11 @@ class TestFolder:
 
     def test_another_vocabulary(self, packed):
         other = BertPreprocess(vocabulary=VOCABULARY[:-2] + VOCABULARY[:-3:-1])
-        with pytest.raises(ValueError, match="rows was made with another vocabulary than that of"):
+        with pytest.raises(ValueError, match="rows was written with another vocabulary than that"):
             PackedText(packed._folder, other)
 
     def test_nothing_there(self, tmp_path, preprocess):
-        message = r"holds no packed text: there is no packed_text.json.*PackedText.write\(files"
+        message = r"does not contain packed text: it has no packed_text.json.*PackedText.write\("
         for folder in (tmp_path, tmp_path / "none"):
             with pytest.raises(FileNotFoundError, match=message):
                 PackedText(folder, preprocess)
@@ -99,7 +99,7 @@ class TestFolder:
     def test_broken_characters(self, write, tmp_path, monkeypatch, whole_words, block):
         monkeypatch.setattr(token_rows, "_BLOCK_BYTES", block)
         text = "今天\n天气很好\n".encode() * 3
-        message = r"0\.txt is not UTF-8, for the first time in line 8, byte 4\. Convert it, as `ico"
+        message = r"0\.txt is not UTF-8: the first error is in line 8, byte 4\. Convert the f"
         with pytest.raises(ValueError, match=message):
             write(text + "今\n今".encode() + b"\xff\n\xff" + text, whole_words=whole_words)
         assert not (tmp_path / "packed").exists()
@@ -107,13 +107,13 @@ class TestFolder:
     @pytest.mark.parametrize("encoding", ["gb18030", "big5", "utf-16", "utf-16-le", "utf-32"])
     def test_other_encodings(self, write, tmp_path, encoding):
         """The second of two files: the message names it."""
-        message = r"1\.txt is not UTF-8, .* `iconv -f GB18030 -t UTF-8`"
+        message = r"1\.txt is not UTF-8: .* `iconv -f GB18030 -t UTF-8`"
         with pytest.raises(ValueError, match=message):
             write("今天" * 9, "今天天氣很好\n".encode(encoding) * 9)
         assert not (tmp_path / "packed").exists()
 
     def test_another_compression(self, write):
-        with pytest.raises(ValueError, match=r"bz2 is not UTF-8, .*if it is compressed, let it be"):
+        with pytest.raises(ValueError, match=r"bz2 is not UTF-8: .*If the file is compressed, its"):
             write(bz2.compress("今天".encode() * 99), name="{}.txt.bz2")
 
     @pytest.mark.parametrize("length", [2, 4.0, True])
@@ -165,7 +165,7 @@ PackedText.write(sys.argv[1], sys.argv[2], BertPreprocess(vocabulary=VOCABULARY)
         )
         assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
         assert any(tmp_path.iterdir())  # It had begun.
-        with pytest.raises(FileNotFoundError, match="holds no packed text"):
+        with pytest.raises(FileNotFoundError, match="does not contain packed"):
             PackedText(folder, preprocess)
         PackedText.write(text, folder, preprocess)
         assert [entry.name for entry in tmp_path.iterdir()] == ["packed"]
