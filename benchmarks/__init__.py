@@ -1,1 +1,1 @@
-"""Side-by-side runs against peers; `RESULTS.md` holds what they measured, where and when."""
+"""Side-by-side runs against peers; `RESULTS.md` has the results with their machines and dates."""

@@ -1,4 +1,4 @@
-"""Contestants in processes of their own, all on the same cores, that take turns."""
+"""Contestants in separate processes, which take turns on the same cores."""
 
 import contextlib
 import importlib

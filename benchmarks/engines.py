@@ -1,11 +1,11 @@
-"""Seconds of a call in ONNX Runtime and OpenVINO, our export against the usual one.
+"""Seconds per call in ONNX Runtime and OpenVINO, our export against the usual one.
 
     python -m benchmarks.engines [--write] [--rounds N] [--only NAME ...] [--cases NAME ...]
 
-`make bench-peers` installs the engines. The usual export is that of Transformers by
-`torch.onnx.export`. All have the same weights, get the same NumPy arrays and give the pooled output
-as another; before anything is timed, their outputs are compared. Each is in a process of its own,
-on all cores. `--write` keeps the report in `benchmarks/RESULTS.md`; `--small` takes a tiny encoder.
+`make bench-peers` installs the engines. The usual export is Transformers with `torch.onnx.export`.
+All have the same weights, take the same NumPy arrays and return the pooled output as a NumPy array.
+Their outputs are compared before anything is timed. Each has its own process on all cores.
+`--write` saves the report in `benchmarks/RESULTS.md`; `--small` uses a tiny encoder.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""A step of fine-tuning, ours against peers': seconds and peak memory. Linux only.
+"""Seconds and peak memory of a fine-tuning step, ours and peers'. Linux only.
 
     python -m benchmarks.finetune [--write] [--rounds N] [--only NAME ...]
 
-`make bench-peers` installs the peers. Each contestant has, in every round, a new process to itself,
-in which it trains a classifier for three steps of forward, loss, backward and AdamW. All begin with
-the same weights and get the same inputs. `--write` keeps the report in `benchmarks/RESULTS.md`;
-`--small` takes a tiny encoder.
+`make bench-peers` installs the peers. In every round, each contestant has a new process, in which
+it trains a classifier for three steps of forward, loss, backward and AdamW. All start with the same
+weights and get the same inputs. `--write` saves the report in `benchmarks/RESULTS.md`; `--small`
+uses a tiny encoder.
 """
 
 import statistics

@@ -1,11 +1,10 @@
-"""What a newcomer waits for: the first step of `fit`, and the steps after it.
+"""Seconds until the first step of `fit` is done, and of the steps after it.
 
     python -m benchmarks.first_step [--write] [--rounds N] [--only NAME ...] [--before CHECKOUT]
 
-A classifier is fitted on 32 reviews, cut at 128, in a new process for each contestant and round.
-`--before` names a checkout of an earlier version, of which each contestant takes its turn, too.
-`--write` keeps the report in `benchmarks/RESULTS.md`; `--small` takes a tiny encoder. Needs no
-peers.
+A classifier is trained on 32 reviews, cut at 128 tokens, in a new process for each contestant and
+round. With `--before`, a checkout of an earlier version takes part too. `--write` saves the report
+in `benchmarks/RESULTS.md`; `--small` uses a tiny encoder. Needs no peers.
 """
 
 import pathlib

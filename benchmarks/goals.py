@@ -1,4 +1,4 @@
-"""What the package is to reach, beside what was measured."""
+"""The goals of the package next to the measured results."""
 
 from collections.abc import Iterable
 from typing import NamedTuple

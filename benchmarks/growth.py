@@ -1,10 +1,10 @@
-"""How seconds of a call grow with batch, with length and with fill, drawn in three plots.
+"""How the seconds per call grow with batch size, length and fill, in three plots.
 
     python -m benchmarks.growth [--write] [--rounds N] [--only NAME ...]
 
-`make bench-peers` installs the peers. As in `benchmarks.encoder`, each contestant has a process of
-its own on all cores, and all take turns. `--write` keeps the table in `benchmarks/RESULTS.md` and
-the plots in `docs/images/speed.png`, `--picture PATH` writes the plots elsewhere; `--small` takes a
+`make bench-peers` installs the peers. As in `benchmarks.encoder`, each contestant has its own
+process on all cores, and all take turns. `--write` saves the table in `benchmarks/RESULTS.md` and
+the plots in `docs/images/speed.png`; `--picture PATH` writes the plots elsewhere; `--small` uses a
 tiny encoder.
 """
 
@@ -128,7 +128,7 @@ def _milliseconds(seconds: Sequence[float]) -> str:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__, NAMES, rounds=3, shown=SHOWN)
     parser.add_argument("--picture", type=pathlib.Path, help="where to write the plots")
-    parser.add_argument("--most", type=int, default=7, help="cases in a plot")
+    parser.add_argument("--most", type=int, default=7, help="the most cases in a plot")
     return parse(parser, arguments)
 
 

@@ -1,6 +1,6 @@
-"""Requests of one text each to a server, and how long each took.
+"""Sends requests of one text each to a server, and times each of them.
 
-The standard library alone: what sends must leave the cores to what answers.
+It only uses the standard library, to leave the cores to the server.
 """
 
 import asyncio
@@ -240,10 +240,10 @@ async def _answer(reader: asyncio.StreamReader) -> bytes:
         raise ValueError(status)
     headers = {name.lower(): value for name, _, value in (line.partition(":") for line in lines)}
     if "content-length" not in headers:
-        raise ValueError("an answer without Content-Length")
+        raise ValueError("The answer has no Content-Length.")
     body = await reader.readexactly(int(headers["content-length"]))
     if b'"embedding"' not in body:
-        raise ValueError("an answer without an embedding")
+        raise ValueError("The answer has no embedding.")
     return body
 
 

@@ -1,11 +1,11 @@
-"""How long a full-size checkpoint takes to become an encoder, and how much memory at most.
+"""Seconds and peak memory to load a full-size checkpoint into an encoder.
 
     python -m benchmarks.loading [PATH ...]
 
 Writes fresh weights of BERT-base with the Chinese vocabulary in every format that the package
-writes, and in every kind of file that a Hugging Face folder may have, and reads them back; paths of
-other full-size checkpoints may be added. Each is read in a process of its own, five times in turns,
-from a warm disk cache. Linux only.
+writes, and in every kind of file that a Hugging Face folder may have, and reads them back. You can
+add paths of other full-size checkpoints. Each is read in its own process, five times in turns, from
+a warm disk cache. Linux only.
 """
 
 import argparse

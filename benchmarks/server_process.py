@@ -1,4 +1,4 @@
-"""A server in a process of its own, from its start to its end, and the memory that it has."""
+"""A server in a separate process, from start to end, and its memory."""
 
 import contextlib
 import os

@@ -1,13 +1,14 @@
-"""Requests a second that servers of one model answer in time, at random arrivals of real reviews.
+"""Requests per second that servers answer in time, for real reviews at random times.
 
     python -m benchmarks.serving [--write] [--rounds N] [--servers NAME ...] [--model base|small]
     python -m benchmarks.serving --endurance MINUTES [--servers NAME]
 
-`make bench-peers bench-infinity` installs the peers. A server is alone on all cores with what sends
-the requests. Each has its turn in every round: requests one at a time, clients that wait for
-answers, and rates until more than one request in a hundred takes a second or one fails. `--write`
-keeps the report in `benchmarks/RESULTS.md` and the picture in `docs/images/`. `--endurance` sends
-to one server 80% of what it answers in time, and says which memory it has meanwhile.
+`make bench-peers bench-infinity` installs the peers. One server at a time runs on all cores,
+together with the process that sends the requests. In every round, each server is measured with
+single requests, with clients that wait for answers, and with increasing rates, until more than one
+request in a hundred takes a second or one fails. `--write` saves the report in
+`benchmarks/RESULTS.md` and the picture in `docs/images/`. `--endurance` sends one server 80% of the
+rate that it answers in time, and prints its memory over time.
 """
 
 import argparse
@@ -237,17 +238,21 @@ def _tell(name: str, what: str, run: Run) -> None:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=12, help="of a run; more at low rates")
+    parser.add_argument(
+        "--seconds", type=float, default=12, help="seconds per run; more at low rates"
+    )
     parser.add_argument(
         "--servers",
         nargs="+",
         choices=SERVERS,
         default=[*SERVERS],
         metavar="NAME",
-        help="who takes part: " + "; ".join(SERVERS),
+        help="the servers: " + "; ".join(SERVERS),
     )
-    parser.add_argument("--model", choices=MODELS, default="base", help="tiny shows that all works")
-    parser.add_argument("--infinity", type=pathlib.Path, default=INFINITY, help="its environment")
+    parser.add_argument("--model", choices=MODELS, default="base", help="tiny is only for a check")
+    parser.add_argument(
+        "--infinity", type=pathlib.Path, default=INFINITY, help="the environment of infinity"
+    )
     parser.add_argument("--endurance", type=float, default=0, metavar="MINUTES")
     parser.add_argument(
         "--memory",
@@ -256,7 +261,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="where --endurance writes minutes and bytes",
     )
     parser.add_argument("--picture", type=pathlib.Path, help="where to write the picture")
-    parser.add_argument("--write", action="store_true", help="keep the results in RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="save the results in RESULTS.md")
     options = parser.parse_args(arguments)
     if options.write and (options.model == "tiny" or options.endurance):
         parser.error("--write keeps no results of --model tiny or --endurance")

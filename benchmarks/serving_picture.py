@@ -1,4 +1,4 @@
-"""The picture of `benchmarks.serving`: how long answers take at which rate."""
+"""The picture of `benchmarks.serving`: seconds per answer by the rate of requests."""
 
 import math
 import pathlib

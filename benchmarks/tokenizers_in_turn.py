@@ -1,8 +1,8 @@
 """The contestants of `benchmarks.preprocess`.
 
-Each has `run`, which makes inputs of BERT of texts and returns of how many, and `rows`, which
-returns the inputs of all of them, `<int32>[texts, 3, S]`. The others need ten times as long as ours
-and more: their `run` takes every eighth batch, from the one it is told, ours takes all texts.
+Each has `run`, which turns texts into BERT inputs and returns the number of texts, and `rows`,
+which returns the inputs of all texts, `<int32>[texts, 3, S]`. The others take ten times as long as
+ours or more: their `run` uses every eighth batch from a given one, while ours uses all texts.
 """
 
 import statistics

@@ -1,4 +1,4 @@
-"""Writes a Hugging Face folder's weights again in the other kinds of files that it may have."""
+"""Writes the weights of a Hugging Face folder in all other kinds of files that it may have."""
 
 import pathlib
 import shutil

@@ -1,4 +1,4 @@
-"""What encoders are timed with: weights, cases, and how many operations a case needs."""
+"""The weights and cases that encoders are timed with, and the operations of each case."""
 
 import statistics
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Learns to answer questions by what is written in a text, also in a long one.
+"""Trains a model that answers questions from a text, which may be long.
 
     pip install 'keras-bert-zh[examples]'
     python examples/answer_questions.py
@@ -8,25 +8,25 @@
 
 The script needs the folder `parts` beside it.
 
-The questions at hand are headlines of news with a blank, such as 支付宝余额为0也被骗走了[MASK].
-What was there is in the article: a number, a title, a quotation or a word in Latin letters. The
-small checkpoint is fine-tuned on windows of articles, for 1,601 questions. Expected, after six
-minutes on two CPU cores:
+The default questions are news headlines with a blank, such as 支付宝余额为0也被骗走了[MASK]. The
+article contains the answer: a number, a title, a quotation or a word in Latin letters. The small
+checkpoint is fine-tuned on windows of articles, for 1,601 questions. Expected, after six minutes on
+two CPU cores:
 
     exact_match 0.6794 (three seeds: 0.6735 to 0.6882)
     f1 0.7270 (three seeds: 0.7174 to 0.7359)
     baseline_exact_match 0.6324
     baseline_f1 0.6500
 
-Scores are those of CMRC 2018. The baseline learns nothing: of what could be an answer, it takes
-what has the most pairs of characters around it in common with the question.
+Scores are computed as in CMRC 2018. The baseline is not trained: of all possible answers, it takes
+the one whose context has the most pairs of characters in common with the question.
 
-Files of your own are JSON as that of SQuAD or of CMRC 2018, or rows as those of Hugging Face;
-`parts/squad.py` says more. Where they have questions without an answer (SQuAD 2), the model may
-find none either. The right answer must be in the text; the ones of --train that are not are left
+Your own files are JSON in the format of SQuAD or CMRC 2018, or rows in the format of Hugging Face;
+see `parts/squad.py`. If they have questions without an answer (SQuAD 2), the model may also return
+no answer. The right answer must be in the text; questions of --train for which it is not are left
 out.
 
-Writes `model.keras`, a SpanReader, and `answers.tsv`, what it found in the test set.
+Writes `model.keras`, a SpanReader, and `answers.tsv`, its answers for the test set.
 """
 
 import argparse
@@ -110,19 +110,19 @@ def read(options: argparse.Namespace) -> tuple[Questions, Questions, Questions]:
     if len(usable) < len(found.texts):
         count = len(found.texts) - len(usable)
         print(
-            f"Questions of {options.train} left out, as the answer is not in the text: {count:,}."
+            f"Questions of {options.train} without their answer in the text, left out: {count:,}."
         )
     held_out = [row for row in usable if task.is_validation(found.texts[row])]
     if len(held_out) == len(usable):
         held_out = []
     learned = sorted(set(usable) - set(held_out))
     if not any(found.answers[row] for row in learned):
-        raise ValueError(f"{options.train}: there is no answer that is in its text.")
+        raise ValueError(f"{options.train}: expected answers in their texts, but there are none.")
     test = read_questions(options.test)
     if not any(test.answers):
         raise ValueError(
-            f"{options.test}: no question has an answer, so that nothing can be measured. Name a "
-            "file with answers as --test, and this one as --predict once a model is trained."
+            f"{options.test}: no question has an answer, so nothing can be measured. Pass a file "
+            "with answers as --test, and this one as --predict after a model is trained."
         )
     return found.rows(learned), found.rows(held_out), test
 

@@ -1,4 +1,4 @@
-"""Draws how much the tokens of a Chinese sentence look at each other, in each head of a block.
+"""Draws the attention between the tokens of a Chinese sentence, for each head of a block.
 
     pip install 'keras-bert-zh[examples]'
     python examples/attention_picture.py
@@ -6,9 +6,9 @@
 
 The script needs the folder `parts` beside it.
 
-Writes `out/attention.png`: for each head a square with a row for each token, dark where that token
-looks. In block 3 of the small checkpoint some heads find words (手机, 出租) and others the
-neighbours; a token that a head has nothing for looks at [CLS]. Takes a few seconds.
+Writes `out/attention.png`: a square for each head, with a row for each token, dark where that token
+attends. In block 3 of the small checkpoint some heads attend to the same word (手机, 出租) and
+others to neighbours; a token for which a head finds nothing attends to [CLS]. Takes a few seconds.
 """
 
 import argparse
@@ -32,7 +32,7 @@ COLUMNS = 4
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     if options.output.exists() and not (options.output.is_file() and is_report(options.output)):
-        sys.exit(f"{options.output} is not known to be of this example: name another --output.")
+        sys.exit(f"{options.output} was not written by this example: choose another --output.")
     checkpoint = load_checkpoint(options.checkpoint)
     blocks, longest = checkpoint.config.num_hidden_layers, checkpoint.config.max_position_embeddings
     block = max(blocks // 2, 1) if options.block is None else options.block
@@ -52,16 +52,16 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "text",
         nargs="?",
         default=TEXT,
-        help="the sentence, best a short one (default: %(default)s)",
+        help="a sentence, preferably short (default: %(default)s)",
     )
     parser.add_argument(
-        "--checkpoint", default="small", help="whose attention it is (default: %(default)s)"
+        "--checkpoint", default="small", help="the checkpoint to show (default: %(default)s)"
     )
     parser.add_argument(
-        "--block", type=int, help="which block, from 1 (default: that in the middle)"
+        "--block", type=int, help="the number of the block, from 1 (default: the middle one)"
     )
     parser.add_argument(
-        "--max-length", type=int, default=32, help="tokens that are shown (default: %(default)s)"
+        "--max-length", type=int, default=32, help="the most tokens to show (default: %(default)s)"
     )
     parser.add_argument(
         "--output",

@@ -1,4 +1,4 @@
-"""Learns the mood of Chinese news, which are long, and reads them by windows.
+"""Trains a sentiment classifier of long Chinese news, which it reads by windows.
 
     pip install 'keras-bert-zh[examples]'
     python examples/classify_news.py
@@ -8,16 +8,16 @@
 
 The script needs the folder `parts` beside it.
 
-It fine-tunes the small checkpoint that comes with the package on 1,600 articles. It reads 250
-characters of each by windows of 128 tokens: the answer is the mean of theirs, in training, too. Of
-files of your own it reads all, or as much as --characters says; --predict reads as much as the run.
-With --no-windows texts are cut at 128 tokens instead. Expected, after four minutes on two CPU
-cores:
+It fine-tunes the small checkpoint of the package on 1,600 articles. It reads the first 250
+characters of each in windows of 128 tokens, and the answer is the mean over the windows, also in
+training. Your own files are read completely, or up to --characters; --predict reads as much as the
+training run. With --no-windows, texts are cut at 128 tokens instead. Expected, after four minutes
+on two CPU cores:
 
     accuracy 0.7652 (three seeds: 0.7595 to 0.7735)
     baseline_accuracy 0.7134
 
-The baseline is TF-IDF + logistic regression on the same articles, as far as the model reads them.
+The baseline is TF-IDF + logistic regression on the same characters of the same articles.
 
 Writes `model.keras`, a model that takes strings and reads them by windows, and `report.png`: the
 learning curve, the confusion matrix and the five most confident mistakes.
@@ -75,14 +75,14 @@ def train(options: argparse.Namespace) -> dict[str, float]:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = task.parser(__doc__, "classify_news")
-    rows = "rows to train on, the first ones"
-    task.add_at_hand(parser, "--rows", 1_600, rows, there="5,142", yours="all")
+    rows = "the number of rows to train on, from the first"
+    task.add_at_hand(parser, "--rows", 1_600, rows, there="5,142 examples", yours="all")
     much = "how much of each text is read; --predict reads as much as the run did"
     task.add_at_hand(parser, "--characters", 250, much, yours="all")
     parser.add_argument(
         "--stride",
         type=int,
-        help="tokens from one window to the next (default: as many as one holds)",
+        help="tokens from one window to the next (default: all tokens of a window)",
     )
     parser.add_argument(
         "--windows",

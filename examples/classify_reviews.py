@@ -1,4 +1,4 @@
-"""Learns to tell good Chinese reviews from bad ones, and measures how well it does.
+"""Trains a classifier of good and bad Chinese reviews, and evaluates it.
 
     pip install 'keras-bert-zh[examples]'
     python examples/classify_reviews.py
@@ -8,14 +8,14 @@
 
 The script needs the folder `parts` beside it.
 
-It fine-tunes the small checkpoint that comes with the package on 3,200 reviews. Expected, after
-three minutes on two CPU cores:
+It fine-tunes the small checkpoint of the package on 3,200 reviews. Expected, after three minutes on
+two CPU cores:
 
     accuracy 0.8616 (three seeds: 0.8600 to 0.8640)
     baseline_accuracy 0.8256
 
-The baseline is TF-IDF + logistic regression. Files of your own are TSV, CSV or JSON Lines, with any
-labels, and several of them a row with --several; then the score is micro F1.
+The baseline is TF-IDF + logistic regression. Your own files are TSV, CSV or JSON Lines, with any
+labels. With --several, a row may have several labels, and the score is micro F1.
 
 Writes `model.keras`, a model that takes strings, and `report.png`: the learning curve, the
 confusion matrix and the five most confident mistakes.
@@ -80,12 +80,12 @@ def train(options: argparse.Namespace) -> dict[str, float]:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = task.parser(__doc__, "classify_reviews")
-    rows = "rows to train on, the first ones"
-    task.add_at_hand(parser, "--rows", 3_200, rows, there="12,116", yours="all")
+    rows = "the number of rows to train on, from the first"
+    task.add_at_hand(parser, "--rows", 3_200, rows, there="12,116 examples", yours="all")
     parser.add_argument(
-        "--several", action="store_true", help="a row has any number of labels (default: one)"
+        "--several", action="store_true", help="rows have any number of labels (default: one)"
     )
-    meaning = "your own reviews, to ask about at the end of a run on the data at hand"
+    meaning = "your own reviews, to classify at the end of a run on the example data"
     task.add_at_hand(parser, "--ask", QUESTIONS, meaning, nargs="+", metavar="TEXT")
     return task.parse(parser, arguments)
 

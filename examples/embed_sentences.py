@@ -1,4 +1,4 @@
-"""Learns vectors of Chinese sentences, and searches by them.
+"""Trains vectors of Chinese sentences, and searches with them.
 
     pip install 'keras-bert-zh[examples]'
     python examples/embed_sentences.py
@@ -8,9 +8,9 @@
 
 The script needs the folder `parts` beside it.
 
-It trains the small checkpoint that comes with the package on 3,000 headlines and their articles:
-each headline has to find its article among all of a batch. Then each of 932 other headlines looks
-for its article among all of these. Expected, after two minutes on two CPU cores:
+It trains the small checkpoint of the package on 3,000 headlines and their articles: each headline
+must find its article among all articles of a batch. For the test, each of 932 other headlines must
+find its article among the 932 articles. Expected, after two minutes on two CPU cores:
 
     recall_at_1 0.6806 (three seeds: 0.6792 to 0.6835)
     mrr 0.7335 (three seeds: 0.7314 to 0.7352)
@@ -19,13 +19,14 @@ for its article among all of these. Expected, after two minutes on two CPU cores
     baseline_recall_at_1 0.6513
     baseline_mrr 0.7096
 
-`recall_at_1` says how many articles are found at once, and `mrr` is the mean of one by the place
-where they are. The baseline is the cosine of TF-IDF. Files of your own have two texts and a number
-a row, how similar they are, as STS-B has; then the score is Spearman's correlation. With --simcse
-it learns from single texts, each beside itself, with other dropout; --train then needs the column
---text alone, or is a .txt of one text a line.
+`recall_at_1` is the share of articles in first place, and `mrr` is the mean reciprocal rank. The
+baseline is the cosine of TF-IDF. Your own files have two texts and their similarity as a number in
+each row, like STS-B; the score is then Spearman's correlation. With --simcse, the model learns from
+single texts: each is encoded twice with different dropout. --train then only needs the column
+--text, or is a .txt file with one text per line.
 
-Writes `model.keras`, which makes vectors of strings, and `neighbourhoods.png`: a map of the texts.
+Writes `model.keras`, which turns strings into vectors, and `neighbourhoods.png`, a map of the
+texts.
 """
 
 import argparse
@@ -57,8 +58,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     meaning = "learn from single texts, those of --text (default: from pairs)"
     add("--simcse", action="store_true", help=meaning)
-    rows = "rows to train on, the first ones"
-    task.add_at_hand(parser, "--rows", 3_000, rows, there="4,813", yours="all")
+    rows = "the number of rows to train on, from the beginning"
+    task.add_at_hand(parser, "--rows", 3_000, rows, there="4,813 examples", yours="all")
     return task.parse(parser, arguments)
 
 
@@ -143,8 +144,8 @@ def predict(options: argparse.Namespace) -> None:
         texts = np.array(table_of(options.predict, options).texts, object)
         if len(set(texts)) < 2:
             raise ValueError(
-                f"{options.predict}: expected two different texts or more, of which each has a "
-                "closest other one, and there is one. Add others."
+                f"{options.predict}: expected at least two different texts, to find the closest "
+                "other text of each, but there is one. Add texts."
             )
     found = similarity.closest(texts, similarity.by_model(encoder)(texts))
     task.print_rows(

@@ -1,4 +1,4 @@
-"""Makes a classifier from 8, 16 or 32 examples of each class, in a minute.
+"""Trains a classifier from 8, 16 or 32 examples of each class, in a minute.
 
     pip install 'keras-bert-zh[examples]'
     python examples/few_shot.py
@@ -7,10 +7,10 @@
 
 The script needs the folder `parts` beside it.
 
-The encoder stays as it is: each text is one vector, BERT's pooled output, and a logistic regression
-learns from them, which is then the head of a TextClassifier. Nothing is traced and there are no
-steps, so that with 32 examples most of the time goes into importing TensorFlow and measuring on the
-test set. Expected, for each number of examples the mean over three draws of them:
+The encoder is not trained: each text becomes one vector, BERT's pooled output. A logistic
+regression learns from these vectors, and becomes the head of a TextClassifier. No graph is traced
+and there are no training steps, so with 32 examples most of the time is for importing TensorFlow
+and for the test set. Expected, as the mean over three draws for each number of examples:
 
     accuracy_8 0.6793
     baseline_accuracy_8 0.5562
@@ -20,9 +20,9 @@ test set. Expected, for each number of examples the mean over three draws of the
     baseline_accuracy_32 0.6387
 
 The baseline is TF-IDF + logistic regression on the same examples. Vectors and regularisation were
-chosen by the validation part of the reviews.
+chosen on the validation part of the reviews.
 
-Writes `model.keras`, a model that takes strings, made from the last draw.
+Writes `model.keras`, a model that takes strings, from the last draw.
 """
 
 import argparse

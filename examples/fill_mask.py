@@ -1,12 +1,12 @@
-"""Guesses which character stands behind each [MASK] of a Chinese sentence.
+"""Predicts the character for each [MASK] of a Chinese sentence.
 
     python examples/fill_mask.py
     python examples/fill_mask.py "今天天气很[MASK]" "中国的首都是[MASK][MASK]。" --top 3
     python examples/fill_mask.py --checkpoint PATH_OR_URL
 
-Prints each sentence, and a line for each of its [MASK]s: the five likeliest tokens with their
-probabilities. Several in one sentence are guessed each on its own, from what is written alone.
-Without sentences it asks ten of its own. Expected, after a few seconds, among others:
+Prints each sentence, and a line for each [MASK]: the five most likely tokens with their
+probabilities. If a sentence has several [MASK]s, each is predicted separately. Without sentences,
+it uses ten examples. Expected, after a few seconds, among others:
 
     中国的首都是[MASK]京。
       北 90.0%  南 3.2%  新 0.8%  在 0.4%  大 0.4%
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     checkpoint = load_checkpoint(options.checkpoint)
     if "masked_lm" in checkpoint.missing:
-        sys.exit(f"{options.checkpoint} has no masked language model, the head that guesses.")
+        sys.exit(f"{options.checkpoint} has no masked language model to predict tokens.")
     preprocess = BertPreprocess(checkpoint, special_tokens_in_text=True)
     try:
         rows = [
@@ -66,15 +66,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument(
-        "texts", nargs="*", metavar="TEXT", help=f"sentences with {MASK} (default: ten of its own)"
+        "texts", nargs="*", metavar="TEXT", help=f"sentences with {MASK} (default: ten examples)"
     )
     parser.add_argument(
         "--checkpoint",
         default="small",
-        help="one with a masked language model (default: %(default)s)",
+        help="a checkpoint with a masked language model (default: %(default)s)",
     )
     parser.add_argument(
-        "--top", type=int, default=5, help="how many guesses to print (default: %(default)s)"
+        "--top", type=int, default=5, help="how many tokens to print (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
     if options.top < 1:

@@ -1,4 +1,4 @@
-"""Learns whether two Chinese texts belong together.
+"""Trains a model that decides whether two Chinese texts match.
 
     pip install 'keras-bert-zh[examples]'
     python examples/match_pairs.py
@@ -8,21 +8,21 @@
 
 The script needs the folder `parts` beside it.
 
-It trains the small checkpoint that comes with the package on how 1,500 articles begin, each with
-its own headline and with that of the nearest other article. Expected, after two minutes on two
+It trains the small checkpoint of the package on the beginnings of 1,500 articles, each with its own
+headline and with the headline of the most similar other article. Expected, after two minutes on two
 CPU cores:
 
     accuracy 0.7772 (three seeds: 0.7736 to 0.7800)
     untrained_accuracy 0.7623
     baseline_accuracy 0.7264
 
-All three are of 932 other articles. The baseline is the cosine of TF-IDF, and `untrained_accuracy`
-that of vectors as they were before training; where labels change is chosen on validation pairs.
-Files of your own have two texts and a label a row, as LCQMC, AFQMC and BQ.
+All three are measured on 932 other articles. The baseline is the cosine of TF-IDF, and
+`untrained_accuracy` uses the vectors before training; the threshold is chosen on validation pairs.
+Your own files have two texts and a label in each row, like LCQMC, AFQMC and BQ.
 
---method towers (the default up to 512 wide) makes a vector of each text, which are trained to be
-close where texts match. --method cross (the default for wider models) reads both texts at once; it
-is for any number of labels, as those of XNLI.
+--method towers (the default up to 512 wide) makes a vector of each text, and trains the vectors to
+be close if the texts match. --method cross (the default for wider models) reads both texts at once,
+and works for any number of labels, such as those of XNLI.
 
 Writes `model.keras`, a model that takes two strings, `labels.json`, and `report.png`.
 """
@@ -56,8 +56,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     similarity.add_pooling(parser)
     add = parser.add_argument
     add("--method", choices=METHODS, help=f"(default: towers up to {NARROW} wide, or else cross)")
-    rows = "rows to train on, the first ones; of articles, which make two pairs each"
-    task.add_at_hand(parser, "--rows", 1_500, rows, there="4,813", yours="all")
+    rows = "the number of rows to train on, from the beginning; each article makes two pairs"
+    task.add_at_hand(parser, "--rows", 1_500, rows, there="4,813 examples", yours="all")
     return task.parse(parser, arguments)
 
 
@@ -121,8 +121,8 @@ def labels_of(options: argparse.Namespace) -> list[str]:
     file = options.output / LABELS
     if not file.exists():
         sys.exit(
-            f"There is no {file}, which says what the labels of the model are: train it again, or "
-            "name another folder as --output."
+            f"{file} is missing, which has the labels of the model: train the model again, or pass "
+            "another folder as --output."
         )
     return json.loads(file.read_text(encoding="utf-8"))
 

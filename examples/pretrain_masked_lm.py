@@ -1,4 +1,4 @@
-"""Goes on pre-training BERT on your own text, or begins from scratch.
+"""Continues pre-training BERT on your own text, or starts from scratch.
 
     pip install 'keras-bert-zh[examples]'
     python examples/pretrain_masked_lm.py TEXT.txt MORE.txt.xz
@@ -6,10 +6,10 @@
 The script needs the folder `parts` beside it.
 
 Text files are plain, .xz, .gz or .zst, of any size. Each line is a paragraph, and a blank line ends
-a document. They are packed once into rows of 128 tokens, every hundredth of them held out. The
-masked language model is trained for 10,000 steps and evaluated before the first and every 500, on
-at most 100 of the batches held out, so that evaluation does not grow with the text. On new text
-val_loss falls.
+a document. They are packed once into rows of 128 tokens, and every hundredth row is held out. The
+masked language model is trained for 10,000 steps. It is evaluated before training and every 500
+steps, on at most 100 held-out batches, so that evaluation does not take longer for more text. On
+new text, val_loss falls.
 Expected, in a log:
 
     ROWS rows to learn from, ROWS held out.
@@ -19,16 +19,16 @@ Expected, in a log:
     ...
     Wrote out/pretrain_masked_lm/checkpoint.
 
-The output folder gets
+The output folder contains
 
-    options.json        what the run depends on
+    options.json        the options of the run
     text/               the packed rows
-    state.safetensors   all that a killed run needs to go on, every ten minutes
+    state.safetensors   the state to resume a killed run, saved every ten minutes
     logs/               curves for `tensorboard --logdir out/pretrain_masked_lm/logs`
     checkpoint/         the result, for `load_checkpoint` and Hugging Face Transformers
 
-Run the same command again, and it goes on where it stopped: the result is the same as without the
-stop. KERAS_BACKEND=jax runs it under JAX, on GPUs and TPUs too.
+Run the same command again to continue where it stopped: the result is the same as without the stop.
+KERAS_BACKEND=jax runs it on JAX, also on GPUs and TPUs.
 """
 
 import argparse
@@ -118,14 +118,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def add_numbers(parser: argparse.ArgumentParser) -> None:
     for name, default, meaning in (
-        ("--steps", 10_000, "how many batches to learn from"),
+        ("--steps", 10_000, "the number of batches to train on"),
         ("--batch-size", 32, "rows in a batch"),
         ("--sequence-length", 128, "tokens in a row"),
-        ("--learning-rate", 3e-4, "the highest one, a tenth of the steps in"),
+        ("--learning-rate", 3e-4, "the highest learning rate, after a tenth of the steps"),
         ("--evaluate-every", 500, "steps from one evaluation to the next"),
-        ("--evaluate-batches", 100, "how many of those held out are evaluated on, at most"),
+        ("--evaluate-batches", 100, "the most held-out batches to evaluate on"),
         ("--save-minutes", 10.0, "minutes from one saved state to the next"),
-        ("--seed", 0, "of the random numbers"),
+        ("--seed", 0, "the random seed"),
     ):
         parser.add_argument(name, type=type(default), default=default, help=f"{meaning} {DEFAULT}")
 
@@ -157,13 +157,13 @@ def remember(options: argparse.Namespace) -> None:
             unfinished.write_text(json.dumps(new, indent=2, ensure_ascii=False), encoding="utf-8")
         return
     if not file.exists():
-        sys.exit(f"{options.output} holds a run without {OPTIONS}: name another --output.")
+        sys.exit(f"{options.output} contains a run without {OPTIONS}: choose another --output.")
     old = read_options(file)
     changed = [f"{name} was {old.get(name)}" for name in new if new[name] != old.get(name)]
     if changed:
         sys.exit(
-            f"{options.output} holds a run with other options: {', '.join(changed)}. Repeat "
-            "those to go on with it, or name another --output."
+            f"{options.output} contains a run with other options: {', '.join(changed)}. Use the "
+            "same options to continue it, or choose another --output."
         )
 
 
@@ -175,7 +175,7 @@ def check_new(folder: pathlib.Path, names: Collection[str]) -> None:
         ):
             continue  # Of a run that was stopped before it packed its text.
         sys.exit(
-            f"{folder} holds {entry.name}, which was not written by this script: name another "
+            f"{folder} contains {entry.name}, which this script did not write: choose another "
             "--output."
         )
 

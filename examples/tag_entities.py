@@ -8,20 +8,20 @@
 
 The script needs the folder `parts` beside it.
 
-It fine-tunes the small checkpoint that comes with the package, with a CRF, on 3,000 lines of the
-People's Daily. Expected, after about seven minutes on two CPU cores:
+It fine-tunes the small checkpoint of the package with a CRF, on 3,000 lines of the People's Daily.
+Expected, after about seven minutes on two CPU cores:
 
     f1 0.8990 (three seeds: 0.8969 to 0.9019)
     baseline_f1 0.8686
 
-Scores are of whole entities: their kind and both their ends must be right. The baseline is a CRF on
-characters and their neighbours. Files of your own have a token and its label a line, as CoNLL's,
-MSRA's, Weibo's and Resume's, or are JSON Lines as those of CLUENER; `parts/tagged.py` says more.
-Lines to learn from that are longer than --max-length are torn at ends of sentences; those of the
-test set are read by windows.
+Scores are for whole entities: an entity counts if its type and both ends are right. The baseline is
+a CRF on characters and their neighbours. Your own files have a token and its label on each line,
+like CoNLL, MSRA, Weibo and Resume, or are JSON Lines like CLUENER; see `parts/tagged.py`. Training
+lines that are longer than --max-length are split at the ends of sentences; test lines are read by
+windows.
 
-Writes `model.keras`, a model that takes strings and has `entities`, and `report.png`: texts with
-their entities marked.
+Writes `model.keras`, a model that takes strings and has a method `entities`, and `report.png`:
+texts with their entities marked.
 """
 
 import argparse
@@ -51,10 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = task.parser(__doc__, "tag_entities", ("text",))
-    rows, there = "texts to train on, the first ones", "14,115"
+    rows, there = "the number of texts to train on, from the first", "14,115 examples"
     task.add_at_hand(parser, "--rows", 3_000, rows, there=there, yours="all")
-    rows = "texts of the data at hand to be tested on"
-    task.add_at_hand(parser, "--test-rows", 1_000, rows, there="3,025")
+    rows = "the number of texts of the example data to test on"
+    task.add_at_hand(parser, "--test-rows", 1_000, rows, there="3,025 examples")
     return task.parse(parser, arguments)
 
 

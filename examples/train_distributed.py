@@ -9,19 +9,19 @@
 
 The script needs the folder `parts` beside it.
 
-Each way trains the small checkpoint that comes with the package on the same 32 reviews a step, and
-prints the loss of each. Where there is no GPU or TPU, devices are simulated: two for `mirrored`,
-eight for `layout`. Without dropout the losses of all ways are equal, but for rounding; rows of
-several texts hold other texts in each step. Expected:
+Each way trains the small checkpoint of the package on the same 32 reviews per step, and prints the
+loss of each step. Without a GPU or TPU, devices are simulated: two for `mirrored`, eight for
+`layout`. Without dropout, the losses of all ways are equal except for rounding; with `packed`, the
+steps have other texts. Expected:
 
     one: 0.72268 0.68681 0.64763 0.67836 0.64501 0.65143 0.63814 0.64610
 
-On hosts of your own, run it on each with the address of the first one, whose port must be free:
+On your own hosts, run it on each host with the address of the first one, whose port must be free:
 
     KERAS_BACKEND=jax python examples/train_distributed.py --way hosts \
         --hosts 2 --address 10.0.0.1:12345 --process 0    # and --process 1 on the other one
 
-Writes `model.keras`, which any of the ways can train; of several hosts the first one does.
+Writes `model.keras`, which any of the ways can train; with several hosts, the first host writes it.
 """
 
 import argparse
@@ -54,9 +54,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--way", choices=WAYS, default="one", help=f"how devices share the work {DEFAULT}")
     add("--checkpoint", default="small", help=f"weights to start from {DEFAULT}")
     add("--steps", type=int, default=8, help=f"batches to learn from {DEFAULT}")
-    add("--batch-size", type=int, default=32, help=f"texts of a step, on all devices {DEFAULT}")
-    add("--max-length", type=int, default=128, help=f"tokens that are read of a text {DEFAULT}")
-    add("--learning-rate", type=float, default=1e-4, help=f"the highest one {DEFAULT}")
+    add("--batch-size", type=int, default=32, help=f"texts per step, on all devices {DEFAULT}")
+    add("--max-length", type=int, default=128, help=f"the most tokens of a text {DEFAULT}")
+    add("--learning-rate", type=float, default=1e-4, help=f"the highest learning rate {DEFAULT}")
     add("--hosts", type=int, default=2, help=f"processes, for --way hosts {DEFAULT}")
     add("--address", help="HOST:PORT of the first process (default: a free port of this machine)")
     add("--process", type=int, help="the number of this process (default: it starts them all)")

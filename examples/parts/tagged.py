@@ -40,7 +40,7 @@ def read_tagged(file: pathlib.Path) -> list[Tagged]:
     is_json = file.suffix.lower() in (".json", ".jsonl")
     found = list((_json_lines if is_json else _sentences)(file, content))
     if not found:
-        raise ValueError(f"{file}: expected texts with entities, and there are none.")
+        raise ValueError(f"{file}: expected texts with entities, but there are none.")
     return found
 
 

@@ -71,35 +71,35 @@ def parser(
     made = argparse.ArgumentParser(description=doc.partition("\n")[0])
     made.set_defaults(task=task, at_hand={})
     add = made.add_argument
-    data = "(default: the data at hand)"
-    add("--train", type=pathlib.Path, metavar="FILE", help=f"your data to learn from {data}")
-    add("--test", type=pathlib.Path, metavar="FILE", help=f"your data to be measured on {data}")
+    data = "(default: the example data)"
+    add("--train", type=pathlib.Path, metavar="FILE", help=f"your training data {data}")
+    add("--test", type=pathlib.Path, metavar="FILE", help=f"your test data {data}")
     for name in columns:
         flag, meaning = f"--{name.replace('_', '-')}", f"the column of your files for {name}"
-        meaning += ": its name, or its number from 0 where there is no header"
+        meaning += ": its name, or its number from 0 if there is no header"
         add(flag, type=column, default=name, help=f"{meaning} {DEFAULT}")
     add("--checkpoint", default="small", help=f"weights to start from {DEFAULT}")
     if task in RECIPES:
         _add_recipe(made, *RECIPES[task])
     else:
-        add("--max-length", type=int, help=f"tokens that are read of a text (default: {LENGTH})")
+        add("--max-length", type=int, help=f"the most tokens of a text (default: {LENGTH})")
     precision.add_option(made)
-    add("--seed", type=int, default=0, help=f"of the random numbers {DEFAULT}")
-    add("--output", type=pathlib.Path, default=f"out/{task}", help=f"the folder {DEFAULT}")
+    add("--seed", type=int, default=0, help=f"the random seed {DEFAULT}")
+    add("--output", type=pathlib.Path, default=f"out/{task}", help=f"the folder to write {DEFAULT}")
     add(
         "--predict",
         type=pathlib.Path,
         metavar="FILE",
-        help="a file to be answered by the model in --output, as TSV (default: train a model)",
+        help="print predictions of the model in --output for this file, as TSV (default: train)",
     )
     return made
 
 
 def _add_recipe(parser: argparse.ArgumentParser, narrow: Recipe, wide: Recipe) -> None:
     for name, meaning in (
-        ("max_length", "tokens that are read of a text"),
-        ("epochs", "how often each row is seen"),
-        ("learning_rate", "the highest one"),
+        ("max_length", "the most tokens of a text"),
+        ("epochs", "the number of epochs"),
+        ("learning_rate", "the highest learning rate"),
         ("batch_size", "rows in a batch"),
     ):
         one, other = getattr(narrow, name), getattr(wide, name)
@@ -107,7 +107,7 @@ def _add_recipe(parser: argparse.ArgumentParser, narrow: Recipe, wide: Recipe) -
         flag = f"--{name.replace('_', '-')}"
         parser.add_argument(flag, type=type(one), help=f"{meaning} (default: {chosen})")
     parser.add_argument(
-        "--resume", action="store_true", help="go on where a run stopped (default: begin anew)"
+        "--resume", action="store_true", help="continue a stopped run (default: start again)"
     )
 
 
@@ -117,23 +117,23 @@ def add_at_hand(
     default: Any,
     meaning: str,
     *,
-    there: str = "data",
+    there: str = "example data",
     yours: str | None = None,
     **arguments: Any,
 ) -> None:
-    """Adds an option whose default is for the data at hand.
+    """Adds an option whose default is for the example data.
 
     Args:
         parser: what `parser` returned.
         flag, default, meaning: as for `add_argument`.
-        there: how many are at hand.
+        there: the example data, or how many rows they have.
         yours: what its default, `None`, means with --train. Without it, --train and it do not go
             together.
         arguments: of `add_argument`; without any, it is an int.
     """
     shown = f"{default:,}" if isinstance(default, int) else len(default)
     default_of_yours = f", {yours} of yours" if yours else ""
-    text = f"{meaning} (default: {shown} of the {there} at hand{default_of_yours})"
+    text = f"{meaning} (default: {shown} of the {there}{default_of_yours})"
     added = parser.add_argument(flag, help=text, **(arguments or {"type": int}))
     parser.get_default("at_hand")[added.dest] = (default, yours is not None)
 
@@ -147,13 +147,13 @@ def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> a
     options = parser.parse_args(arguments)
     options.started = time.perf_counter()
     if (options.train is None) != (options.test is None):
-        parser.error("--train and --test go together: name both files, or none")
+        parser.error("--train and --test must be given together, or not at all")
     for name, (default, goes) in vars(options).pop("at_hand").items():
         if options.train is None and getattr(options, name) is None:
             setattr(options, name, default)
         elif options.train and not goes and getattr(options, name) is not None:
             flag = f"--{name.replace('_', '-')}"
-            parser.error(f"{flag} is of the data at hand, and does not go with --train")
+            parser.error(f"{flag} is for the example data, and can't be used with --train")
     for name, least in LEAST.items():
         value = getattr(options, name, None)
         if value is not None and value < least:

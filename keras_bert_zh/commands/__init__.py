@@ -1,1 +1,1 @@
-"""What `python -m keras_bert_zh` does: one command a file."""
+"""The commands of `python -m keras_bert_zh`, one per file."""

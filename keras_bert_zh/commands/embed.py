@@ -23,24 +23,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "input",
         metavar="INPUT",
         nargs="+",
-        help=f"files, or folders of them, whose names end in {ENDINGS}",
+        help=f"files, or folders of files, whose names end in {ENDINGS}",
     )
     parser.add_argument(
         "--output",
         metavar="FOLDER",
         required=True,
-        help="the folder to write; the same command goes on with a run that was stopped",
+        help="the folder to write; the same command continues a run that was stopped",
     )
     parser.add_argument(
         "--checkpoint",
         default=default.checkpoint,
-        help="a path or a URL, as for load_checkpoint, or a folder of the command export "
+        help="a path or a URL, as for load_checkpoint, or a folder that export has written "
         "(default: %(default)s)",
     )
     parser.add_argument(
         "--column",
         default=default.column,
-        help="the column that holds the texts; its number, counted from 0, in CSV without a header "
+        help="the column of the texts; its number, counted from 0, for CSV without a header "
         "(default: %(default)s)",
     )
     parser.add_argument(
@@ -48,50 +48,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="COLUMN",
         action="append",
         default=[],
-        help="a column that is written beside the vectors, as strings; may be given again",
+        help="a column to write next to the vectors, as strings; may be given several times",
     )
     parser.add_argument(
         "--pooling",
         choices=sorted(POOLINGS),
-        help="what a vector is (default: as CHECKPOINT says)",
+        help="how the vector of a text is computed (default: as CHECKPOINT says)",
     )
     parser.add_argument(
         "--normalize", action="store_true", default=None, help="scale vectors to length 1"
     )
     parser.add_argument("--prompt", help="the name of CHECKPOINT's prompt to put before each text")
     parser.add_argument(
-        "--max-length", type=int, help="the most tokens of a text (default: that of CHECKPOINT)"
+        "--max-length", type=int, help="the most tokens of a text (default: as CHECKPOINT says)"
     )
     parser.add_argument(
-        "--no-truncate", action="store_true", help="reject texts that are longer; else they are cut"
+        "--no-truncate", action="store_true", help="reject longer texts (default: cut them)"
     )
     parser.add_argument(
         "--engine",
         choices=ENGINES,
-        help="what computes (default: tensorflow; of a folder of export, the first of its format)",
+        help="the engine that computes (default: tensorflow; for a folder of export, the first "
+        "engine of its format)",
     )
     parser.add_argument(
         "--dtype",
         choices=DTYPES,
-        help="what weights are stored in, or products computed in (default: float32)",
+        help="the dtype that weights are stored in, or products computed in (default: float32)",
     )
     parser.add_argument("--half", action="store_true", help="write vectors in float16")
     parser.add_argument(
         "--chunk-rows",
         type=int,
         default=default.chunk_rows,
-        help="how many rows go into one file (default: %(default)s)",
+        help="the number of rows in one output file (default: %(default)s)",
     )
     parser.add_argument(
         "--batch-tokens",
         type=int,
         default=default.batch_tokens,
-        help="how many tokens are computed at once (default: %(default)s)",
+        help="the number of tokens in a batch (default: %(default)s)",
     )
     parser.add_argument(
-        "--workers", type=int, help="compute on so many workers of Ray, not in this process"
+        "--workers", type=int, help="compute on this number of Ray workers, not in this process"
     )
-    parser.add_argument("--address", help="the Ray cluster whose workers compute, such as auto")
+    parser.add_argument("--address", help="compute on this Ray cluster, such as auto")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -127,12 +128,12 @@ def run(arguments: argparse.Namespace) -> int:
             address=arguments.address,
             progress=bar,
         )
-    print(f"Wrote {folder}: {done.vectors:,} vectors, {done.rejected:,} rows without one.")
+    print(f"Wrote {folder}: {done.vectors:,} vectors, {done.rejected:,} rejected rows.")
     print(f"In this run: {bar.said()}.")
     if done.rejected or done.damaged:
-        print(f"{folder / REJECTS} says which rows have no vector, and why.")
+        print(f"{folder / REJECTS} lists the rows without a vector, and the reasons.")
     for name in done.damaged:
-        print(f"{name} is cut short or damaged: the rows that can't be read have no vectors.")
+        print(f"{name} is incomplete or damaged: the rows that can't be read have no vectors.")
     return _DAMAGED if done.damaged else 0
 
 
@@ -142,7 +143,7 @@ class _Bar:
     def __init__(self):
         columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
         console = Console(stderr=True)
-        self._reading = console.status("Reads the files and loads the model")
+        self._reading = console.status("Reading the files and loading the model")
         self._bar = Progress(*columns, TimeRemainingColumn(), console=console)
         self._task = None
         self._begun = 0.0

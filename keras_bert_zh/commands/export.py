@@ -1,4 +1,4 @@
-"""`export SOURCE FOLDER`: writes a model for prediction alone."""
+"""`export SOURCE FOLDER`: writes a model for inference."""
 
 import argparse
 from typing import Any
@@ -28,17 +28,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dtype",
         choices=DTYPES,
-        help="what weights are stored in, or products computed in (default: float32; of a "
-        "SavedModel, the dtype of the model)",
+        help="the dtype that weights are stored in, or products computed in (default: float32; "
+        "for a SavedModel, the dtype of the model)",
     )
     parser.add_argument(
         "--calibration",
         metavar="FILE",
-        help="a file of some hundred texts, one a line, or pairs with a tab between them, for "
-        "products in int8 by their ranges",
+        help="a file of a few hundred texts, one per line, or pairs with a tab between them, to "
+        "calibrate int8 products",
     )
     parser.add_argument(
-        "--max-length", type=int, help="the most tokens of a text (default: that of the source)"
+        "--max-length", type=int, help="the most tokens of a text (default: as SOURCE says)"
     )
     parser.add_argument(
         "--output",
@@ -46,12 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the output of a checkpoint without a head (default: both)",
     )
     parser.add_argument(
-        "--pairs", action="store_true", help="a checkpoint is made for pairs of texts"
+        "--pairs", action="store_true", help="make a checkpoint a model of pairs of texts"
     )
     parser.add_argument(
         "--huggingface-names",
         action="store_true",
-        help="inputs of ONNX are input_ids, attention_mask, token_type_ids, int64",
+        help="name the ONNX inputs input_ids, attention_mask, token_type_ids, of dtype int64",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace FOLDER if it holds an exported model"

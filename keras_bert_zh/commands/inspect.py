@@ -1,4 +1,4 @@
-"""`inspect SOURCE`: what a checkpoint holds, and what it lacks."""
+"""`inspect SOURCE`: shows what a checkpoint contains, and what is missing."""
 
 import argparse
 import json
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def describe(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Returns what there is to say of a checkpoint, as JSON holds it."""
+    """Returns a description of a checkpoint, as a dict for JSON."""
     weights, pooling = checkpoint.weights, checkpoint.pooling
     dtypes = weights.dtypes
     return {

@@ -1,4 +1,4 @@
-"""`search FOLDER QUERY`: the rows of a corpus whose vectors are closest to that of a text."""
+"""`search FOLDER QUERY`: finds the rows of a corpus that are closest to a text."""
 
 import argparse
 import json
@@ -11,13 +11,13 @@ from keras_bert_zh.corpus.names import MODEL, PLAN, REJECTS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="FOLDER", help="what the command embed has written")
-    parser.add_argument("query", metavar="QUERY", help="the text that is searched for")
+    parser.add_argument("folder", metavar="FOLDER", help="a folder that embed has written")
+    parser.add_argument("query", metavar="QUERY", help="the text to search for")
     parser.add_argument(
-        "--top", type=int, default=5, help="how many rows to show (default: %(default)s)"
+        "--top", type=int, default=5, help="the number of rows to show (default: %(default)s)"
     )
     parser.add_argument(
-        "--json", action="store_true", help="print one JSON object a row, for other programs"
+        "--json", action="store_true", help="print one JSON object per row, for other programs"
     )
 
 

@@ -21,33 +21,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model",
         metavar="MODEL",
         help='"small", a path or a URL, as for load_checkpoint; a .keras file of a model; or a '
-        "folder of the command export",
+        "folder that export has written",
     )
     parser.add_argument(
         "--engine",
         choices=ENGINES,
-        help="what computes (default: onnxruntime; of a folder of export, the first of its format)",
+        help="the engine that computes (default: onnxruntime; for a folder of export, the first "
+        "engine of its format)",
     )
     parser.add_argument(
         "--dtype",
         choices=DTYPES,
-        help="what weights are stored in, or products computed in (default: float32)",
+        help="the dtype that weights are stored in, or products computed in (default: float32)",
     )
     parser.add_argument(
         "--pooling",
         choices=sorted(POOLINGS),
-        help="what the vector of a text is (default: as MODEL says)",
+        help="how the vector of a text is computed (default: as MODEL says)",
     )
     parser.add_argument(
-        "--max-length", type=int, help="the most tokens of a text (default: that of MODEL)"
+        "--max-length", type=int, help="the most tokens of a text (default: as MODEL says)"
     )
-    parser.add_argument("--pairs", action="store_true", help="texts are pairs")
+    parser.add_argument("--pairs", action="store_true", help="the model takes pairs of texts")
     parser.add_argument(
         "--fill-mask",
         action="store_true",
-        help="serve tokens for [MASK] too; it takes the memory of the weights once more",
+        help="also predict tokens for [MASK]; this takes the memory of the weights a second time",
     )
-    parser.add_argument("--name", help="what clients call the model (default: from MODEL)")
+    parser.add_argument(
+        "--name", help="the name of the model for clients (default: taken from MODEL)"
+    )
     parser.add_argument(
         "--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)"
     )
@@ -58,53 +61,57 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch-tokens",
         type=int,
         default=default.batch_tokens,
-        help="how many tokens are computed at once (default: %(default)s)",
+        help="the number of tokens in a batch (default: %(default)s)",
     )
     parser.add_argument(
         "--max-wait-ms",
         type=float,
         default=default.max_wait_ms,
-        help="how long an idle engine waits for more texts (default: %(default)g)",
+        help="the milliseconds that an idle engine waits for more texts (default: %(default)g)",
     )
     parser.add_argument(
         "--queue-tokens",
         type=int,
         default=default.queue_tokens,
-        help="how many tokens may wait; beyond, requests get 429 (default: %(default)s)",
+        help="the most tokens that may wait; further requests get 429 (default: %(default)s)",
     )
     parser.add_argument(
         "--max-texts",
         type=int,
         default=default.max_texts,
-        help="how many texts a request may have (default: %(default)s)",
+        help="the most texts in a request (default: %(default)s)",
     )
     parser.add_argument(
         "--max-body-mb",
         type=float,
         default=default.max_body_bytes / 2**20,
-        help="how large a request may be (default: %(default)g)",
+        help="the largest size of a request in MiB (default: %(default)g)",
     )
     parser.add_argument(
         "--timeout",
         type=float,
         default=default.timeout,
-        help="after how many seconds a request gets 504 (default: %(default)g)",
+        help="the seconds after which a request gets 504 (default: %(default)g)",
     )
     parser.add_argument(
-        "--threads", type=int, help="how many threads compute (default: as the engine chooses)"
+        "--threads", type=int, help="the number of threads that compute (default: the engine's)"
     )
     parser.add_argument(
-        "--api-key-file", metavar="F", help="a file of keys, one a line; requests need one of them"
+        "--api-key-file",
+        metavar="F",
+        help="a file of keys, one per line; each request needs one of them",
     )
     parser.add_argument(
         "--access-log", action="store_true", help="write a line of JSON for each request"
     )
     parser.add_argument("--ray", action="store_true", help="serve on the machines of a Ray cluster")
-    parser.add_argument("--address", help="the Ray cluster, such as auto (default: one made here)")
+    parser.add_argument(
+        "--address", help="the Ray cluster, such as auto (default: start one on this machine)"
+    )
     parser.add_argument(
         "--replicas",
         metavar="N:M",
-        help="how many replicas Ray starts, from N to M by the requests there are (default: 1)",
+        help="the number of replicas: Ray starts N to M, depending on the load (default: 1)",
     )
 
 

@@ -1,6 +1,6 @@
-"""`verify A B`: whether two checkpoints are the same model, by what they compute.
+"""`verify A B`: checks whether two checkpoints are the same model.
 
-The outputs of the encoders are compared, and the weights of the heads with what they mean.
+It compares the outputs of the encoders, and the weights and the labels of the heads.
 """
 
 import argparse
@@ -17,14 +17,14 @@ from keras_bert_zh.checkpoints.names import HEADS, part_of
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", metavar="A", help="a path or a URL, as for load_checkpoint")
-    parser.add_argument("second", metavar="B", help="another one")
+    parser.add_argument("second", metavar="B", help="the other checkpoint")
     parser.add_argument(
         "--tolerance",
         type=float,
         default=1e-5,
-        help="the largest difference of outputs that counts as the same (default: %(default)s)",
+        help="the largest difference of outputs that counts as equal (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the random inputs")
+    parser.add_argument("--seed", type=int, default=0, help="the seed of the random inputs")
 
 
 def run(arguments: argparse.Namespace) -> int:

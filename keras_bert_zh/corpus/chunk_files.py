@@ -1,4 +1,4 @@
-"""The vectors of a chunk as one Parquet file, with what of it was rejected."""
+"""The vectors of a chunk as one Parquet file, with its rejected rows."""
 
 import json
 import pathlib
@@ -60,11 +60,11 @@ def write_chunk(
 
 
 class Written(NamedTuple):
-    """What a chunk holds.
+    """The contents of a chunk.
 
     Attributes:
-        vectors: int, how many.
-        rejects: the numbers of the rows that were rejected, each with the reason.
+        vectors: int, the number of vectors.
+        rejects: the numbers of the rejected rows, each with the reason.
     """
 
     vectors: int

@@ -1,4 +1,4 @@
-"""Texts to vectors: sorted by length, in batches of about as many tokens."""
+"""From texts to vectors: sorted by length, in batches with similar numbers of tokens."""
 
 import pathlib
 from collections.abc import Iterator, Sequence
@@ -18,13 +18,13 @@ _LEAST = 16
 
 
 class Embedded(NamedTuple):
-    """What became of texts.
+    """The vectors of texts.
 
     Attributes:
         vectors: `<float32>[N, D]`, in the order of the texts.
-        lengths: `<int64>[N]`, how many tokens each text has before it is cut, with `[CLS]`,
+        lengths: `<int64>[N]`, the number of tokens of each text before it is cut, with `[CLS]`,
             `[SEP]` and its prompt.
-        tokens: int, how many tokens were computed.
+        tokens: int, the number of tokens that were computed.
     """
 
     vectors: np.ndarray
@@ -33,14 +33,15 @@ class Embedded(NamedTuple):
 
 
 class Embedder:
-    """Makes vectors of many texts.
+    """Computes the vectors of many texts.
 
     Args:
-        folder: an exported model of texts that makes one vector of each.
+        folder: an exported model that returns one vector for each text.
         engine: the engine that runs it.
-        batch_tokens: int, how many tokens a batch has at most; one text may have more.
-        threads: int, how many threads compute; `None` for as many as the engine takes by itself.
-            Those of TensorFlow are the process's, and must be set before it computes anything.
+        batch_tokens: int, the most tokens in a batch; a single text may have more.
+        threads: int, the number of threads that compute; `None` for the engine's default. In
+            TensorFlow, all models of the process share the threads, and their number must be set
+            before the first computation.
 
     Attributes:
         size: int, D.
@@ -87,11 +88,11 @@ def longest_of(folder: pathlib.Path) -> int | None:
 
 
 def batches_by_tokens(lengths: np.ndarray, most: int) -> Iterator[np.ndarray]:
-    """Yields the places of texts for each batch, those of about the same length together.
+    """Yields the indices of the texts of each batch, with texts of similar length together.
 
     Args:
-        lengths: `<int>[N]`, how many tokens each text has.
-        most: int, how many tokens a batch has at most, each text counted as 16 or more; one text
+        lengths: `<int>[N]`, the number of tokens of each text.
+        most: int, the most tokens in a batch, where each text counts as at least 16; a single text
             may have more.
 
     Example:

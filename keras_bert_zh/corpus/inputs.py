@@ -1,4 +1,4 @@
-"""The files of a corpus: which ones there are, and what they are called."""
+"""The files of a corpus and their names."""
 
 import os
 import pathlib
@@ -13,17 +13,18 @@ ENDINGS = ", ".join(FORMATS) + "; all but the last also with " + ", ".join(compr
 def corpus_files(
     given: Sequence[str | os.PathLike], output: pathlib.Path | None = None
 ) -> dict[str, pathlib.Path]:
-    """Returns the files of a corpus by the names that they have in it.
+    """Returns the files of a corpus by their names in the corpus.
 
     Args:
-        given: paths of files, and of folders, whose files of a known format are taken, in all
-            folders inside of them that are not hidden. A file's name is its own, or its path
-            inside of the folder.
+        given: paths of files and of folders. In a folder, all files of a known format are used,
+            also those in its subfolders, unless they are hidden. The name of a file is its file
+            name, or its path inside the folder.
         output: a folder that is left out, wherever it is.
 
     Raises:
-        FileNotFoundError: if there is no such file, or no known file in a folder.
-        ValueError: if a file is of no known format or its name is not UTF-8, or two have one name.
+        FileNotFoundError: if a file does not exist, or a folder has no file of a known format.
+        ValueError: if the format of a file is not known, its name is not UTF-8, or two files have
+            the same name.
     """
     found: dict[str, pathlib.Path] = {}
     for path in map(pathlib.Path, given):

@@ -1,4 +1,4 @@
-"""A whole corpus: plan, model and workers, in a folder that one run at a time has."""
+"""The vectors of a whole corpus: plan, model and workers, in a folder for one run at a time."""
 
 import contextlib
 import itertools
@@ -28,26 +28,26 @@ def embed_corpus(
 ) -> Done:
     """Writes the vectors of all rows of some files to a folder, as Parquet.
 
-    Rows are read in chunks, and the vectors of each are written whole or not at all. A run that
-    was stopped, however it was, goes on where it was when it is called again: each row has one
-    vector, or a reason in `rejects.jsonl` why it has none.
+    Rows are read in chunks, and the vectors of a chunk are written completely or not at all. A run
+    that was stopped for any reason continues when the function is called again. At the end, each
+    row has one vector, or a reason in `rejects.jsonl` why it has none.
 
     Args:
-        inputs: paths of files, or of folders of them.
-        folder: where to.
-        options: what the vectors depend on. A second run in a folder must have the same ones.
-        workers: int, on how many workers of Ray to compute. `None`: in this process, or with
-            `address` on as many as there is room for.
+        inputs: paths of files, or of folders of files.
+        folder: the folder to write.
+        options: the options of the vectors. A second run in a folder must have the same options.
+        workers: int, the number of Ray workers that compute. `None`: compute in this process, or
+            with `address`, on one worker per machine.
         address: str, the Ray cluster to join. `None` starts Ray on this machine, for `workers`.
-        progress: called when reading has ended and after each chunk.
+        progress: called after the files have been read, and after each chunk.
 
     Raises:
-        ValueError: if the folder holds the vectors of other files or options, or another run is at
-            work in it.
-        FileExistsError: if it holds something else.
-        OSError: if something can't be read or written.
+        ValueError: if the folder contains the vectors of other files or options, or another run is
+            using it.
+        FileExistsError: if the folder contains something else.
+        OSError: if a file can't be read or written.
         ImportError: if an extra is needed that is not installed.
-        RuntimeError: if a worker dies again and again.
+        RuntimeError: if a worker fails repeatedly.
     """
     files = corpus_files(inputs, folder)
     _check_folder(folder)

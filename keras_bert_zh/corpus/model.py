@@ -1,4 +1,4 @@
-"""The model of a corpus: exported once into its folder, for runs that go on and for queries."""
+"""The model of a corpus, exported once into its folder, for resumed runs and for queries."""
 
 import pathlib
 import shutil

@@ -1,4 +1,4 @@
-"""What is in the folder of a corpus, beside the files of vectors."""
+"""The files in the folder of a corpus, in addition to the files of vectors."""
 
 PLAN = "_plan.json"
 MODEL = "_model"

@@ -1,4 +1,4 @@
-"""The computing of a corpus on Ray: one actor a worker, on this machine or on a cluster."""
+"""Computes the vectors of a corpus on Ray workers, on this machine or on a cluster."""
 
 import contextlib
 import itertools
@@ -26,25 +26,25 @@ def on_workers(
     count: int | None = None,
     address: str | None = None,
 ) -> Iterator[Compute]:
-    """Yields what computes on workers; they are gone when the block ends.
+    """Yields a function that computes on workers, which are stopped when the block ends.
 
-    Rows are sent to the workers and vectors come back, so that they need no common disk. A worker
-    that dies is started again, and what it had is computed again.
+    Rows are sent to the workers, and vectors are sent back, so no shared disk is needed. A worker
+    that dies is started again, and its chunk is computed again.
 
     Args:
-        model: the folder of the exported model, whose files are sent along.
+        model: the folder of the exported model; its files are sent to the workers.
         engine: the engine that runs it.
-        batch_tokens: int, how many tokens a batch has at most.
-        count: int, how many workers, which share the CPUs of each machine. `None` for one on
-            each.
+        batch_tokens: int, the most tokens in a batch.
+        count: int, the number of workers, which share the CPUs of the machines. `None` for one
+            worker on each machine.
         address: str, the cluster to join, such as `"auto"` or `"ray://host:10001"`. `None` starts
             Ray on this machine.
 
     Raises:
         ImportError: if Ray is not installed.
         ValueError: if there are fewer CPUs than workers.
-        RuntimeError: if no worker starts, one can't run the model, or a chunk ends its worker
-            again and again.
+        RuntimeError: if no worker starts, a worker can't run the model, or a chunk makes its
+            worker fail repeatedly.
     """
     ray = _ray()
     # Ray tells its makers of each start, unless it is told not to.
@@ -70,11 +70,11 @@ def on_workers(
 
 
 def threads_of(machines: Sequence[int], count: int) -> int:
-    """Returns how many CPUs each worker may have, so that all of them fit on the machines.
+    """Returns the number of CPUs for each worker, so that all workers fit on the machines.
 
     Args:
-        machines: how many CPUs each machine has.
-        count: how many workers there are to be.
+        machines: the number of CPUs of each machine.
+        count: the number of workers.
 
     Raises:
         ValueError: if there are fewer CPUs than workers.

@@ -1,4 +1,4 @@
-"""What the vectors of a corpus depend on, beside its files."""
+"""The options of the vectors of a corpus."""
 
 import dataclasses
 import os
@@ -10,22 +10,22 @@ from keras_bert_zh.corpus.rows import Column
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What the vectors of a corpus depend on. All of it is written into the plan.
+    """The options of the vectors of a corpus. All of them are written into the plan.
 
     Args:
-        checkpoint: str, what `SentenceEncoder` takes, or a folder that `export_model` wrote.
-        column: the column that holds the texts; an int for CSV without a header.
-        keep: tuple of str, columns that are written beside the vectors, as strings.
+        checkpoint: str, as for `SentenceEncoder`, or a folder that `export_model` wrote.
+        column: the column of the texts; an int for CSV without a header.
+        keep: tuple of str, columns to write next to the vectors, as strings.
         pooling, normalize, prompt, max_length: as in SentenceEncoder.
-        truncate: bool, whether longer texts are cut; without it they are rejected.
-        engine: str, what computes. `None`: `"tensorflow"`, or the first one of an exported model.
+        truncate: bool, whether longer texts are cut; if not, they are rejected.
+        engine: str, the engine. `None`: `"tensorflow"`, or the first engine of an exported model.
         dtype: str, as in `export_model`.
         half: bool, whether vectors are written in float16.
-        chunk_rows: int, how many rows go into one file.
-        batch_tokens: int, how many tokens are computed at once.
+        chunk_rows: int, the number of rows in one file.
+        batch_tokens: int, the most tokens in a batch.
 
     Raises:
-        ValueError: if `keep` names a column twice, or one that is written anyway.
+        ValueError: if `keep` names a column twice, or a column that is always written.
     """
 
     checkpoint: str = "small"

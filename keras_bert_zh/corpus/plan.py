@@ -1,4 +1,4 @@
-"""The plan of a corpus: its files with their digests, the chunks they are cut into, all options."""
+"""The plan of a corpus: its files with their digests, their chunks, and all options."""
 
 import dataclasses
 import hashlib
@@ -25,10 +25,10 @@ class Input:
     Args:
         name: str, what it is called in the corpus.
         bytes: int, its size.
-        sha256: str, the digest of it as it is stored.
-        rows: int, how many rows it has, with those that are rejected.
-        ends: tuple of int, for each chunk the number of the row behind its last one.
-        damaged: str, why it can't be read behind its last row, or `None`.
+        sha256: str, the digest of the stored file.
+        rows: int, the number of its rows, including rejected rows.
+        ends: tuple of int, for each chunk the number of the row after its last row.
+        damaged: str, why it can't be read after its last row, or `None`.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The rows of a file of a corpus, one after the other, and what is wrong with bad ones."""
+"""Reads the rows of a file of a corpus, with a reason for each row that is rejected."""
 
 import csv
 import io

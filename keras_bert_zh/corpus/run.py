@@ -1,4 +1,4 @@
-"""The run over a corpus: reads rows, has vectors made of them, and writes chunk after chunk."""
+"""A run over a corpus: reads rows, computes their vectors, and writes chunk after chunk."""
 
 import json
 import pathlib
@@ -37,12 +37,12 @@ Progress = Callable[[int, int, int, int], Any]
 
 
 class Done(NamedTuple):
-    """What a run came to.
+    """The result of a run.
 
     Attributes:
-        vectors: int, how many rows have a vector, with those of runs before.
-        rejected: int, how many rows have none.
-        damaged: the files that are cut short or damaged.
+        vectors: int, the number of rows with a vector, including those of earlier runs.
+        rejected: int, the number of rows without a vector.
+        damaged: the files that are incomplete or damaged.
     """
 
     vectors: int

@@ -1,4 +1,4 @@
-"""Search in the vectors of a corpus: all of them are compared, from memory that maps the files."""
+"""Exact search in the vectors of a corpus, with memory-mapped files."""
 
 import heapq
 import pathlib
@@ -29,7 +29,7 @@ class Found(NamedTuple):
 
 
 def search(folder: pathlib.Path, plan: Plan, query: np.ndarray, top: int) -> list[Found]:
-    """Returns the rows whose vectors have the largest cosine with that of a query.
+    """Returns the rows whose vectors have the largest cosine with a query vector.
 
     Args:
         folder: that of the corpus.

@@ -1,1 +1,1 @@
-"""Texts to batches: by length, packed into rows, masked, whole words."""
+"""From texts to batches: batching by length, packing into rows, masking, whole words."""

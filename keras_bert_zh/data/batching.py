@@ -1,4 +1,4 @@
-"""Batches of texts of about the same length, for models whose shapes must not change."""
+"""Batches of texts of similar length, for models that need fixed shapes."""
 
 import itertools
 from collections.abc import Sequence
@@ -24,16 +24,17 @@ def batch_by_length(
     drop_remainder: bool = False,
     labels_per_token: bool | None = None,
 ) -> "tf.data.Dataset":
-    """Tokenises texts, and batches those of about the same length, padded no further than that.
+    """Tokenises texts, and batches texts of similar length with little padding.
 
-    XLA, and so JAX and TPUs, compile a model anew for each shape. Here there are at most two for
-    each of `lengths`: whole batches, and the last one. With `drop_remainder=True` there is one,
-    `[batch_size, S]`. Each text has the tokens that `preprocess` gives it, and goes into the
-    shortest length that holds them. Texts of one length stay in their order; a batch comes as soon
-    as it is full, and the last ones at the end. Memory does not grow with the dataset.
+    XLA, which JAX and TPUs use, compiles a model again for each new shape. This function makes at
+    most two shapes for each of `lengths`: that of full batches, and that of the last batch. With
+    `drop_remainder=True` there is only one, `[batch_size, S]`. Each text has the tokens that
+    `preprocess` gives it, and goes into the shortest length that holds them. Texts of one length
+    keep their order. A batch is returned as soon as it is full, and the last batches at the end.
+    Memory does not grow with the dataset.
 
-    Shuffle `dataset` itself. Where each of several hosts reads its own part of the data, the
-    lengths of one step would differ among them: batch with padding to `max_length` there.
+    Shuffle `dataset` before you call this. If several hosts each read their own part of the data,
+    they would have different lengths in one step: pad batches to `max_length` in this case.
 
     Args:
         dataset: `tf.data.Dataset` of single elements, such as `Dataset.from_tensor_slices` makes
@@ -44,29 +45,30 @@ def batch_by_length(
             padded, with places for `[CLS]` and `[SEP]`.
         preprocess: BertPreprocess, whose `max_length` cuts the texts.
         batch_size: int, B.
-        lengths: the values that S may have, rising, up to `preprocess.max_length`. `None` stands
-            for 16, 32, 64 and so on.
-        drop_remainder: bool, whether the last batch of each length is left out where it is not
-            whole. To train on every text all the same, pass `dataset.shuffle(...).repeat()`, and
+        lengths: the values that S may have, in increasing order, up to `preprocess.max_length`.
+            `None`: 16, 32, 64 and so on.
+        drop_remainder: bool, whether to leave out the last batch of each length if it is not full.
+            To train on every text nevertheless, pass `dataset.shuffle(...).repeat()`, and
             `steps_per_epoch` to `fit`.
-        labels_per_token: bool. `True` says that labels and weights whose first axis is
-            `preprocess.max_length` have a value for each token, and cuts them as the inputs are
-            cut; others stay as they are. `False` says that they have not, as where there happen
-            to be that many classes. Must be given where there is such a label or weight, and more
-            than one of `lengths`.
+        labels_per_token: bool. With `True`, labels and weights whose first axis is
+            `preprocess.max_length` have a value for each token, and are cut in the same way as the
+            inputs; others are not changed. With `False` they have no value for each token: for
+            example, there may happen to be that many classes. Required if there is such a label or
+            weight, and more than one of `lengths`.
 
     Returns:
         `tf.data.Dataset` of batches, in the structure of `dataset`, with the dict of `preprocess`
         in place of the text, each of its tensors `<int32>[B, S]`, and labels and weights of
-        tokens `[B, S, ...]`. B is static with
-        `drop_remainder=True`. How many batches there are shows at the end of an epoch, where Keras
-        warns that the data ran out; it trains on all of them.
+        tokens `[B, S, ...]`. B is static with `drop_remainder=True`. The number of batches is not
+        known before the end of an epoch. Keras then warns that the data ran out, but it has
+        trained on all batches.
 
     Raises:
-        TypeError: if `dataset` is no `tf.data.Dataset`.
-        ValueError: if the texts are batched already or no strings, a label is a string,
-            `lengths` do not rise to `preprocess.max_length`, `batch_size` is no positive int, or
-            `labels_per_token` is not given where it must be, or `True` without such a label.
+        TypeError: if `dataset` is not a `tf.data.Dataset`.
+        ValueError: if the texts are already batched or are not strings, a label is a string,
+            `lengths` do not increase to `preprocess.max_length`, `batch_size` is not a positive
+            int, or `labels_per_token` is missing although it is required, or is `True` without
+            such a label.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Labelled data in batches that depend on their number alone."""
+"""Shuffled batches that depend only on their number."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 def shuffled_batches(
     data: Any, batch_size: int, *, seed: int = 0, start: int = 0
 ) -> "tf.data.Dataset":
-    """Returns batches in random order, without end, from any batch on.
+    """Returns an endless dataset of shuffled batches that can start at any batch.
 
-    All rows come once an epoch, in another order in each. All batches are whole: one may hold the
-    end of an epoch and the beginning of the next. Which rows a batch holds depends on its number,
-    `batch_size`, `seed` and the number of rows alone. So a run that was stopped after N batches,
-    in the middle of an epoch, goes on with `start=N`, as if nothing had happened:
+    Each epoch has every row once, in a new order. All batches are full: a batch may contain the
+    end of one epoch and the beginning of the next. The rows of a batch depend only on its number,
+    `batch_size`, `seed` and the number of rows. So a run that was stopped after N batches, in the
+    middle of an epoch, continues with `start=N` as if it had never stopped:
 
         step = state.restore(model)  # The number of batches; state is a TrainingState.
         while step < epochs * an_epoch:
@@ -34,7 +34,7 @@ def shuffled_batches(
             takes them: lists, arrays, tensors, ragged words, in tuples (pairs of texts) and dicts
             (inputs of the encoder). All have one row for each text.
         batch_size: int, B.
-        seed: int, which order the rows come in.
+        seed: int, the seed of the order of the rows.
         start: int, the number of the first batch.
 
     Returns:
@@ -42,8 +42,8 @@ def shuffled_batches(
         `steps_per_epoch` too.
 
     Raises:
-        ValueError: if `batch_size` is no positive int, `start` is negative, there are no rows, or
-            the parts of `data` have different numbers of rows.
+        ValueError: if `batch_size` is not a positive int, `start` is negative, there are no rows,
+            or the parts of `data` have different numbers of rows.
 
     Example:
 
@@ -57,7 +57,7 @@ def shuffled_batches(
     [1, 0]
 
     Reference:
-        `tf.data.Dataset.shuffle`, which has to read again all that came before.
+        `tf.data.Dataset.shuffle`, which has to read all earlier rows again.
     """
     import tensorflow as tf
 

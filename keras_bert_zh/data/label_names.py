@@ -1,4 +1,4 @@
-"""The labels that there are: names to indices and back, words to their pieces and back."""
+"""Label names: from names to indices and back, from words to their pieces and back."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -24,10 +24,10 @@ _INNER, _LAST, _FIRST, _ONLY = range(4)
 
 
 class LabelNames:
-    """Knows K labels by name and by index.
+    """K labels, by name and by index.
 
     Args:
-        names: sequence of K different str; `None` for labels that are indices alone.
+        names: sequence of K different str; `None` for labels that are only indices.
 
     Raises:
         ValueError: if it is something else.
@@ -49,7 +49,7 @@ class LabelNames:
         """Returns the index of each label, ragged `<int32>[B, (words)]`.
 
         Raises:
-            ValueError: if a label is no str of `names` and no index of one. In a graph it is
+            ValueError: if a label is neither in `names` nor the index of a name. In a graph it is
                 `tf.errors.InvalidArgumentError`.
         """
         import tensorflow as tf

@@ -1,4 +1,4 @@
-"""Labels of words to labels of tokens, and back."""
+"""From labels of words to labels of tokens, and back."""
 
 import warnings
 from collections.abc import Sequence
@@ -24,33 +24,34 @@ def align_labels(
     pieces: str = "first",
     word_counts: Any = None,
 ) -> "tuple[tf.Tensor, tf.Tensor]":
-    """Gives each token the label of its word, and a weight of 0 to tokens that have none.
+    """Gives each token the label of its word, and tokens without a word the weight 0.
 
-    `BertPreprocess(word_ids=True)` tells which word a token is a piece of. What this returns are
-    labels and `sample_weight` for `TokenTagger.fit`. It works in eager mode, and in the graph of
-    `tf.data.Dataset.map` on batches of ragged words and labels.
+    `BertPreprocess(word_ids=True)` returns the word of each token. This function returns the
+    labels and the `sample_weight` for `TokenTagger.fit`. It works in eager mode, and in the graph
+    of `tf.data.Dataset.map` on batches of ragged words and labels.
 
     Args:
         labels: one label a word, str of `names` or ints: lists of lists, ragged `[B, (words)]`, or
             arrays or tensors `[B, words]`.
-        word_ids: `<int32>[B, S]`, of `BertPreprocess`. For pairs, labels are of the text whose
-            words it counts: set it to -1 where `segment_ids` is that of the other text.
-        names: sequence of K different str, the labels that there are; the label of a token is an
-            index in it. `None` for labels that are ints already.
-        pieces: `"first"` gives a weight to the first piece of each word alone. `"all"` gives the
-            others one too: they have the label of the word, but an entity begins and ends once
-            where `names` are those of BIO or BIOES. The pieces of B-LOC are B-LOC, I-LOC and so on.
-        word_counts: `<int>[B]`, how many words each text has, such as `words.row_lengths()`, so
-            that it is an error if there are more labels than words. Fewer are always an error.
+        word_ids: `<int32>[B, S]`, from `BertPreprocess`. For pairs, give labels for one of the two
+            texts, and set `word_ids` to -1 where `segment_ids` is that of the other text.
+        names: sequence of K different str, all labels; the label of a token is an index in it.
+            `None` for labels that are already ints.
+        pieces: `"first"` gives a weight only to the first piece of each word. `"all"` gives a
+            weight to all pieces. They have the label of the word, but if `names` follow BIO or
+            BIOES, an entity begins and ends only once: the pieces of B-LOC are B-LOC, I-LOC and so
+            on.
+        word_counts: `<int>[B]`, the number of words of each text, such as `words.row_lengths()`.
+            With it, more labels than words are an error. Fewer labels are always an error.
 
     Returns:
         Labels `<int32>[B, S]` and weights `<float32>[B, S]`, both 0 for `[CLS]`, `[SEP]`, padding
         and, with `pieces="first"`, later pieces.
 
     Raises:
-        ValueError: if a label is not among `names`, `pieces="all"` needs a label that is not, there
-            are more or fewer labels than words, or rows than texts.
-        tf.errors.InvalidArgumentError: instead, where it is found in a graph.
+        ValueError: if a label is not in `names`, `pieces="all"` needs a label that is not in
+            `names`, or the number of labels differs from that of words, or of rows from texts.
+        tf.errors.InvalidArgumentError: for the same reasons, in a graph.
 
     Example:
 
@@ -107,27 +108,28 @@ def labels_per_word(
     pieces: str = "first",
     default: str | int = "O",
 ) -> list[list]:
-    """Returns one label for each word, from what was predicted for tokens: every word has one.
+    """Returns one label for each word, from the predictions for tokens.
 
-    A word has the label of its first piece. One that has no token, such as a zero-width space,
-    or that was cut off, has `default`; if words were cut off, a warning says how many.
+    A word has the label of its first piece. A word without tokens, such as a zero-width space,
+    has the label `default`, and so has a word that was cut off. If words were cut off, a warning
+    says how many.
 
     Args:
         predictions: `<int>[B, S]`, the labels of tokens as indices; or str.
-        word_ids: `<int>[B, S]`, of `BertPreprocess(word_ids=True)`.
-        word_counts: `<int>[B]`, how many words each text has, such as `map(len, words)`.
+        word_ids: `<int>[B, S]`, from `BertPreprocess(word_ids=True)`.
+        word_counts: `<int>[B]`, the number of words of each text, such as `map(len, words)`.
         names: sequence of str, the names of the indices, such as the `labels` of a `TokenTagger`.
             `None` leaves predictions as they are.
-        pieces: what `align_labels` was called with. With `"all"`, a word in which an entity begins
-            and ends is S-LOC where its pieces are B-LOC, I-LOC and E-LOC.
-        default: the label of words that nothing was predicted for.
+        pieces: the value that `align_labels` was called with. With `"all"`, a word with the pieces
+            B-LOC, I-LOC and E-LOC has the label S-LOC, since the entity begins and ends in it.
+        default: the label of words without a prediction.
 
     Returns:
         List of B lists of labels.
 
     Raises:
-        ValueError: if the shapes do not fit each other, a text has fewer words than `word_ids`
-            tell of, an index is outside `names`, or `default` is no index where predictions are.
+        ValueError: if the shapes do not match, a text has fewer words than `word_ids` has, an
+            index is outside `names`, or `default` is not an index although predictions are.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""MaskTokens: hides tokens, for a model to learn to find them."""
+"""MaskTokens: masks tokens for a masked language model."""
 
 import re
 from collections.abc import Mapping
@@ -18,43 +18,44 @@ _UNUSED = re.compile(r"(\[unused\d+\])?")
 
 
 class MaskTokens:
-    """Masks tokens anew at each step, as BERT is trained to find them again.
+    """Masks tokens for BERT's masked language model, with new random masks at each step.
 
-    In each row `rate` of the tokens are chosen, at random and all alike: the nearest whole number,
-    at least one, at most `max_predictions`. Of these, `mask_share` become `[MASK]`, `random_share`
-    another token of the vocabulary, and the rest stay as they are. Special tokens, `[UNK]` among
-    them, and padding are never chosen; special tokens and `[unused1]` and so on never put in.
+    In each row, a share `rate` of the tokens is chosen at random: the nearest whole number, at
+    least one, at most `max_predictions`. Of the chosen tokens, `mask_share` become `[MASK]`,
+    `random_share` become another token of the vocabulary, and the rest are not changed. Special
+    tokens, including `[UNK]`, and padding are never chosen. Special tokens and tokens such as
+    `[unused1]` are never used as random tokens.
 
-    Where the inputs hold `word_starts`, words are chosen whole, and what becomes of each of their
-    tokens is drawn for itself. A row then has more or fewer than `rate`, and on average just that,
-    unless `max_predictions` leaves no room: a word that would go beyond it is left out.
+    If the inputs have `word_starts`, whole words are chosen, and the replacement of each of their
+    tokens is drawn separately. A row may then have more or fewer tokens than `rate`, but `rate` on
+    average. A word that would exceed `max_predictions` is left out.
 
-    Random numbers depend on `(seed, step)` and on the shape of the batch alone. A dataset that
-    counts its batches over all epochs, as those of `PackedText` do, is masked anew in each epoch,
-    and a run that goes on where it stopped sees the masks that it would have seen. Of other
-    datasets: `dataset.repeat().enumerate().map(lambda step, inputs: mask(inputs, step))`.
+    Random numbers depend only on `(seed, step)` and on the shape of the batch. `PackedText` counts
+    its batches over all epochs, so each epoch has new masks, and a run that is resumed sees the
+    same masks as a run that was not stopped. For other datasets, use
+    `dataset.repeat().enumerate().map(lambda step, inputs: mask(inputs, step))`.
 
     Args:
-        preprocess: BertPreprocess, whose vocabulary the ids are of.
+        preprocess: BertPreprocess with the vocabulary of the ids.
         rate: float, the share of the tokens that are chosen.
-        max_predictions: int, P. 20 is enough for rows of 128; take 80 for 512.
-        mask_share: float, the share of the chosen that become `[MASK]`.
-        random_share: float, the share of the chosen that become a random token.
+        max_predictions: int, P. Use 20 for rows of 128 tokens, and 80 for 512.
+        mask_share: float, the share of the chosen tokens that become `[MASK]`.
+        random_share: float, the share of the chosen tokens that become a random token.
         seed: int.
 
     Call arguments:
         inputs: dict of `input_ids`, `input_mask` and `segment_ids`, each `<int32>[B, S]`, and, for
             whole words, `word_starts` `<int32>` or `<bool>` `[B, S]`, 1 where a word begins.
-        step: `<int64>[]`, any int, another one for each batch.
+        step: `<int64>[]`, any int, different for each batch.
 
     Returns:
-        A tuple as `fit` takes it: the dict of the three inputs, masked, and `mlm_positions`
-        `<int32>[B, P]`, which rise; the ids that stood there `<int32>[B, P]`; and
-        their weights `<float32>[B, P]`. Where fewer than P are chosen, positions, ids and weights
-        are 0 at the end. Compiled by XLA the random numbers are others.
+        A tuple for `fit`: the dict of the three masked inputs and `mlm_positions`
+        `<int32>[B, P]` in increasing order; the original ids at these positions `<int32>[B, P]`;
+        and their weights `<float32>[B, P]`. If fewer than P tokens are chosen, positions, ids and
+        weights end with zeros. The random numbers are different if XLA compiles this.
 
     Raises:
-        TypeError: if `preprocess` is something else, or `step` no int.
+        TypeError: if `preprocess` is not a BertPreprocess, or `step` is not an int.
         ValueError: if the vocabulary lacks `[MASK]`, a number is out of range, or the inputs are
             not as described.
 

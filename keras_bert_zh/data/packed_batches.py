@@ -1,4 +1,4 @@
-"""Batches whose rows hold several texts, for models whose shapes must not change."""
+"""Batches whose rows hold several texts, for models that need fixed shapes."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -24,39 +24,42 @@ def batch_packed(
     *,
     texts_per_row: int | None = None,
 ) -> "tf.data.Dataset":
-    """Tokenises texts, and puts several into one row, with next to no padding.
+    """Tokenises texts, and packs several into one row, with almost no padding.
 
-    All batches have one shape, which XLA, and so JAX, GPUs and TPUs, compile once. `BertEncoder`
-    computes each text as if it stood in a row of its own, and its pooled output has a vector for
-    each. Of every 1,024 texts, the longest come first to the first row that has room; rows come in
-    the order of the first text in each, so shuffle `dataset` itself. Each text has the tokens that
-    `preprocess` gives it. The last batch may have rows without texts.
+    All batches have the same shape, so XLA compiles the model once for JAX, GPUs and TPUs.
+    `BertEncoder` computes each text as if it had a row of its own, and its pooled output has a
+    vector for each text. Out of every 1,024 texts, the longest are placed first, each in the first
+    row that has room. Rows are in the order of the first text in each, so shuffle `dataset` before
+    you call this. Each text has the tokens that `preprocess` gives it. The last batch may have
+    rows without texts.
 
-    Labels and weights are those of whole texts. Losses and metrics of Keras leave out the places
-    without a text by the Keras mask of the pooled output, which layers such as `Dense` pass on, or
-    else by the weights, with `reduction="mean_with_sample_weight"` and `weighted_metrics`.
+    Labels and weights belong to whole texts. Losses and metrics of Keras ignore places without a
+    text because of the Keras mask of the pooled output, which layers such as `Dense` pass on. If a
+    layer does not, use the weights with `reduction="mean_with_sample_weight"` and
+    `weighted_metrics`.
 
     Args:
         dataset: `tf.data.Dataset` of single elements, such as `Dataset.from_tensor_slices` makes
             of lists: `text`, `(text, label)` or `(text, label, weight)`, as for `batch_by_length`.
             Labels and weights can be any structure of tensors whose shapes do not vary.
-        preprocess: BertPreprocess, whose `max_length` S cuts the texts and is that of the rows.
-        rows: int, R, how many rows a batch has; where several devices share it, a multiple of
-            their number.
-        texts_per_row: int, T, how many texts a row has at most. `None`: one for each 16 of its
+        preprocess: BertPreprocess. Texts are cut at its `max_length` S, which is the length of the
+            rows.
+        rows: int, R, the number of rows of a batch; if several devices share a batch, a multiple
+            of their number.
+        texts_per_row: int, T, the largest number of texts in a row. `None`: one for every 16
             tokens, and at least 2.
 
     Returns:
-        `tf.data.Dataset` of `(inputs, label, weight)`, or of `inputs` for texts alone. `inputs` is
-        the dict of `preprocess`, each `<int32>[R, S]`, with `text_starts`, `<int32>[R, T]`, where
-        in its row each text begins, and S where there is none. Labels and weights are `[R, T, ...]`
-        with zeros where there is no text; without a weight it is `<float32>[R, T]` of ones there
-        are texts for.
+        `tf.data.Dataset` of `(inputs, label, weight)`, or of `inputs` if there are no labels.
+        `inputs` is the dict of `preprocess`, each `<int32>[R, S]`, with `text_starts`,
+        `<int32>[R, T]`, the place in its row where each text begins, and S if there is no text.
+        Labels and weights are `[R, T, ...]`, with zeros where there is no text. If no weights are
+        given, they are `<float32>[R, T]`, 1 for each text.
 
     Raises:
-        TypeError: if `dataset` is no `tf.data.Dataset`.
-        ValueError: if the texts are batched already or no strings, a label is a string, or `rows`
-            or `texts_per_row` is no positive int.
+        TypeError: if `dataset` is not a `tf.data.Dataset`.
+        ValueError: if the texts are already batched or are not strings, a label is a string, or
+            `rows` or `texts_per_row` is not a positive int.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""PackedText: much text, tokenised once and read by rows."""
+"""PackedText: large text files, tokenised once and read row by row."""
 
 import hashlib
 import os
@@ -25,14 +25,15 @@ _HELD_OUT_EVERY = 100
 
 
 class PackedText:
-    """Rows of tokens from text files, for pre-training: no padding, no tokenising, any size.
+    """Rows of tokens from text files of any size, for pre-training without padding.
 
-    `PackedText.write` makes a folder of text files, once. `PackedText(folder, preprocess)` opens
-    it. Rows are read from the disk as they are needed, so that memory does not grow with the text.
+    `PackedText.write` tokenises text files into a folder, once. `PackedText(folder, preprocess)`
+    opens the folder. Rows are read from the disk as they are needed, so memory does not grow with
+    the text.
 
     Args:
-        folder: what `write` made.
-        preprocess: BertPreprocess with the vocabulary that it was made with.
+        folder: the folder that `write` made.
+        preprocess: BertPreprocess with the vocabulary that the folder was written with.
 
     Attributes:
         sequence_length: int, S.
@@ -40,9 +41,9 @@ class PackedText:
         files: the names and sizes in bytes of the text files, a list of pairs.
 
     Raises:
-        FileNotFoundError: if the folder holds no packed text.
-        ValueError: if a file in it is damaged, or the vocabulary is another one.
-        TypeError: if `preprocess` is something else.
+        FileNotFoundError: if the folder does not contain packed text.
+        ValueError: if a file in it is damaged, or the vocabulary is different.
+        TypeError: if `preprocess` is not a BertPreprocess.
 
     Example:
 
@@ -90,11 +91,11 @@ class PackedText:
     ) -> "PackedText":
         """Tokenises text files into a folder of rows, each `[CLS] tokens [SEP]` and full.
 
-        The tokens of one line follow those of the line before. A blank line ends a document, and
-        so does a file: between two documents stands a `[SEP]`. Rows are cut off this stream
-        wherever they are full; the last tokens, too few for a row, are dropped. The folder appears
-        whole or not at all. It takes 2 bytes a token, 3 with words; memory is that of a block of
-        lines, and of the longest line.
+        The tokens of all lines are joined into one stream. A blank line ends a document, and so
+        does the end of a file: there is a `[SEP]` between two documents. The stream is cut into
+        full rows; the last tokens, too few for a row, are dropped. The folder is written
+        completely or not at all. It takes 2 bytes per token, 3 with words. Memory depends on the
+        size of a block of lines, and on the longest line.
 
         Args:
             files: paths of text files in UTF-8, plain, or compressed and ending in
@@ -102,10 +103,10 @@ class PackedText:
             folder: the path to write to, which must not exist yet or be empty.
             preprocess: BertPreprocess, which tokenises.
             sequence_length: int, S, at least 3.
-            whole_words: bool, whether to find the words of Chinese text, for `MaskTokens` to
-                choose them whole. Needs the extra `words`.
-            progress: called after each block of lines with the bytes of the files, as they are
-                stored, that have been read, and with those of all.
+            whole_words: bool, whether to find the words of Chinese text, so that `MaskTokens` can
+                mask whole words. Needs the extra `words`.
+            progress: called after each block of lines with the number of bytes of the stored files
+                that have been read, and with the number of all bytes.
 
         Returns:
             The PackedText.
@@ -115,7 +116,7 @@ class PackedText:
             FileExistsError: if the folder is not empty.
             ValueError: if the files hold too few tokens for a row, one is not UTF-8, or a
                 compressed one is damaged.
-            ModuleNotFoundError: if the package that finds words is not installed.
+            ModuleNotFoundError: if `whole_words` is set and rjieba is not installed.
         """
         given = [files] if isinstance(files, (str, os.PathLike)) else files
         paths = [pathlib.Path(file) for file in given]
@@ -146,13 +147,13 @@ class PackedText:
         return cls(folder, preprocess)
 
     def rows(self, part: str = "train") -> int:
-        """Returns how many rows a part has.
+        """Returns the number of rows of a part.
 
         Args:
-            part: `"train"`, or `"held_out"`: every hundredth row.
+            part: `"train"`, or `"held_out"`, which is every hundredth row.
 
         Raises:
-            ValueError: if it is something else.
+            ValueError: if `part` is neither.
         """
         part = check_choice("part", part, PARTS)
         held_out = self._metadata.rows // _HELD_OUT_EVERY
@@ -167,28 +168,29 @@ class PackedText:
         start: int = 0,
         count: int | None = None,
     ) -> "tf.data.Dataset":
-        """Returns batches with their numbers, as `MaskTokens` takes them.
+        """Returns batches with their numbers, for `MaskTokens`.
 
-        Rows to train on come in random order, another one in each epoch, each once an epoch, and
-        without end; a batch may hold the end of one epoch and the beginning of the next. Which
-        ones a batch holds depends on its number, `batch_size` and `seed` alone, so that a run that
-        stopped after N batches goes on with `start=N`. Rows held out come in their order, once.
+        Training rows are shuffled without end: each epoch has every row once, in a new order. A
+        batch may contain the end of one epoch and the beginning of the next. The rows of a batch
+        depend only on its number, `batch_size` and `seed`, so a run that stopped after N batches
+        continues with `start=N`. Held-out rows are returned once, in their order.
 
         Args:
             batch_size: int, B.
             part: `"train"` or `"held_out"`.
-            seed: int, which order rows to train on come in.
+            seed: int, the seed of the order of training rows.
             start: int, the number of the first batch.
-            count: int, how many batches; `None` for all that are held out, or without end.
+            count: int, the number of batches. `None`: all held-out rows, or training rows without
+                end.
 
         Returns:
             `tf.data.Dataset` of `(inputs, step)`: dict of `input_ids`, `input_mask` (ones),
             `segment_ids` (zeros) and, with `whole_words`, `word_starts`, each `<int32>[B, S]`; and
-            the number of the batch, `<int64>[]`. The last batch that is held out may be smaller.
+            the number of the batch, `<int64>[]`. The last held-out batch may be smaller.
 
         Raises:
-            ValueError: if an argument is not as described, or no row is held out, of fewer than
-                100.
+            ValueError: if an argument is not as described, or no row is held out because there are
+                fewer than 100.
         """
         import tensorflow as tf
 

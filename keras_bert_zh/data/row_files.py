@@ -1,4 +1,4 @@
-"""A folder of rows: one raw file of ids, one of word starts, and what they are as JSON."""
+"""A folder of rows: a raw file of ids, one of word starts, and their description in JSON."""
 
 import contextlib
 import json
@@ -12,12 +12,12 @@ METADATA = "packed_text.json"
 
 
 class Metadata(NamedTuple):
-    """What a folder holds.
+    """The contents of a folder.
 
     Attributes:
-        rows: int, how many there are.
-        sequence_length: int, how long each is.
-        dtype: str, that of ids in NumPy's notation.
+        rows: int, the number of rows.
+        sequence_length: int, the length of each row.
+        dtype: str, the dtype of ids in NumPy's notation.
         whole_words: bool, whether there are word starts.
         vocabulary: str, its digest.
         files: the names and sizes in bytes of the text files.

@@ -1,7 +1,7 @@
-"""Rows in random order, epoch after epoch, without a list of them.
+"""Shuffled rows, epoch after epoch, without a list of them.
 
 `tf.random.experimental.index_shuffle` does the same with a cipher of four rounds, which mixes too
-little: of 5,000 rows 40 stand in the same place in two epochs, where 1 would by chance.
+little: of 5,000 rows, 40 have the same position in two epochs, where chance would give 1.
 """
 
 import numpy as np
@@ -11,10 +11,10 @@ _GOLDEN = 0x9E3779B97F4A7C15
 
 
 def shuffled(positions: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Returns the rows that stand at these positions of an endless stream of epochs.
+    """Returns the rows at these positions of an endless stream of epochs.
 
-    The positions from `count * epoch` on, `count` of them, hold each row once. Their order depends
-    on `(count, seed, epoch)` alone, and on no library's random numbers.
+    The `count` positions from `count * epoch` on have each row once. Their order depends only on
+    `(count, seed, epoch)`, and not on the random numbers of a library.
 
     Args:
         positions: `<int64>[N]`, from 0.

@@ -1,4 +1,4 @@
-"""From answers in texts to what a SpanReader is trained on."""
+"""From answers in texts to the labels that a SpanReader is trained on."""
 
 from typing import Any
 
@@ -15,29 +15,29 @@ def span_labels(
     *,
     stride: int | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns windows of texts, and where in each of them the answer is.
+    """Returns windows of texts, and the position of the answer in each window.
 
-    An answer that begins or ends within a token is labelled with the whole token. Works inside of
-    graphs too, for batches of a dataset: `unbatch` what it returns and batch that again.
+    If an answer begins or ends within a token, the label is the whole token. The function also
+    works in graphs, on batches of a dataset: `unbatch` the result, and batch it again.
 
     Args:
         preprocess: BertPreprocess.
         questions, texts: each `<string>[B]`.
-        answers: `<string>[B]`, as they are in the texts; empty where there is none.
-        starts: `<int>[B]`, where they begin, in characters as Python counts them; any number
-            where there is no answer.
-        stride: int, that of `preprocess.windows`.
+        answers: `<string>[B]`, as they are in the texts; empty if there is no answer.
+        starts: `<int>[B]`, where the answers begin, in characters as Python counts them; any
+            number if there is no answer.
+        stride: int, as for `preprocess.windows`.
 
     Returns:
-        What `preprocess.windows` returns for these pairs, and the dict of `start_logits` and
-        `end_logits`, each `<int32>[W]`, that a SpanReader learns from: the positions of the first
-        and the last token of the answer, or 0, that of `[CLS]`, in windows where there is not all
-        of it.
+        The windows that `preprocess.windows` returns for these pairs, and the labels for a
+        SpanReader: a dict of `start_logits` and `end_logits`, each `<int32>[W]`. They are the
+        positions of the first and the last token of the answer, or 0, the position of `[CLS]`, in
+        windows that do not contain the whole answer.
 
     Raises:
-        ValueError: if an answer is not where it should be, or there are not as many answers or
-            starts as texts.
-        tf.errors.InvalidArgumentError: instead, where it is found in a graph.
+        ValueError: if an answer is not at its start, or the numbers of answers, starts and texts
+            differ.
+        tf.errors.InvalidArgumentError: for the same reasons, in a graph.
 
     Example:
 

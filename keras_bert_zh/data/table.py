@@ -1,4 +1,4 @@
-"""Table: texts and labels from TSV, CSV and JSON Lines files, with errors that say where."""
+"""Table: texts and labels from TSV, CSV and JSON Lines files; errors name file and line."""
 
 import dataclasses
 import math
@@ -17,14 +17,14 @@ KINDS = ("one", "several", "number")
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Texts and labels of a file, row by row. `read_table` makes it.
+    """Texts and labels of a file, row by row. `read_table` returns it.
 
     Attributes:
         file: pathlib.Path.
         texts: list of str.
         texts_b: list of str, the second text of each pair, or `None`.
         labels: list of str; of tuples of str for `label_kind="several"`; of float for `"number"`;
-            or `None` where no label was asked for.
+            or `None` if no label was requested.
         lines: list of int, the line of the file where each row begins, counted from 1.
     """
 
@@ -35,7 +35,7 @@ class Table:
     lines: list[int]
 
     def label_names(self) -> tuple[str, ...]:
-        """Returns the different labels, in order; numbers by their value.
+        """Returns the different labels, sorted; numbers are sorted by their value.
 
         Raises:
             ValueError: if there are no labels, or all rows have the same one.
@@ -52,16 +52,16 @@ class Table:
         return tuple(sorted(names))
 
     def label_ids(self, names: Sequence[str]) -> np.ndarray:
-        """Returns the place of each label among `names`.
+        """Returns the index of each label in `names`.
 
         Args:
             names: sequence of K str.
 
         Returns:
-            `<int32>[rows]`; of `label_kind="several"` `<float32>[rows, K]` of 0 and 1.
+            `<int32>[rows]`; for `label_kind="several"`, `<float32>[rows, K]` of 0 and 1.
 
         Raises:
-            ValueError: if a label is none of the names; says in which line.
+            ValueError: if a label is not in `names`; the message says in which line.
         """
         places = {name: place for place, name in enumerate(names)}
         labels = self._labels()
@@ -102,31 +102,31 @@ def read_table(
     text_b: Column | None = None,
     label_kind: str = "one",
 ) -> Table:
-    """Reads texts and labels from a file of rows.
+    """Reads texts and labels from a TSV, CSV or JSON Lines file.
 
-    By the end of its name, the file is TSV (`.tsv`, `.txt`: a row is a line, and quotes are text),
-    CSV (`.csv`: cells may be in quotes and hold commas and line breaks), or JSON Lines (`.jsonl`,
-    `.json`: a JSON object a line). It must be UTF-8. TSV and CSV have a header with the
-    names of columns, unless the columns are given by number. A row may have an empty text, but no
-    empty label. Blank lines are left out.
+    The name of the file says its format: TSV (`.tsv`, `.txt`: a row is a line, and quotes are part
+    of the text), CSV (`.csv`: cells may be in quotes and contain commas and line breaks), or JSON
+    Lines (`.jsonl`, `.json`: one JSON object per line). The file must be UTF-8. TSV and CSV files
+    have a header with the names of columns, unless the columns are given by number. A row may have
+    an empty text, but not an empty label. Blank lines are skipped.
 
     Args:
         file: path of the file.
         text: str, the name of the column of texts; or int, its number counted from 0, for a file
             without a header.
-        label: the column of labels, as `text`. `None`: there are none.
-        text_b: the column of second texts, as `text`, for pairs. `None`: there are none.
-        label_kind: `"one"`, a label a row; `"several"`, a JSON list, or separated by commas, or
-            none at all; `"number"`, such as a similarity.
+        label: the column of labels, in the same form as `text`. `None`: no labels.
+        text_b: the column of second texts for pairs, in the same form. `None`: no pairs.
+        label_kind: `"one"`, one label per row; `"several"`, any number of labels, as a JSON list
+            or separated by commas; `"number"`, a number such as a similarity.
 
     Returns:
         Table.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the file is not UTF-8, is empty or of another format, lacks a column, or has
-            a row that is not as described. The message names file, line, what was expected and
-            what to do.
+        FileNotFoundError: if the file does not exist.
+        ValueError: if the file is not UTF-8, is empty or has another format, lacks a column, or
+            has a row that is not as described. The message names the file, the line, what was
+            expected and what to do.
 
     Example:
 

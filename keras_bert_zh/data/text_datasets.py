@@ -1,4 +1,4 @@
-"""Datasets of texts, with labels or without: what their elements must be."""
+"""Checks of datasets of texts, with or without labels."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ def check_texts(dataset: Any) -> bool:
             `(text, label, weight)`. A tuple of two strings is a pair of texts.
 
     Raises:
-        TypeError: if it is no `tf.data.Dataset`.
-        ValueError: if the texts are batched already or no strings, or a label is a string.
+        TypeError: if it is not a `tf.data.Dataset`.
+        ValueError: if the texts are already batched or are not strings, or a label is a string.
     """
     import tensorflow as tf
 

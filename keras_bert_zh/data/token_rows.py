@@ -1,4 +1,4 @@
-"""Text files -> rows of ids, all of one length, a block of lines at a time."""
+"""From text files to rows of ids of one length, a block of lines at a time."""
 
 import os
 import pathlib
@@ -33,10 +33,10 @@ def token_rows(
     whole_words: bool,
     progress: Callable[[int], None],
 ) -> Iterator[np.ndarray]:
-    """Yields the rows `[CLS] tokens [SEP]` of all files, cut off one stream of tokens.
+    """Yields the rows `[CLS] tokens [SEP]` of all files, cut from one stream of tokens.
 
-    The tokens of one line follow those of the line before. Where there is a line without tokens
-    between them, or the end of a file, a `[SEP]` is. What does not fill a row is dropped.
+    The tokens of all lines are joined, with a `[SEP]` at each line without tokens and at the end
+    of a file. The last tokens, which do not fill a row, are dropped.
 
     Args:
         files: paths of text files in UTF-8, those that end in `.xz`, `.gz` or `.zst` compressed.

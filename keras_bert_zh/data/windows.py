@@ -1,4 +1,4 @@
-"""What a model makes of the windows of long texts, put together again; and windows as a dataset."""
+"""Joins the outputs of the windows of long texts, and makes datasets of windows."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,16 +15,16 @@ _CUT_AT_ONCE = 64
 
 
 def join_tokens(values: Any, windows: Mapping[str, Any]) -> "tf.RaggedTensor":
-    """Returns the values of the tokens of each text, each from the window with the most context.
+    """Returns a value for each token of each text, from the window with the most context.
 
     Args:
         values: `[W, S, ...]`, a value for each place in the windows: the logits of a tagger, or
             `windows["starts"]` and other keys.
-        windows: what `BertPreprocess.windows` returned.
+        windows: the result of `BertPreprocess.windows`.
 
     Returns:
-        `tf.RaggedTensor` `[B, (tokens), ...]`: the tokens of `BertPreprocess.tokenize`, none left
-        out and none twice. Of pairs, those of the second texts.
+        `tf.RaggedTensor` `[B, (tokens), ...]`: each token of `BertPreprocess.tokenize` exactly
+        once. For pairs, the tokens of the second texts.
 
     Example:
 
@@ -47,11 +47,11 @@ def join_tokens(values: Any, windows: Mapping[str, Any]) -> "tf.RaggedTensor":
 
 
 def join_mean(values: Any, windows: Mapping[str, Any]) -> "tf.Tensor":
-    """Returns the mean over the windows of each text, such as that of logits or vectors.
+    """Returns the mean over the windows of each text, for example of logits or vectors.
 
     Args:
         values: `[W, ...]`, a value for each window.
-        windows: what `BertPreprocess.windows` returned.
+        windows: the result of `BertPreprocess.windows`.
 
     Returns:
         `[B, ...]`.
@@ -70,11 +70,11 @@ def join_mean(values: Any, windows: Mapping[str, Any]) -> "tf.Tensor":
 
 
 def join_first(values: Any, windows: Mapping[str, Any]) -> "tf.Tensor":
-    """Returns what the first window of each text has, as if texts had been cut.
+    """Returns the value of the first window of each text, as if the texts had been cut.
 
     Args:
         values: `[W, ...]`, a value for each window.
-        windows: what `BertPreprocess.windows` returned.
+        windows: the result of `BertPreprocess.windows`.
 
     Returns:
         `[B, ...]`.
@@ -100,9 +100,10 @@ def batch_windows(
     *,
     stride: int | None = None,
 ) -> "tf.data.Dataset":
-    """Makes a dataset of texts one of windows, each with the label of its text, to train on them.
+    """Turns a dataset of texts into batches of windows, each with the label of its text.
 
-    Shuffle the texts before, and the windows, with `unbatch` and `batch`, after.
+    Shuffle the texts before you call this. To shuffle the windows, `unbatch` the result, shuffle
+    it and batch it again.
 
     Args:
         dataset: `tf.data.Dataset` of single elements: `text`, `(text, label)` or
@@ -110,17 +111,17 @@ def batch_windows(
             of these as a tuple or as a dict of `text_a` and `text_b`. A tuple of two strings is a
             pair.
         preprocess: BertPreprocess.
-        batch_size: int, how many windows a batch has, but for the last one.
+        batch_size: int, the number of windows in a batch; the last batch may have fewer.
         stride: int, as for `preprocess.windows`.
 
     Returns:
         `tf.data.Dataset` of batches, in the structure of `dataset`, with the dict of
-        `preprocess.windows` in place of the text; `text_ids <int64>[W]` are counted through the
-        dataset.
+        `preprocess.windows` in place of the text; `text_ids <int64>[W]` count the texts of the
+        whole dataset.
 
     Raises:
-        TypeError: if `dataset` is no `tf.data.Dataset`.
-        ValueError: if the texts are batched already or no strings, or a label is a string.
+        TypeError: if `dataset` is not a `tf.data.Dataset`.
+        ValueError: if the texts are already batched or are not strings, or a label is a string.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Which words of a text are masked."""
+"""Chooses the words of a text that are masked."""
 
 import tensorflow as tf
 

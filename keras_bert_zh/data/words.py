@@ -1,4 +1,4 @@
-"""Which tokens make a word, for masking whole words."""
+"""Finds the tokens of each word, for whole-word masking."""
 
 import functools
 import re
@@ -21,9 +21,9 @@ def tokenize_words(
 ) -> tuple["tf.RaggedTensor", "tf.RaggedTensor"]:
     """Tokenises texts, and finds where words begin.
 
-    Runs of ideographs are cut into words by jieba, in its implementation in Rust (the extra
-    `words`), with its dictionary and what `rjieba.add_word` added to it. Elsewhere a word is what
-    the tokeniser takes for one: a token that begins with `##` continues the word before it.
+    rjieba, the implementation of jieba in Rust (the extra `words`), cuts runs of ideographs into
+    words, with its dictionary and the words added with `rjieba.add_word`. In other text, the words
+    are those of the tokeniser: a token that begins with `##` continues the word before it.
 
     Args:
         texts: list of str, or of bytes in UTF-8.

@@ -1,1 +1,1 @@
-"""A server of exported models, which batches by tokens."""
+"""A server for exported models, which batches requests by tokens."""

@@ -1,4 +1,4 @@
-"""The HTTP of a server: one route a function."""
+"""The HTTP routes of a server, one function each."""
 
 import base64
 import contextlib
@@ -78,14 +78,14 @@ def _add_state(app: FastAPI, service: Service) -> None:
     name = service.options.name
 
     @app.head("/health", include_in_schema=False)
-    @app.get("/health", summary="Whether the server computes")
+    @app.get("/health", summary="Whether the server works")
     async def health():
         if service.error is not None:
             return _json({"status": "failed", "error": f"{service.error}"}, 503)
         return _json({"status": "ok"})
 
     @app.head("/ready", include_in_schema=False)
-    @app.get("/ready", summary="Whether the server takes requests")
+    @app.get("/ready", summary="Whether the server accepts requests")
     async def ready():
         if service.error is not None or service.is_draining:
             return _json({"status": "stopping"}, 503)
@@ -97,11 +97,11 @@ def _add_state(app: FastAPI, service: Service) -> None:
 
     model = {"id": name, "object": "model", "created": 0, "owned_by": "keras_bert_zh"}
 
-    @app.get("/v1/models", summary="The model that is served")
+    @app.get("/v1/models", summary="The served model")
     async def models():
         return _json({"object": "list", "data": [model | {"serves": sorted(service.units)}]})
 
-    @app.get("/v1/models/{model_id:path}", summary="The model, also as TensorFlow Serving tells it")
+    @app.get("/v1/models/{model_id:path}", summary="The model, also for TensorFlow Serving")
     async def one_model(model_id: str):
         _check_name(model_id, name)
         status = {"error_code": "OK", "error_message": ""}
@@ -181,7 +181,7 @@ def _add_tasks(app: FastAPI, service: Service) -> None:
         "/fill-mask",
         response_model=schemas.FillMaskAnswer,
         responses=_ERRORS,
-        summary="Tokens for [MASK]",
+        summary="The most likely tokens for [MASK]",
     )
     async def fill_mask(body: schemas.FillMaskRequest, request: Request):
         found, usage = await ask(
@@ -199,7 +199,7 @@ def _add_tasks(app: FastAPI, service: Service) -> None:
         "/v1/models/{model:path}:predict",
         response_model=schemas.RowsAnswer,
         responses=_ERRORS,
-        summary="All outputs, as TensorFlow Serving has them",
+        summary="All outputs, in the format of TensorFlow Serving",
     )
     async def rows(model: str, body: schemas.RowsRequest, request: Request):
         sent = [_sent(instance) for instance in body.instances]

@@ -1,4 +1,4 @@
-"""Computes what requests want, in batches of tokens, in a thread of its own."""
+"""Computes the rows of requests in batches, in a separate thread."""
 
 import asyncio
 import threading
@@ -20,20 +20,21 @@ _LATEST = 30.0
 
 
 class Batcher:
-    """Joins the rows of all requests to batches, and computes them one after the other.
+    """Joins the rows of all requests into batches, and computes one batch after the other.
 
-    A batch is what is waiting when the one before it is done. An engine that has nothing to do
-    takes what comes, or waits for more of it, for `max_wait`.
+    A batch has the rows that are waiting when the previous batch is done. An idle engine starts
+    with the first rows that come, or waits up to `max_wait` for more.
 
     Args:
-        task: str, what metrics call it.
+        task: str, the name in the metrics.
         compute: takes a list of rows, and returns a list of their results.
-        batch_tokens: int, the most tokens of a batch; one row may have more.
-        max_wait: float, for how many seconds an idle engine waits for a batch to become full.
-        queue_tokens: int, the most tokens that wait; of no request more than a quarter counts.
+        batch_tokens: int, the most tokens in a batch; a single row may have more.
+        max_wait: float, the seconds that an idle engine waits for a batch to become full.
+        queue_tokens: int, the most tokens that may wait; a single request counts with at most a
+            quarter of them.
         padding: int, as for `FairQueue`.
         metrics: Metrics.
-        on_death: is called, in the thread, if it ends with an error.
+        on_death: called in the thread if the thread ends with an error.
 
     Attributes:
         error: what the thread ended with, or `None`.

@@ -1,15 +1,15 @@
-"""What a server answers when it does not do what it was asked."""
+"""The errors that a server returns to clients."""
 
 
 class RefusedError(Exception):
-    """A request that is answered with an error.
+    """An error that is sent to the client.
 
     Args:
         status: int, the HTTP status.
         message: str, what was given, what was expected and what to do.
-        param: str, the field that is wrong, if one is.
-        code: str, a word that programs can tell errors by.
-        retry_after: int, after how many seconds to try again.
+        param: str, the field that is wrong, if any.
+        code: str, an error code for programs.
+        retry_after: int, the seconds after which to try again.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Rows of many requests, in the order in which they are computed."""
+"""A queue of the rows of many requests, which gives each request a fair share."""
 
 import heapq
 import itertools
@@ -41,14 +41,14 @@ class Taken(NamedTuple):
 
 
 class FairQueue:
-    """Takes turns between requests, by tokens, so that long ones do not hold up short ones.
+    """Alternates between requests, by tokens, so that long requests do not delay short ones.
 
-    Each request is served as if all had the same share of the tokens per second: of all rows that
-    wait, the next one is that which would be finished first. Not safe for several threads.
+    Each request is served as if all requests had the same share of the tokens per second: the next
+    row is the waiting row that would be finished first. Not thread-safe.
 
     Args:
-        share: int, a request counts in `load` with at most so many tokens.
-        padding: int, with its padding a batch has at most so many times its tokens.
+        share: int, the most tokens with which a request counts in `load`.
+        padding: int, with padding, a batch has at most `padding` times the most tokens of a batch.
 
     Attributes:
         tokens, rows: int, how many wait.

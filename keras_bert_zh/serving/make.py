@@ -1,4 +1,4 @@
-"""Exports the models that a server runs, in a process of its own: it takes TensorFlow.
+"""Exports the models of a server in a separate process, since this needs TensorFlow.
 
 python -m keras_bert_zh.serving.make '{"source": "small", ...}'
 """

@@ -1,4 +1,4 @@
-"""What a server tells Prometheus."""
+"""The Prometheus metrics of a server."""
 
 from keras_bert_zh.extras import imported
 
@@ -7,10 +7,10 @@ _TOKENS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 
 
 class Metrics:
-    """Counts of one server, apart from those of others in this process.
+    """The metrics of one server, separate from those of other servers in this process.
 
     Attributes:
-        registry: what they are registered with.
+        registry: the Prometheus registry of the metrics.
     """
 
     def __init__(self) -> None:
@@ -31,32 +31,36 @@ class Metrics:
         self.seconds = make(
             "Histogram",
             "request_seconds",
-            "From a request to its answer.",
+            "Seconds from a request to its answer.",
             ("path",),
             buckets=_SECONDS,
         )
         self.texts = make("Counter", "texts", "Texts that were computed.", ("task",))
         self.tokens = make("Counter", "tokens", "Tokens that were computed.", ("task",))
-        self.queue_texts = make("Gauge", "queue_texts", "Texts that wait.", ("task",))
-        self.queue_tokens = make("Gauge", "queue_tokens", "Tokens that wait.", ("task",))
+        self.queue_texts = make("Gauge", "queue_texts", "Texts in the queue.", ("task",))
+        self.queue_tokens = make("Gauge", "queue_tokens", "Tokens in the queue.", ("task",))
         self.queue_seconds = make(
-            "Histogram", "queue_seconds", "How long a request waits.", ("task",), buckets=_SECONDS
+            "Histogram",
+            "queue_seconds",
+            "Seconds that a request waits in the queue.",
+            ("task",),
+            buckets=_SECONDS,
         )
         self.batch_texts = make(
-            "Histogram", "batch_texts", "Texts of a batch.", ("task",), buckets=_TOKENS
+            "Histogram", "batch_texts", "Texts in a batch.", ("task",), buckets=_TOKENS
         )
         self.batch_tokens = make(
-            "Histogram", "batch_tokens", "Tokens of a batch.", ("task",), buckets=_TOKENS
+            "Histogram", "batch_tokens", "Tokens in a batch.", ("task",), buckets=_TOKENS
         )
         self.batch_fill = make(
             "Histogram",
             "batch_fill",
-            "Tokens of a batch, as a share of --batch-tokens.",
+            "Tokens in a batch, as a share of --batch-tokens.",
             ("task",),
             buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 1),
         )
         self.batch_seconds = make(
-            "Histogram", "batch_seconds", "How long a batch takes.", ("task",), buckets=_SECONDS
+            "Histogram", "batch_seconds", "Seconds of a batch.", ("task",), buckets=_SECONDS
         )
 
     def exposed(self) -> bytes:

@@ -1,4 +1,4 @@
-"""What is done to every request before and after its route."""
+"""Middleware: limits of the body, API keys, metrics and the access log."""
 
 import asyncio
 import hashlib
@@ -42,7 +42,7 @@ class _Middleware:
 
 
 class BodyLimit(_Middleware):
-    """Reads bodies, and refuses those that are too large. They are JSON, whatever headers say.
+    """Reads bodies, and refuses large ones. Bodies are read as JSON, whatever headers say.
 
     Args:
         most: int, the most bytes.
@@ -127,7 +127,7 @@ class Keys(_Middleware):
 
 
 class Counted(_Middleware):
-    """Counts requests, and answers with 500 where there is an error that nobody expected.
+    """Counts requests, and answers with 500 if there is an unexpected error.
 
     Args:
         metrics: Metrics.

@@ -1,4 +1,4 @@
-"""The same application on the machines of a Ray cluster, as many of it as are needed."""
+"""The same server on a Ray cluster, with as many replicas as needed."""
 
 import dataclasses
 import re
@@ -25,7 +25,7 @@ _UPSCALE_SECONDS = 10
 
 
 class Replicas(NamedTuple):
-    """How many replicas there are, `least` to `most`."""
+    """The smallest and the largest number of replicas."""
 
     least: int
     most: int
@@ -53,18 +53,18 @@ def run(
     host: str,
     port: int,
 ) -> None:
-    """Serves on Ray until SIGTERM or SIGINT. What was taken until then is answered.
+    """Serves on Ray until SIGTERM or SIGINT. Requests accepted until then are answered.
 
-    Each exports the model on its own machine, unless that is done: the source must be the same on
-    all of them. A replica whose engine fails is replaced.
+    Each replica exports the model on its own machine, unless this has been done before, so the
+    source must be the same on all machines. A replica whose engine fails is replaced.
 
     Args:
-        order: which model.
-        options: Options of each replica. It computes with `threads`, 1 if that is `None`, and Ray
-            reserves as many CPUs.
+        order: the model.
+        options: Options of each replica. It computes with `threads` threads, or 1 if that is
+            `None`, and Ray reserves the same number of CPUs.
         address: str, the cluster, such as `"auto"`; `None` starts one on this machine.
-        replicas: Replicas; between the two numbers, Ray goes by the requests there are.
-        host, port: where the proxies of Ray listen, unless the cluster has some already.
+        replicas: Replicas; Ray chooses a number in this range by the load.
+        host, port: where the proxies of Ray listen, unless the cluster already has proxies.
 
     Raises:
         ImportError: if Ray Serve is not installed.
@@ -96,7 +96,7 @@ def run(
         },
     )
     serve.run(deployment.bind(), name=options.name, route_prefix="/")
-    print(f"Serves {options.name} on http://{host}:{port}, its page is /docs.", flush=True)
+    print(f"Serving {options.name} on http://{host}:{port}, API page at /docs.", flush=True)
     stopped.wait()
     # Other applications of a cluster stay.
     serve.delete(options.name)

@@ -1,4 +1,4 @@
-"""How a server serves."""
+"""The options of a server."""
 
 import dataclasses
 import hashlib
@@ -7,21 +7,21 @@ import os
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """All that can be chosen of a server, beside the model.
+    """The options of a server, except for the model.
 
     Args:
-        name: str, what clients call the model.
-        batch_tokens: int, the most tokens of a batch; one text may have more.
-        max_wait_ms: float, how long an idle engine waits for a batch to become full.
-        queue_tokens: int, the most tokens that wait. With more, requests are refused with 429.
-        max_texts: int, the most texts of a request.
-        max_body_bytes: int, the most bytes of a request.
-        timeout: float, in seconds: when a request that is not answered is given up. Clients ask
-            for less by the header `X-Request-Timeout`.
-        threads: int, how many threads compute; `None` for as many as the engine takes by itself.
+        name: str, the name of the model for clients.
+        batch_tokens: int, the most tokens in a batch; a single text may have more.
+        max_wait_ms: float, the milliseconds that an idle engine waits for a batch to become full.
+        queue_tokens: int, the most tokens that may wait. Further requests are refused with 429.
+        max_texts: int, the most texts in a request.
+        max_body_bytes: int, the most bytes in a request.
+        timeout: float, the seconds after which a request without an answer fails. Clients can set
+            a shorter time with the header `X-Request-Timeout`.
+        threads: int, the number of threads that compute; `None` for the engine's default.
         engine: str, as for `ExportedModel`.
-        keys: tuple of str, digests of `read_keys`; with any, requests need one of the keys as
-            `Authorization: Bearer KEY`.
+        keys: tuple of str, digests from `read_keys`. If there are any, each request needs one of
+            the keys as `Authorization: Bearer KEY`.
         access_log: bool, whether to write a line of JSON for each request.
     """
 
@@ -39,14 +39,14 @@ class Options:
 
 
 def read_keys(path: str | os.PathLike) -> tuple[str, ...]:
-    """Reads keys from a file, one a line; blank lines and those that begin with # are none.
+    """Reads keys from a file, one per line; blank lines and lines that begin with # are skipped.
 
     Returns:
-        The SHA-256 of each in hexadecimal digits: the keys themselves are not kept.
+        The SHA-256 of each key in hexadecimal digits: the keys themselves are not kept.
 
     Raises:
-        ValueError: if it holds no key, or one with characters that no header can hold.
-        OSError: if it can't be read.
+        ValueError: if the file has no key, or a key has characters that a header can't have.
+        OSError: if the file can't be read.
     """
     from keras_bert_zh.files.utf8 import read_utf8
 

@@ -17,7 +17,7 @@ _TO_SEND = 5
 
 
 class _Server(uvicorn.Server):
-    """Says when it listens, and refuses what comes after it was told to stop."""
+    """Prints when it listens, and refuses requests after it was told to stop."""
 
     def __init__(self, config: uvicorn.Config, service: Service):
         super().__init__(config)
@@ -28,7 +28,7 @@ class _Server(uvicorn.Server):
         for host, port, *_ in [each.getsockname() for each in sockets or ()]:
             place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             name = self._service.options.name
-            print(f"Serves {name} on http://{place}, its page is /docs.", flush=True)
+            print(f"Serving {name} on http://{place}, API page at /docs.", flush=True)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         self._service.is_draining = True
@@ -38,12 +38,12 @@ class _Server(uvicorn.Server):
 def run(models: Sequence[ServedModel], options: Options, place: socket.socket) -> None:
     """Serves models until SIGTERM or SIGINT.
 
-    Then it takes nothing more, computes what it has taken, and returns.
+    Then it accepts no more requests, answers those it has accepted, and returns.
 
     Args:
-        models: those to serve, the one whose outputs are served first.
+        models: the models to serve; the outputs of the first one are served.
         options: Options.
-        place: what `bound` returned.
+        place: the socket that `bound` returned.
 
     Raises:
         RuntimeError: if a computing thread has ended with an error.

@@ -1,4 +1,4 @@
-"""What requests hold. Each field says what it is; the page of the API shows the examples."""
+"""The schemas of requests and answers, which the API page at /docs shows."""
 
 from typing import Annotated, Literal
 
@@ -21,14 +21,14 @@ String = Annotated[str, AfterValidator(_whole)]
 # Of a list, the first error is told.
 _LIST = Field(min_length=1, fail_fast=True)
 
-_NAME = Field(None, description="The name of the model, if it is given: that which is served.")
+_NAME = Field(None, description="If given, this must be the name of the served model.")
 _TRUNCATE = Field(
-    False, description="Whether texts that are too long are cut. If not, they are refused: 413."
+    False, description="Whether texts that are too long are cut. If not, they get status 413."
 )
 
 
 class Pair(BaseModel):
-    """Two texts, for models of pairs."""
+    """Two texts, for models that take pairs."""
 
     model_config = ConfigDict(extra="forbid")
     text_a: String
@@ -41,7 +41,7 @@ class _Request(BaseModel):
 
 
 class EmbeddingsRequest(_Request):
-    """Texts that vectors are made of, as OpenAI has it."""
+    """Texts to compute vectors of, in OpenAI's format."""
 
     # OpenAI's clients send further fields.
     model_config = ConfigDict(extra="ignore")
@@ -49,28 +49,28 @@ class EmbeddingsRequest(_Request):
         description="A text, or a list of texts.", examples=[["房间很干净", "电池不行"]]
     )
     encoding_format: Literal["float", "base64"] | None = Field(
-        "float", description="Numbers, or float32 in little-endian order as base64."
+        "float", description="Numbers, or base64 of little-endian float32."
     )
     dimensions: int | None = Field(
-        None, ge=1, description="So many of the first numbers, scaled to length 1 again."
+        None, ge=1, description="Keep only the first numbers, and scale to length 1 again."
     )
     truncate: bool = _TRUNCATE
 
 
 class PredictRequest(_Request):
-    """Texts or pairs that are classified."""
+    """Texts or pairs to classify."""
 
     inputs: String | Pair | Annotated[list[String | Pair], _LIST] = Field(
         description="A text, a pair, or a list of these.", examples=[["房间很干净", "电池不行"]]
     )
     threshold: float = Field(
-        0.5, ge=0, le=1, description="For several labels: how probable those are that count."
+        0.5, ge=0, le=1, description="For several labels: the lowest probability of a label."
     )
     truncate: bool = _TRUNCATE
 
 
 class EntitiesRequest(_Request):
-    """Texts in which entities are found. They may have any length."""
+    """Texts to find entities in, of any length."""
 
     inputs: String | Annotated[list[String], _LIST] = Field(
         description="A text, or a list of texts.", examples=[["我在北京大学读书"]]
@@ -78,12 +78,12 @@ class EntitiesRequest(_Request):
 
 
 class FillMaskRequest(_Request):
-    """Texts with `[MASK]` in the places of tokens that are to be found."""
+    """Texts with `[MASK]` in place of the tokens to predict."""
 
     inputs: String | Annotated[list[String], _LIST] = Field(
         description="A text, or a list of texts.", examples=[["今天[MASK]气很好"]]
     )
-    top_k: int = Field(5, ge=1, le=MOST_TOKENS, description="How many tokens for each place.")
+    top_k: int = Field(5, ge=1, le=MOST_TOKENS, description="How many tokens for each `[MASK]`.")
     truncate: bool = _TRUNCATE
 
 
@@ -91,7 +91,7 @@ _KINDS = ({"text"}, {"text_a", "text_b"})
 
 
 class Instance(BaseModel):
-    """A text, a pair, or the ids of one row as the Hub module takes them."""
+    """A text, a pair, or the ids of one row in the format of the Hub module."""
 
     model_config = ConfigDict(extra="forbid")
     text: String | None = None
@@ -112,7 +112,7 @@ class Instance(BaseModel):
 
 
 class RowsRequest(BaseModel):
-    """Rows, as TensorFlow Serving has them."""
+    """Rows in the format of TensorFlow Serving."""
 
     model_config = ConfigDict(extra="forbid")
     instances: Annotated[list[String | Instance], _LIST] = Field(
@@ -120,7 +120,7 @@ class RowsRequest(BaseModel):
         examples=[["房间很干净", "电池不行"]],
     )
     signature_name: Literal["serving_default", "tokens"] | None = Field(
-        None, description="Both do the same: what is sent says what it is."
+        None, description="Both do the same, since the form of the instances is enough."
     )
     truncate: bool = _TRUNCATE
 
@@ -133,7 +133,7 @@ class RowsRequest(BaseModel):
 
 
 class Usage(BaseModel):
-    """How many tokens were computed."""
+    """The number of tokens that were computed."""
 
     prompt_tokens: int
     total_tokens: int
@@ -157,7 +157,7 @@ class EmbeddingsAnswer(BaseModel):
 
 
 class Prediction(BaseModel):
-    """What one text is: `label` and `score`, or `labels` of several, or `value` or `values`."""
+    """The result for one text: `label` and `score`, `labels`, or `value` or `values`."""
 
     label: str | None = None
     labels: list[str] | None = None
@@ -168,7 +168,7 @@ class Prediction(BaseModel):
 
 
 class PredictAnswer(BaseModel):
-    """One prediction a text. Each has only the fields of its kind of model."""
+    """One prediction per text. It has only the fields of its kind of model."""
 
     predictions: list[Prediction]
     model: str
@@ -194,7 +194,7 @@ class EntitiesAnswer(BaseModel):
 
 
 class Token(BaseModel):
-    """A token for a place."""
+    """A token predicted for a `[MASK]`."""
 
     token: str
     token_id: int
@@ -202,7 +202,7 @@ class Token(BaseModel):
 
 
 class FillMaskAnswer(BaseModel):
-    """Of each text, for each `[MASK]`, the most likely tokens."""
+    """The most likely tokens for each `[MASK]` of each text."""
 
     tokens: list[list[list[Token]]]
     model: str
@@ -210,13 +210,13 @@ class FillMaskAnswer(BaseModel):
 
 
 class RowsAnswer(BaseModel):
-    """The outputs of each row: a value, or an object of them where the model has several."""
+    """The outputs of each row: a value, or an object if the model has several outputs."""
 
     predictions: list
 
 
 class Problem(BaseModel):
-    """What is wrong, and in which field."""
+    """What is wrong, and the field that is wrong."""
 
     message: str
     type: str
@@ -225,6 +225,6 @@ class Problem(BaseModel):
 
 
 class ErrorAnswer(BaseModel):
-    """An error, in OpenAI's form."""
+    """An error in OpenAI's format."""
 
     error: Problem

@@ -1,4 +1,4 @@
-"""An exported model in a server: texts to rows of ids, and batches of them to outputs."""
+"""An exported model in a server: turns texts into rows of ids, and batches into outputs."""
 
 import os
 import pathlib
@@ -40,8 +40,8 @@ class ServedModel:
         padding: int, as for `FairQueue`.
 
     Raises:
-        ValueError: if the model takes anything but texts or ids, or makes of ids something else
-            than of texts.
+        ValueError: if the model takes neither texts nor ids, or has other outputs for ids than for
+            texts.
         OSError, ImportError: as for `ExportedModel`.
     """
 

@@ -1,4 +1,4 @@
-"""All that a server does, behind its HTTP: models, their tasks and their batches."""
+"""The service behind the HTTP routes: models, their tasks and their batches."""
 
 import asyncio
 import functools
@@ -35,17 +35,17 @@ class _Unit:
 
 
 class Service:
-    """Answers for texts, from models that were exported.
+    """Answers requests with exported models.
 
     Args:
-        models: dict of ServedModel by name; the first one is that whose outputs are served.
+        models: sequence of ServedModel; the outputs of the first one are served.
         options: Options.
-        on_death: is called, in some thread, if a computing thread ends with an error.
+        on_death: called in some thread if a computing thread ends with an error.
 
     Attributes:
         metrics: Metrics.
-        units: dict, what there is at each endpoint.
-        is_draining: bool, whether it takes no more requests.
+        units: dict, the task and the batcher of each endpoint.
+        is_draining: bool, whether it accepts no more requests.
     """
 
     def __init__(

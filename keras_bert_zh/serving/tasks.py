@@ -1,4 +1,4 @@
-"""What a server does with models: the rows of what is sent, and the answers of their outputs."""
+"""The tasks of a server: from requests to rows of ids, and from outputs to answers."""
 
 import abc
 from collections.abc import Mapping, Sequence

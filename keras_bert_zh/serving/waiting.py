@@ -1,4 +1,4 @@
-"""How long a client waits: as long as it says, and while it is there."""
+"""How long to work on a request: up to its timeout, and while its client is connected."""
 
 import asyncio
 from typing import Any
@@ -9,7 +9,7 @@ from keras_bert_zh.serving.errors import RefusedError
 
 
 def seconds_of(request: Request, most: float) -> float:
-    """Returns how long a request is willing to wait."""
+    """Returns the timeout of a request in seconds."""
     given = request.headers.get("x-request-timeout")
     if given is None:
         return most

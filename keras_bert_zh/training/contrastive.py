@@ -1,4 +1,4 @@
-"""Losses that train vectors of texts to be close where the texts are similar."""
+"""Losses that train similar texts to have similar vectors."""
 
 from typing import Any
 
@@ -10,28 +10,28 @@ from keras_bert_zh.arguments import check_flag, check_positive
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class InBatchNegatives(keras.losses.Loss):
-    """Tells the text that belongs to another one from all other texts of the batch.
+    """Trains each text to be closest to its own partner among all texts of the batch.
 
-    The cross-entropy of cosines, times `scale`: each first text has to find its second one among
-    the second texts of all rows. Where rows have a third text, or more, these are further ones not
-    to be taken, such as those that look alike. It needs no labels, and large batches help. Texts
-    that are there twice in a batch are taken for wrong answers: shuffle well. With a text beside
-    itself it is SimCSE: dropout makes different vectors of the two. The checkpoint `"small"` has no
-    dropout of its own: pass `dropout=0.1` to SentenceEncoder.
+    This is the cross-entropy of the cosines, multiplied by `scale`: each first text must find its
+    second text among the second texts of all rows. Further texts in a row are hard negatives, such
+    as texts that look similar but do not match. No labels are needed, and large batches help. If a
+    text is in a batch twice, the copy counts as a wrong answer, so shuffle well. If both texts of
+    a row are the same, this is SimCSE: dropout gives them different vectors. The checkpoint
+    `"small"` has no dropout: pass `dropout=0.1` to SentenceEncoder.
 
     Args:
-        scale: float, what cosines are multiplied by: one by the temperature.
-        symmetric: bool, whether second texts have to find their first ones too; the loss is the
-            mean of both.
+        scale: float, the factor of the cosines: 1 / temperature.
+        symmetric: bool, whether each second text must find its first text too; the loss is the
+            mean of both directions.
         name: str.
         reduction: as for every loss of Keras.
         dtype: as for every loss of Keras. `None`: float32.
 
     Call arguments:
-        y_true: anything.
-        y_pred: `<float>[B, C, D]`, vectors of C texts a row, as `TwoTowers` returns them.
-        sample_weight: `<float>[B]`, weights of the rows; the texts of rows that weigh 0 are still
-            among the answers.
+        y_true: anything; it is not used.
+        y_pred: `<float>[B, C, D]`, vectors of C texts per row, from `TwoTowers`.
+        sample_weight: `<float>[B]`, weights of the rows; texts of rows with the weight 0 are still
+            negatives for the other rows.
 
     Example:
 
@@ -80,24 +80,25 @@ class InBatchNegatives(keras.losses.Loss):
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class CoSENT(keras.losses.Loss):
-    """Puts the cosines of pairs into the order of their labels.
+    """Trains the cosines of pairs to have the same order as their labels.
 
-    Only the order of labels counts: 0 and 1 for pairs that differ and match, or scores such as
-    those of STS-B. Each two pairs of a batch are compared; batches need different labels.
+    Only the order of the labels matters: 0 for pairs that differ and 1 for pairs that match, or
+    scores such as those of STS-B. All pairs of a batch are compared with each other, so a batch
+    needs different labels.
 
     Args:
-        scale: float, what cosines are multiplied by.
+        scale: float, the factor of the cosines.
         name: str.
         reduction: as for every loss of Keras; a batch has one value.
         dtype: as for every loss of Keras. `None`: float32.
 
     Call arguments:
-        y_true: `<float>[B]`, how similar the texts of each pair are.
-        y_pred: `<float>[B, 2, D]`, vectors of both texts, as `TwoTowers` returns them.
+        y_true: `<float>[B]`, the similarity of the texts of each pair.
+        y_pred: `<float>[B, 2, D]`, vectors of both texts, from `TwoTowers`.
 
     Raises:
-        ValueError: if there are weights of rows, since it compares rows with each other; or
-            another number of texts.
+        ValueError: if sample weights are given, since the loss compares rows with each other; or
+            if a row does not have two texts.
 
     Example:
 

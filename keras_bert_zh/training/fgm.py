@@ -1,4 +1,4 @@
-"""FGM: training on words that are moved against the model."""
+"""FGM: adversarial training on perturbed word embeddings."""
 
 from typing import Any
 
@@ -13,33 +13,33 @@ from keras_bert_zh.training.wrapped import Wrapped
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class FGM(Wrapped, keras.Model):
-    """Trains a model on each batch twice: as it is, and with word embeddings moved against it.
+    """Trains a model with FGM: each batch twice, the second time with perturbed word embeddings.
 
-    After the gradients of a batch, the table of word embeddings is moved by `epsilon` in the
-    direction of its gradient, which makes the loss larger. The gradients there are added, and the
-    table is put back before the step. It is compiled and fitted as the model would be, and trains
-    that model, which is used and saved without it. A step takes twice the time. The loss and the
-    metrics that are shown are those of the batch as it is.
+    After the gradients of a batch are computed, the table of word embeddings is moved by `epsilon`
+    in the direction of its gradient, which makes the loss larger. The gradients at this point are
+    added, and the table is restored before the update. Compile and fit this model instead of
+    `model`; afterwards use and save `model` itself. A step takes twice the time. The loss and the
+    metrics that Keras shows are those of the first pass, without perturbation.
 
     Args:
-        model: keras.Model with a BertEncoder in it: one of this package, or a Sequential.
-        epsilon: float, how far the table of each encoder is moved, as the length of a vector.
+        model: keras.Model that contains a BertEncoder: a model of this package, or a Sequential.
+        epsilon: float, the length of the perturbation of the table of each encoder.
         **kwargs: `name` and `trainable`, as for every Keras model.
 
     Call arguments:
-        inputs: what the model takes.
+        inputs: the inputs of the model.
         training: bool, whether dropout is active.
 
     Returns:
-        What the model returns.
+        The outputs of the model.
 
     Attributes:
         model: the model that is trained.
 
     Raises:
-        TypeError: if `model` is something else.
-        ValueError: if `epsilon` is not positive, or, in training, there is no encoder whose word
-            embeddings are trained.
+        TypeError: if `model` is not a keras.Model.
+        ValueError: if `epsilon` is not positive; in training, if no encoder has word embeddings
+            that are trained.
 
     Example:
 
@@ -48,14 +48,14 @@ class FGM(Wrapped, keras.Model):
     >>> encoder, preprocess = BertEncoder(None, config=config), BertPreprocess(None, max_length=16)
     >>> model = TextClassifier(encoder, ["差评", "好评"], preprocess=preprocess)
     >>> trainer = FGM(model, epsilon=0.5)
-    >>> trainer.compile("adam", run_eagerly=True)  # Sooner done, for one step.
+    >>> trainer.compile("adam", run_eagerly=True)  # Faster for a single step.
     >>> history = trainer.fit(["很好", "太差"], [1, 0], verbose=0)
-    >>> model(["不错"]).shape  # It is what was trained, and is saved alone.
+    >>> model(["不错"]).shape  # This model was trained; save it alone.
     TensorShape([1, 2])
 
     Reference:
         Miyato et al., Adversarial Training Methods for Semi-Supervised Text Classification, 2017
-        (https://arxiv.org/abs/1605.07725), which moves the words of each text apart.
+        (https://arxiv.org/abs/1605.07725), which perturbs the words of each text separately.
     """
 
     def __init__(self, model: keras.Model, epsilon: float = 1.0, **kwargs: Any):

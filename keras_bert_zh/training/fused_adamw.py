@@ -1,7 +1,7 @@
-"""AdamW in few operations, each of which goes over the numbers once. TensorFlow only.
+"""AdamW with one fused operation per variable. TensorFlow only.
 
-Keras writes it as sixty operations a variable, which are most of the graph of a training step, and
-all of them have to be traced, optimised and run.
+Keras uses sixty operations per variable, which are most of the graph of a training step, and all
+of them have to be traced, optimised and run.
 """
 
 import concurrent.futures
@@ -12,9 +12,9 @@ import tensorflow as tf
 
 
 class FusedAdamW(keras.optimizers.AdamW):
-    """Keras's AdamW, of which TensorFlow's kernels compute what float32 variables take.
+    """Keras's AdamW, with TensorFlow's fused kernel for float32 variables.
 
-    Gradients that are no tensors, other dtypes and AMSGrad are left to Keras.
+    Keras computes the rest: gradients that are not tensors, other dtypes, and AMSGrad.
 
     Args:
         *args: arguments of `keras.optimizers.AdamW`.

@@ -1,6 +1,6 @@
-"""Several hosts that train one model: which of them writes, and that all read the same.
+"""Several hosts that train one model: one host writes, and all must read the same file.
 
-Keras has them on JAX alone; elsewhere there is one.
+Keras supports several hosts on JAX only; on other backends there is one.
 """
 
 import contextlib

@@ -23,10 +23,10 @@ _BLOCK = re.compile(r"(.*?)(?:^|/)block_(\d+)/")
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class LayerwiseAdamW(_AdamW):
-    """AdamW that multiplies the learning rate by a factor for each variable; see `adamw`.
+    """AdamW with a factor of the learning rate for each variable; see `adamw`.
 
-    Weight decay, which AdamW multiplies by the learning rate, is multiplied by the factor too.
-    Biases and the scales and offsets of normalisations have none.
+    The factor also applies to weight decay, which AdamW multiplies by the learning rate. Biases
+    and the scales and offsets of normalisation layers have no weight decay.
 
     Args:
         *args: arguments of `keras.optimizers.AdamW`.

@@ -1,4 +1,4 @@
-"""How the weights of an encoder and its heads are split over devices."""
+"""Splits the weights of an encoder and its heads over devices."""
 
 import keras
 
@@ -21,12 +21,13 @@ _SPLIT = {
 
 
 def layout_map(device_mesh: "keras.distribution.DeviceMesh") -> "keras.distribution.LayoutMap":
-    """Returns how `keras.distribution.ModelParallel` splits weights, for models that are too large.
+    """Returns the layout for `keras.distribution.ModelParallel`, which splits a large model.
 
     Attention is split by heads, feed-forward layers by their inner width, and so on, along the axis
-    `"model"` of the mesh; another axis, such as `"batch"`, splits batches. What is left out, such
-    as normalisations, all devices hold. Weights and what the optimiser keeps of them are split
-    alike. JAX backend only, as in Keras. Make the model inside of the distribution:
+    `"model"` of the mesh. Another axis, such as `"batch"`, splits batches. Other weights, such as
+    those of normalisation layers, are copied to all devices. The optimiser's state is split in the
+    same way as the weights. As in Keras, this needs the JAX backend. Make the model inside the
+    scope of the distribution:
 
         mesh = keras.distribution.DeviceMesh((2, 4), ["batch", "model"])
         distribution = keras.distribution.ModelParallel(
@@ -38,11 +39,11 @@ def layout_map(device_mesh: "keras.distribution.DeviceMesh") -> "keras.distribut
 
     Args:
         device_mesh: keras.distribution.DeviceMesh with an axis `"model"`, whose size divides the
-            hidden and the intermediate size. Where it divides the number of heads, each head is
+            hidden and the intermediate size. If it also divides the number of heads, each head is
             computed on one device.
 
     Returns:
-        `keras.distribution.LayoutMap`, to which you may add layouts for layers of your own.
+        `keras.distribution.LayoutMap`. You may add layouts for your own layers.
 
     Raises:
         ValueError: if the mesh has no such axis.

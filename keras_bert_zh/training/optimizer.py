@@ -1,4 +1,4 @@
-"""The optimiser that BERT is trained with."""
+"""The optimiser for training BERT."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,11 +12,11 @@ from keras_bert_zh.training.layerwise import LayerwiseAdamW
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class PerUpdate(LearningRateSchedule):
-    """A schedule that counts updates; Keras's optimisers count the batches that they accumulate.
+    """A schedule that counts updates, while Keras's optimisers count accumulated batches.
 
     Args:
         schedule: LearningRateSchedule, a function of the number of updates.
-        batches: int, from how many batches an update is made.
+        batches: int, the number of batches per update.
     """
 
     def __init__(self, schedule: LearningRateSchedule, batches: int):
@@ -50,42 +50,44 @@ def adamw(
     rates: Mapping[str, float] | None = None,
     **options: Any,
 ) -> keras.optimizers.AdamW:
-    """Returns AdamW that warms up, then decays to nothing, with no weight decay for biases.
+    """Returns AdamW with warm-up, cosine decay to 0, and no weight decay for biases.
 
-    The learning rate rises in a straight line to `learning_rate`, and falls along half a cosine to
-    0 at `steps`; the original falls in a straight line. Biases and the scales and offsets of
-    normalisations are left out of weight decay, told by their names: `bias`, `gamma`, `beta`, or
-    something that ends in `_bias` and so on. All of it is saved with a compiled model.
+    The learning rate rises linearly to `learning_rate`, and falls along half a cosine to 0 at
+    `steps`; in the original it falls linearly. Biases and the scales and offsets of normalisation
+    layers have no weight decay. They are recognised by their names: `bias`, `gamma`, `beta`, or
+    names that end in `_bias` and so on. All of this is saved with a compiled model.
 
     Args:
-        learning_rate: float, the highest one; or a `LearningRateSchedule` of your own, which is
-            called with the number of updates and takes no `steps` and no `warmup`.
-        steps: int, the number of steps, that is of batches, in all epochs together.
-        warmup: float in [0, 1], the share of the steps in which the learning rate rises, from 0
-            at the first one, rounded down to whole steps; 0 for none. `None` stands for 0.1.
+        learning_rate: float, the highest learning rate; or your own `LearningRateSchedule`, which
+            is called with the number of updates and needs neither `steps` nor `warmup`.
+        steps: int, the number of steps (batches) in all epochs together.
+        warmup: float in [0, 1], the share of the steps in which the learning rate rises from 0,
+            rounded down to whole steps; 0 for no warm-up. `None`: 0.1.
         weight_decay: float.
-        clipnorm: float, the largest norm that the gradient of a variable may have; `None` for any.
-            The original limits that of all gradients together: `clipnorm=None,
+        clipnorm: float, the largest norm that the gradient of a variable may have; `None` for no
+            limit. The original limits the norm of all gradients together: `clipnorm=None,
             global_clipnorm=1.0`.
-        gradient_accumulation_steps: int, from how many batches the mean of the gradients is taken
-            for one update, which saves memory: 4 batches of 8 are one of 32, if the loss is a mean
-            over texts. `None` updates after every batch. `steps` counts batches all the same.
-        layer_decay: float in (0, 1], by what the learning rate is multiplied from each layer to the
-            one below. Heads and the pooler learn at the full rate, block i of L, counted from 0, at
-            `layer_decay ** (L - i)` of it, and the embeddings at `layer_decay ** (L + 1)`.
+        gradient_accumulation_steps: int, the number of batches whose mean gradient makes one
+            update. This saves memory: 4 batches of 8 are equal to one of 32, if the loss is a mean
+            over texts. `None` updates after every batch. `steps` still counts batches.
+        layer_decay: float in (0, 1], the factor of the learning rate from each layer to the one
+            below. Heads and the pooler have the full learning rate, block i of L, counted from 0,
+            has `layer_decay ** (L - i)` of it, and the embeddings have `layer_decay ** (L + 1)`.
         rates: dict of str to float, factors of the learning rate for parts of the model, named as
-            in the paths of their variables: `{"crf": 10.0, "block_5/attention": 0.5}`. They are
-            multiplied with each other and with that of `layer_decay`, and weight decay with them.
+            in the paths of their variables: `{"crf": 10.0, "block_5/attention": 0.5}`. All factors
+            of a variable are multiplied, with that of `layer_decay` too, and also apply to weight
+            decay.
         **options: further arguments of `keras.optimizers.AdamW`, such as `beta_2` and `epsilon`.
 
     Returns:
-        `keras.optimizers.AdamW`, which has no variables yet.
+        `keras.optimizers.AdamW` without variables.
 
     Raises:
-        ValueError: if `steps` is no positive int, `warmup` not in [0, 1], another number negative
-            or none, `layer_decay` not in (0, 1], or `gradient_accumulation_steps` is less than 2
-            or more than `steps`; for `steps` or `warmup` beside a schedule; and, when training
-            begins, for a `layer_decay` without an encoder or a name in `rates` that fits nothing.
+        ValueError: if `steps` is not a positive int, `warmup` is not in [0, 1], another number is
+            negative or not a number, `layer_decay` is not in (0, 1], `gradient_accumulation_steps`
+            is less than 2 or more than `steps`, or `steps` or `warmup` is given with a schedule.
+            When training begins, if `layer_decay` finds no encoder, or a name in `rates` matches
+            no variable.
 
     Example:
 
@@ -105,7 +107,7 @@ def adamw(
         (https://arxiv.org/abs/1711.05101); `create_optimizer` in google-research/bert
         `optimization.py`. For `layer_decay` Howard and Ruder, ULMFiT, 2018
         (https://arxiv.org/abs/1801.06146), and google-research/electra `model/optimization.py`,
-        where the heads are one more step above the last block.
+        where there is one more step from the last block to the heads.
     """
     batches = _check_accumulation(gradient_accumulation_steps)
     if isinstance(learning_rate, LearningRateSchedule):

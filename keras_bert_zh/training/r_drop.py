@@ -1,4 +1,4 @@
-"""RDrop: two passes under dropout are to agree."""
+"""RDrop: trains a model so that two passes with dropout agree."""
 
 from typing import Any
 
@@ -13,36 +13,36 @@ _PROBABILITIES = {"softmax": ops.softmax, "sigmoid": ops.sigmoid}
 
 @keras.saving.register_keras_serializable("keras_bert_zh")
 class RDrop(Wrapped, keras.Model):
-    """Trains a model with R-Drop: each batch twice through dropout, and both outputs alike.
+    """Trains a model with R-Drop: two passes with dropout per batch, and similar outputs.
 
     The loss is the mean of both losses, plus `alpha` times half the sum of both Kullback-Leibler
-    divergences between the outputs. It is compiled and fitted as the model would be, and trains
-    that model, which is used and saved without it. A step takes twice the time. Without dropout
-    there is nothing to train: the small checkpoint has none unless you set it.
+    divergences between the outputs. Compile and fit this model instead of `model`; afterwards use
+    and save `model` itself. A step takes twice the time. Without dropout both passes are equal:
+    the small checkpoint has no dropout unless you set it.
 
     Args:
-        model: keras.Model whose outputs are logits: one of this package, with its own loss if it
-            has one, or a Sequential.
-        alpha: float, the weight of the divergence. The paper takes 1 to 5.
-        activation: `"softmax"` or `"sigmoid"`, what makes probabilities of logits; for softmax
-            the last axis is that of the labels. `None`: sigmoid for a TextClassifier of several
-            labels a text, else softmax.
+        model: keras.Model whose outputs are logits: a model of this package, with its own loss if
+            it has one, or a Sequential.
+        alpha: float, the weight of the divergence. The paper uses 1 to 5.
+        activation: `"softmax"` or `"sigmoid"`, which turns logits into probabilities; for softmax
+            the labels are on the last axis. `None`: sigmoid for a TextClassifier with several
+            labels per text, else softmax.
         **kwargs: `name` and `trainable`, as for every Keras model.
 
     Call arguments:
-        inputs: what the model takes.
+        inputs: the inputs of the model.
         training: bool, whether dropout is active.
 
     Returns:
-        What the model returns.
+        The outputs of the model.
 
     Attributes:
         model: the model that is trained.
 
     Raises:
-        TypeError: if `model` is something else.
-        ValueError: if `alpha` is negative, `activation` is not known, or, in training, there is
-            one logit for softmax.
+        TypeError: if `model` is not a keras.Model.
+        ValueError: if `alpha` is negative, `activation` is not known, or, in training, softmax has
+            a single logit.
 
     Example:
 
@@ -51,9 +51,9 @@ class RDrop(Wrapped, keras.Model):
     >>> encoder, preprocess = BertEncoder(None, config=config), BertPreprocess(None, max_length=16)
     >>> model = TextClassifier(encoder, ["差评", "好评"], preprocess=preprocess)
     >>> trainer = RDrop(model, alpha=4)
-    >>> trainer.compile("adam", run_eagerly=True)  # Sooner done, for one step.
+    >>> trainer.compile("adam", run_eagerly=True)  # Faster for a single step.
     >>> history = trainer.fit(["很好", "太差"], [1, 0], verbose=0)
-    >>> model(["不错"]).shape  # It is what was trained, and is saved alone.
+    >>> model(["不错"]).shape  # This model was trained; save it alone.
     TensorShape([1, 2])
 
     Reference:

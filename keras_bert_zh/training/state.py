@@ -1,4 +1,4 @@
-"""TrainingState: all that a run needs to go on where it stopped."""
+"""TrainingState: everything a run needs to continue where it stopped."""
 
 import os
 import pathlib
@@ -20,42 +20,43 @@ _BATCHES = "batches"
 class TrainingState(keras.callbacks.Callback):
     """Saves the whole state of a training run every few minutes, and restores it exactly.
 
-    Weights, the optimiser's moments and count of updates, the states of random seeds and the number
-    of batches are in one file, which is always whole: it is written under another name and renamed.
-    A run that was killed goes on from it as if nothing had happened, if its data does not depend on
-    anything but the number of the batch, as the batches of `PackedText` and the masks of
-    `MaskTokens` do:
+    One file has the weights, the optimiser's moments and count of updates, the states of random
+    seeds and the number of batches. It is always complete: it is written under another name and
+    then renamed. A run that was killed continues as if it had never stopped, if its data depends
+    only on the number of the batch, such as the batches of `PackedText` and the masks of
+    `MaskTokens`:
 
         step = state.restore(model)
-        if step < steps:  # fit takes 0 steps for no limit.
+        if step < steps:  # For fit, 0 steps would mean no limit.
             batches = packed.batches(32, start=step).map(mask)
             model.fit(batches, steps_per_epoch=steps - step, callbacks=[state])
 
-    Every batch counts, also those after which gradient accumulation or a LossScaleOptimizer leaves
-    the weights as they are. One object counts for one run: on from what `restore` returned, or from
-    0 if it was not called, through all calls of `fit`. A loop without `fit` calls `set_model` and
-    `on_train_begin`, then `on_train_batch_end` once a batch, and `on_train_end`.
+    Every batch counts, also if gradient accumulation or a LossScaleOptimizer does not change the
+    weights after it. One object counts the batches of one run, over all calls of `fit`, from the
+    number that `restore` returned, or from 0. In your own training loop, call `set_model` and
+    `on_train_begin`, then `on_train_batch_end` after each batch, and `on_train_end`.
 
-    Of several hosts that train together, as `keras.distribution` lets them on JAX, the first one
-    writes the file and all read it, on a disk that they share; they end together.
+    If several hosts train together with `keras.distribution` on JAX, the first host writes the
+    file and all hosts read it, so it must be on a shared disk. If one host fails, all hosts stop.
 
-    On several threads sums are rounded as the threads come: the resumed run is equal bit for bit
-    where two uninterrupted ones are, as after `tf.config.experimental.enable_op_determinism()`.
+    With several threads, the rounding of sums depends on the order of the threads. The resumed run
+    is equal bit for bit if two uninterrupted runs would be, for example after
+    `tf.config.experimental.enable_op_determinism()`.
 
     Args:
-        file: path of the file, whose folder is made if it is not there. A file that is there is
-            replaced if it is the state of the same model, and of nothing else.
-        minutes: float, how many minutes pass from one save to the next; 0 saves after every batch.
-            The end of `fit` saves, too.
+        file: path of the file; its folder is created if it does not exist. An existing file is
+            only replaced if it is a state of the same model.
+        minutes: float, the minutes from one save to the next; 0 saves after every batch. The state
+            is also saved at the end of `fit`.
 
     Raises:
-        ValueError: if `minutes` is no number, or negative, or `file` a URL; by `fit`, if the file
-            is something else than a state of this model, or a weight is split over several hosts,
-            or `steps_per_execution` is N and an
-            epoch is not known to have a multiple of N batches: Keras does not tell how many come
-            last; and if weights are no longer finite when they are to be saved.
-        IsADirectoryError: by `fit`, if `file` is a folder.
-        TypeError: if `file` is no path.
+        ValueError: if `minutes` is negative or not a number, or `file` is a URL. In `fit`, if the
+            file is not a state of this model, a weight is split over several hosts, or weights are
+            not finite when they are saved; or if `steps_per_execution` is N and the number of
+            batches in an epoch is unknown or not a multiple of N, since Keras does not report the
+            number of the last batches.
+        IsADirectoryError: in `fit`, if `file` is a folder.
+        TypeError: if `file` is not a path.
 
     Example:
 
@@ -72,7 +73,7 @@ class TrainingState(keras.callbacks.Callback):
     (0, 4)
 
     Reference:
-        `keras.callbacks.BackupAndRestore`, which goes on from the beginning of an epoch.
+        `keras.callbacks.BackupAndRestore`, which continues from the beginning of an epoch.
     """
 
     def __init__(self, file: str | os.PathLike, minutes: float = 10):
@@ -84,18 +85,19 @@ class TrainingState(keras.callbacks.Callback):
         self._batches_a_call = 1
 
     def restore(self, model: keras.Model) -> int:
-        """Puts the saved state into a compiled model; without a file, leaves it as it is.
+        """Restores the saved state of a compiled model; if there is no file, does nothing.
 
         Args:
-            model: keras.Model, made and compiled as the one that was saved.
+            model: keras.Model, made and compiled in the same way as the saved one.
 
         Returns:
-            The number of batches that it was trained on: 0 without a file.
+            The number of batches that it was trained on; 0 if there is no file.
 
         Raises:
-            ValueError: if the model is not compiled or built, the file is damaged or of another
-                model or optimiser, or hosts have read different ones. Nothing was changed then.
-            RuntimeError: if another host could not read it.
+            ValueError: if the model is not compiled or built, the file is damaged or belongs to
+                another model or optimiser, or hosts have read different files. The model is not
+                changed then.
+            RuntimeError: if another host could not read the file.
         """
         variables = _variables(model)
         arrays: dict[str, np.ndarray] = {}
@@ -111,12 +113,12 @@ class TrainingState(keras.callbacks.Callback):
         return batches
 
     def save(self) -> None:
-        """Saves the state of the model that is being trained; does nothing but on the first host.
+        """Saves the state of the model that is being trained; only the first host writes.
 
         Raises:
-            ValueError: if a weight that is trained, or what the optimiser keeps of it, is not
-                finite: the training diverged; or if the file is not the state of this model.
-            OSError: if the file can't be written. Either way the one before stays as it is.
+            ValueError: if a trained weight, or its state in the optimiser, is not finite because
+                the training diverged; or if the file is not the state of this model.
+            OSError: if the file can't be written. In all cases the existing file is not changed.
         """
         if not is_first():
             return

@@ -1,4 +1,4 @@
-"""What the models share that train another one."""
+"""The base class of models that train another model."""
 
 import inspect
 from collections.abc import Callable
@@ -13,21 +13,21 @@ _OF_TRAINERS = ("run_eagerly", "steps_per_execution", "jit_compile", "auto_scale
 
 
 class Wrapped(TakesLists):
-    """A model that computes what another one does, and trains it in a way of its own.
+    """A model that has the outputs of another model, and trains it in a special way.
 
-    It is compiled and fitted as the other one would be: the loss is the other one's, also where a
-    model has a loss of its own. What was trained is the other model, to be used and saved alone.
-    To be named before `keras.Model`.
+    Compile and fit it instead of the other model. The loss is that of the other model, even if
+    that model has its own loss. The other model is trained; use and save it alone. As a base
+    class, name it before `keras.Model`.
 
     Args:
         model: keras.Model, which is trained.
         **kwargs: `name` and `trainable`, as for every Keras model.
 
     Attributes:
-        model: that model.
+        model: the model that is trained.
 
     Raises:
-        TypeError: if `model` is something else.
+        TypeError: if `model` is not a keras.Model.
     """
 
     def __init__(self, model: keras.Model, **kwargs: Any):
@@ -46,7 +46,7 @@ class Wrapped(TakesLists):
         return self.model.compute_dtype
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Compiles the other model as it would be, and this one to use what is made there."""
+        """Compiles the other model, and this one with its optimiser, loss and metrics."""
         self.model.compile(*args, **kwargs)
         given = inspect.signature(keras.Model.compile).bind(self, *args, **kwargs).arguments
         of_trainers = {name: given[name] for name in _OF_TRAINERS if name in given}
@@ -56,7 +56,7 @@ class Wrapped(TakesLists):
             object.__setattr__(self, name, getattr(self.model, name))
 
     def make_train_function(self, force: bool = False) -> Any:
-        """Makes what trains on a batch, as `keras.Model` does. Keras calls it.
+        """Makes the function that trains on a batch, as in `keras.Model`. Keras calls it.
 
         Raises:
             ValueError: under `tf.distribute` with several devices.

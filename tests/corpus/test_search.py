@@ -44,7 +44,7 @@ def test_from_the_command_line(run, corpus, exported, model, tmp_path):
     arguments = ("embed", corpus, "--output", folder, "--checkpoint", exported)
     status, output, _ = run(*arguments, "--keep", "text", "--chunk-rows", 4, "--half")
     assert status == 0
-    assert output.startswith(f"Wrote {folder}: 18 vectors, 0 rows without one.\nIn this run: ")
+    assert output.startswith(f"Wrote {folder}: 18 vectors, 0 rejected rows.\nIn this run: ")
     query = "房间很干净"
     status, output, _ = run("search", folder, query, "--top", 4, "--json")
     assert status == 0
@@ -101,7 +101,7 @@ def test_errors_of_the_command_line(run, corpus, exported, tmp_path):
     (tmp_path / "cut.jsonl.xz").write_bytes(b"\xfd7zXZ\x00")
     status, output, _ = run("embed", corpus, tmp_path / "cut.jsonl.xz", *arguments)
     assert status == 3
-    assert "cut.jsonl.xz is cut short or damaged: the rows that can't be read have" in output
+    assert "cut.jsonl.xz is incomplete or damaged: the rows that can't be read have" in output
 
 
 def test_what_makes_no_vectors(run, corpus, tiny_module, tmp_path):

@@ -281,9 +281,9 @@ def test_on_files_with_questions_that_have_no_answer(examples, one_block, tmp_pa
     learned = [text for text in texts if not examples["task"].is_validation(text)]
     assert f"{2 * len(learned)} questions to learn from" in printed
     assert "24 to be tested" in printed
-    assert f"Questions of {file} left out, as the answer is not in the text: 8.\n" in printed
+    assert f"Questions of {file} without their answer in the text, left out: 8.\n" in printed
     none = str(write(tmp_path / "none.json", squad((texts[0], [("a?", [])]))))
-    with pytest.raises(SystemExit, match=r"none\.json: no question has an answer, so that nothing"):
+    with pytest.raises(SystemExit, match=r"none\.json: no question has an answer, so nothing can"):
         example.main(["--train", file, "--test", none, "--output", str(tmp_path / "out")])
 
 

@@ -38,7 +38,7 @@ def test_it_draws_what_the_encoder_returns(example, tiny, tiny_module, tmp_path,
 def test_what_it_refuses(example, tiny_module, tmp_path):
     file = tmp_path / "notes.png"
     file.write_text("mine")
-    with pytest.raises(SystemExit, match=r"notes\.png is not known to be of this example"):
+    with pytest.raises(SystemExit, match=r"notes\.png was not written by this example"):
         example.main(["--output", str(file)])
     with pytest.raises(SystemExit, match=r"--block must be from 1 to 2 for .*, got 3"):
         example.main(

@@ -280,7 +280,7 @@ class TestMain:
             run("--train", file, "--test", file)
         train = write(tmp_path / "several.csv", "text,label\n好,1\n坏,0\n")
         none = write(tmp_path / "none.csv", "text,label\n好,\n")
-        with pytest.raises(SystemExit, match=r"none\.csv: no row has a label, so that nothing"):
+        with pytest.raises(SystemExit, match=r"none\.csv: no row has a label, so nothing can"):
             run("--train", train, "--test", none, "--several")
 
     def test_a_checkpoint_whose_head_has_other_labels(self, run, fine_tuned):

@@ -66,7 +66,7 @@ def test_on_files_of_a_user(run, tmp_path, names, method, request):
     right = np.mean([answer[2] == label for answer, label in zip(answers, true, strict=True)])
     assert lines[-len(keys)] == f"accuracy {right:.4f}"  # By the model that was saved.
     (tmp_path / "out" / "labels.json").unlink()
-    with pytest.raises(SystemExit, match=r"no .*labels\.json, .*: train it again, or name another"):
+    with pytest.raises(SystemExit, match=r"labels\.json is missing, .*: train the model again, or"):
         run("--predict", file)
 
 
@@ -85,7 +85,7 @@ def test_the_label_of_a_match_is_1_or_told_by_the_words(example, pairs, tmp_path
     else:
         assert found
         printed = capfd.readouterr().out
-        assert printed.startswith(f"{data.names[1]!r} is taken for the label of a match")
+        assert printed.startswith(f"{data.names[1]!r} is used as the label of a match")
     assert set(data.validation.labels) == {0, 1}  # Of so few rows, all are for both parts.
     assert len(data.train.texts) == len(data.validation.texts) == len(data.test.texts) == 36
 

