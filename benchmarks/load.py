@@ -240,10 +240,10 @@ async def _answer(reader: asyncio.StreamReader) -> bytes:
         raise ValueError(status)
     headers = {name.lower(): value for name, _, value in (line.partition(":") for line in lines)}
     if "content-length" not in headers:
-        raise ValueError("The answer has no Content-Length.")
+        raise ValueError("an answer without Content-Length")
     body = await reader.readexactly(int(headers["content-length"]))
     if b'"embedding"' not in body:
-        raise ValueError("The answer has no embedding.")
+        raise ValueError("an answer without an embedding")
     return body
 
 

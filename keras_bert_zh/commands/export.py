@@ -94,9 +94,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _saved(arguments: argparse.Namespace) -> Any:
     for name in ("max_length", "output", "pairs"):
         if getattr(arguments, name):
+            option = f"--{name.replace('_', '-')}"
             raise ValueError(
-                f"--{name.replace('_', '-')} applies to checkpoints only: a .keras file already "
-                "holds this setting. Leave it out."
+                f"{option} applies to checkpoints only: a .keras file already holds this setting. "
+                "Leave it out."
             )
     return read_saved_model(arguments.source)
 
