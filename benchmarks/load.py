@@ -205,7 +205,7 @@ class _Connections:
         """Returns the body of the answer.
 
         Raises:
-            ValueError: if it is no answer with an embedding.
+            ValueError: if the answer has no embedding.
             OSError, EOFError: if the connection ends.
         """
         reader, writer = await self._take()

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     begun = time.perf_counter()
     graph = faiss.IndexHNSWFlat(vectors.shape[1], LINKS, faiss.METRIC_INNER_PRODUCT)
     graph.add(vectors)
-    print(f"FAISS has built its graph in {time.perf_counter() - begun:.1f} s.")
+    print(f"FAISS built its graph in {time.perf_counter() - begun:.1f} s.")
     for query in options.query or QUERIES:
         print(f"\n{query}")
         keras_bert_zh(["search", f"{folder}", query, "--top", "3"])

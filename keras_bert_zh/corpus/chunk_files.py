@@ -75,7 +75,7 @@ def read_chunk(folder: pathlib.Path, chunk: Chunk, plan: str) -> Written | None:
     """Returns what a chunk holds, or `None` if it is not there.
 
     Raises:
-        ValueError: if the file is no chunk of this plan.
+        ValueError: if the file is not a chunk of this plan.
     """
     file = folder / chunk.name
     if not file.exists():
