@@ -175,7 +175,7 @@ def test_a_prompt_that_is_left_out_is_refused(tiny_block, tmp_path):
     pooling = Pooling("mean", 8, prompts={"q": "今天"}, default_prompt="q", include_prompt=False)
     model = SentenceEncoder(tiny_block, pooling)
     folder = export_model(model, tmp_path / "model", "savedmodel")
-    with pytest.raises(ValueError, match="does not pool the tokens of its prompt"):
+    with pytest.raises(ValueError, match="leaves out the tokens of its prompt"):
         ServedModel(folder)
 
 
