@@ -105,7 +105,7 @@ def test_what_keras_wrote_says_what_it_is(tmp_path):
         "constant": r"constant is a SavedModel from export_model\. .* not contain a checkpoint",
         "out/model.keras": r"it is a saved Keras model, not a .*keras\.saving\.load_model",
         "out/own.weights.h5": r"own.weights.h5 is an HDF5 file, .* load_weights\. Then save_",
-        "out": r"out does not contain a checkpoint: .*\. model.keras is a saved Keras model, .*load_mo",
+        "out": r"not contain a checkpoint: .*\. model.keras is a saved Keras model, .*load_model",
     }
     for name, message in expected.items():
         for door in (load_checkpoint, BertEncoder, BertPreprocess):
