@@ -12,6 +12,7 @@ DOCS = ROOT / "docs"
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 SITE = "https://keras-bert-zh.github.io/keras-bert-zh/"
 BLOB = "https://github.com/keras-bert-zh/keras-bert-zh/blob/main/"
+PARTS = (".md", ".png")
 _CODE = r"^```.*?^```|`+[^`\n]+`+"
 _LINK = r"(?<=\]\()(?!https?:|#|mailto:)(?P<path>[^)\s#]+)(?P<anchor>#[^)\s]*)?(?=\))"
 
@@ -49,9 +50,9 @@ def on_page_markdown(markdown, page, config, files):
 def _address(target, docs, folder):
     if target == RESULTS:
         target = DOCS / "results.md"
-    elif docs != DOCS and target.parent in (DOCS / "images", DOCS / "stylesheets"):
+    elif docs != DOCS and target.parent == DOCS / "images":
         target = docs / target.relative_to(DOCS)
-    if not target.is_relative_to(DOCS):
+    if not target.is_relative_to(DOCS) or target.suffix not in PARTS:
         return BLOB + target.relative_to(ROOT).as_posix()
     is_chinese = target.is_relative_to(DOCS / "zh")
     if is_chinese == (docs != DOCS):
