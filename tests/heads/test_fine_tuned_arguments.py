@@ -125,7 +125,7 @@ def test_arguments_that_do_not_fit(tiny):
     ):
         SpanReader(encoder)(["a"])
     with pytest.raises(
-        ValueError, match=r"has no vocabulary, neither vocab.txt nor tokenizer.json"
+        ValueError, match=r"has no vocabulary: neither vocab.txt nor tokenizer.json"
     ):
         TextClassifier(variant(tiny, vocabulary=None), ["a"])
 

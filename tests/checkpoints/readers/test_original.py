@@ -112,7 +112,7 @@ def test_no_configuration(folder):
         (b"\xff\xfe", "is not valid JSON"),
         (b"[1]", "must contain a JSON object, got list"),
         (b"[" * 100000, "is not valid JSON"),
-        (b'{"vocab_size": 718}', "lacks hidden_act, hidden_size"),
+        (b'{"vocab_size": 718}', "has no hidden_act, hidden_size"),
     ],
 )
 def test_a_damaged_configuration(folder, content, message):
@@ -133,7 +133,7 @@ def test_no_vocabulary(folder):
     checkpoint = load_checkpoint(folder)
     assert checkpoint.missing == ("vocabulary", "lowercase")
     assert BertEncoder(checkpoint).config.vocab_size == 718
-    with pytest.raises(ValueError, match=r"has no vocabulary, neither vocab.txt nor tok"):
+    with pytest.raises(ValueError, match=r"has no vocabulary: neither vocab.txt nor tok"):
         BertPreprocess(checkpoint)
 
 
