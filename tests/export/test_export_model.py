@@ -89,7 +89,7 @@ def test_it_replaces_what_it_has_written(encoder, folder):
 def test_it_replaces_nothing_else(encoder, folder, name):
     shutil.copytree(DATA / name, folder)
     before = contents(folder)
-    with pytest.raises(ValueError, match=r"left as it is.*It holds .*, but no export.json"):
+    with pytest.raises(ValueError, match=r"was not replaced: .*It contains .*, but no export.json"):
         export_model(encoder, folder, "litert", overwrite=True)
     assert contents(folder) == before
 
