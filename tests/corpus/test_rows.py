@@ -96,7 +96,7 @@ def test_json_lines(tmp_path):
         2: "no text: null",
         3: "no text: int",
         4: "has no 'text'",
-        5: "not a JSON object",
+        5: "not a JSON obj",
         6: "not JSON: Expe",
         7: "not UTF-8: 'ut",
         8: "not JSON: maxi",

@@ -86,8 +86,8 @@ def test_errors_of_the_command_line(run, corpus, exported, tmp_path):
     arguments = ("--output", folder, "--checkpoint", exported)
     for more, message in {
         ("--chunk-rows", "0"): "--chunk-rows must be an int of at least 1",
-        ("--keep", "row"): "none of source, row, vector",
-        ("--pooling", "cls"): "leave --pooling out",
+        ("--keep", "row"): "leave out source, row, vector",
+        ("--pooling", "cls"): "leave out --pooling",
         ("--engine", "openvino"): "engine must be 'tensorflow'",
         ("--column", "title"): "has only the column 'text'",
     }.items():

@@ -60,7 +60,7 @@ def test_labels_as_long_as_a_text_must_be_told_apart(preprocess, tags):
 @pytest.mark.parametrize(
     ("labels", "argument", "message"),
     [
-        (np.zeros([4, 62]), True, r"With labels_per_token=True .* \[64\] or \[64, ...\]"),
+        (np.zeros([4, 62]), True, r"With labels_per_token=True, .* \[64\] or \[64, ...\]"),
         (np.zeros(4), True, r"for max_length=64, got \(TensorSpec\(shape=\(\)"),
         (np.zeros(4), "tags", "labels_per_token must be True, False or None, got 'tags'"),
     ],
@@ -72,7 +72,7 @@ def test_bad_labels_per_token(preprocess, labels, argument, message):
 
 def test_labels_per_token_without_labels(preprocess):
     for data in (SLICES((TEXTS,)), SLICES(TEXTS), SLICES((TEXTS, TEXTS))):
-        with pytest.raises(ValueError, match=r"With labels_per_token=True .* got \(\)"):
+        with pytest.raises(ValueError, match=r"With labels_per_token=True, .* got \(\)"):
             batch_by_length(data, preprocess, 2, labels_per_token=True)
 
 

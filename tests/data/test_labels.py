@@ -190,7 +190,7 @@ def test_arguments():
             align_labels(labels, ids, names, **options)
     for predictions, names, counts, message in [
         ([[0, 1, 0]], None, [1], "default must be an index .* got 'O'"),
-        ([[0, 9, 0]], BIO, [1], "Text 0: 9 is not one of O, B-LOC"),
+        ([[0, 9, 0]], BIO, [1], "Text 0: 9 is neither one of O, B-LOC"),
         ([[0, 1, 0]], BIO, [0], "Text 0 has 0 words, but word_ids has 1"),
         ([[0, 1, 0]], BIO, [1, 1], r"word_counts \[batch\], got .* \[2\]"),
         ([[0.5, 1, 0]], BIO, [1], "take the argmax"),

