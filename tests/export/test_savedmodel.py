@@ -116,7 +116,7 @@ def test_tensors_of_its_own(folder):
         elsewhere({"text": TEXTS})
     for other in ("litert", "savedmodel"):
         message = (
-            "tensors other than the ids of texts" if other == "litert" else "leave out preprocess"
+            "takes texts or other tensors already" if other == "litert" else "leave out preprocess"
         )
         with pytest.raises(ValueError, match=message):
             export_model(model, folder, other, preprocess=BertPreprocess(None), overwrite=True)
