@@ -102,7 +102,7 @@ def test_no_model_to_predict_with(outputs, parse, tmp_path):
     (tmp_path / "model.keras").write_text("dear")
     with pytest.raises(SystemExit, match=r"is not a model of classify_reviews\.py"):
         outputs.saved_model(parse())
-    with pytest.raises(SystemExit, match=r"no .*options\.json, .*: train it again, or name ano"):
+    with pytest.raises(SystemExit, match=r"options\.json is missing, .*: train the model again"):
         outputs.remembered(parse(), "seed")
 
 

@@ -185,9 +185,9 @@ def test_a_prompt_that_is_left_out_is_refused(tiny_block, tmp_path):
         ({"input_ids": [5, 9999]}, r"each in \[0, 718", "instances[0].input_ids"),
         ({"input_ids": [5, -1]}, r"each in \[0, 718", "instances[0].input_ids"),
         ({"input_ids": [5, 6], "input_mask": [1]}, "has 1 ids", "instances[0].input_mask"),
-        ({"input_ids": [5], "mlm_positions": [0]}, "'mlm_positions' is none", "instances[0]"),
+        ({"input_ids": [5], "mlm_positions": [0]}, "'mlm_positions' is not one", "instances[0]"),
         ({"input_mask": [1]}, "input_ids are missing", "instances[0]"),
-        ({"input_ids": []}, "one number or more", "instances[0].input_ids"),
+        ({"input_ids": []}, "at least one number", "instances[0].input_ids"),
         ({"input_ids": [5] * 9999}, "has 9999 ids", "instances[0]"),
     ],
 )

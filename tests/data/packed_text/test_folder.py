@@ -59,7 +59,7 @@ class TestFolder:
         before = contents(packed._folder)
         (tmp_path / "file").write_text("mine")
         for folder in (packed._folder, tmp_path / "file"):
-            with pytest.raises(FileExistsError, match=r"opened with PackedText\(folder, preproc"):
+            with pytest.raises(FileExistsError, match=r"Open .* with PackedText\(folder, preproc"):
                 PackedText.write(text, folder, preprocess)
         assert contents(packed._folder) == before
         assert (tmp_path / "file").read_text() == "mine"
