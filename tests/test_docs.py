@@ -119,6 +119,18 @@ def test_chinese_pages_have_the_code_that_runs(page):
     assert ours == english
 
 
+def _parts(page):
+    """Returns the numbers of headings, rows of tables and pictures of a page."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    return [len(re.findall(sign, text, re.MULTILINE)) for sign in (r"^#+ ", r"^\|", r"!\[")]
+
+
+@pytest.mark.parametrize("page", TRANSLATED)
+def test_chinese_pages_have_all_parts_of_the_english_ones(page):
+    assert _parts(page) == _parts(TRANSLATED[page])
+
+
 def test_adam_of_keras_is_as_the_page_says(capsys):
     """If Keras comes to add up the rows, the page can go."""
     blocks = python_blocks("docs/adam_and_embeddings.md")
