@@ -43,7 +43,7 @@ def test_convert_replaces_nothing_unasked(run, data, tmp_path):
     ("folder", "message"),
     [
         ("file/new", "file is a file, not a folder."),
-        ("file", "file is a file, and a folder is written. Name another."),
+        ("file", "file is a file, but a folder is written there: choose another path."),
         (
             "hf://org/name",
             "is a URL, which can't be written to: pass the path of a folder on this machine.",

@@ -49,7 +49,7 @@ def test_a_keras_file_in_int8(run, tiny_block, tmp_path):
     assert 0 < difference(found, model.predict(TEXTS, verbose=0)) < 0.05
     status, _, errors = run(*arguments, "--overwrite", "--max-length", 8)
     assert status == 2
-    assert "--max-length is for checkpoints" in errors
+    assert "--max-length applies to checkpoints" in errors
 
 
 @pytest.mark.slow

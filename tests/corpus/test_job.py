@@ -137,8 +137,8 @@ def test_texts_that_are_too_long(corpus, output, exported):
     options = Options(str(exported), truncate=False)
     assert embed_corpus([corpus / "a.txt"], output, options) == Done(4, 2, [])
     assert rejects_in(output) == [
-        {"source": "a.txt", "row": 2, "reason": "13 tokens, and 12 are read"},
-        {"source": "a.txt", "row": 4, "reason": "42 tokens, and 12 are read"},
+        {"source": "a.txt", "row": 2, "reason": "13 tokens, but at most 12 are read"},
+        {"source": "a.txt", "row": 4, "reason": "42 tokens, but at most 12 are read"},
     ]
     assert rows_in(output)["row"] == [0, 1, 3, 5]
 
@@ -162,7 +162,9 @@ def test_other_options_and_inputs_are_refused(corpus, output, options):
         embed_corpus([corpus], output, dataclasses.replace(options, batch_tokens=30, half=True))
     (corpus / "a.txt").write_text("今天", encoding="utf-8")
     (corpus / "b.jsonl").rename(corpus / "c.jsonl")
-    with pytest.raises(ValueError, match=r"b\.jsonl is gone; c\.jsonl is new; a\.txt has changed"):
+    with pytest.raises(
+        ValueError, match=r"b\.jsonl is missing; c\.jsonl is new; a\.txt has changed"
+    ):
         embed_corpus([corpus], output, options)
     assert not [*output.glob(".*")]
 
@@ -203,7 +205,7 @@ def test_one_run_at_a_time(corpus, output, options):
 def test_other_folders_are_left_alone(corpus, output, options):
     output.mkdir()
     (output / "notes.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match=r"holds notes\.txt and no _plan\.json"):
+    with pytest.raises(FileExistsError, match=r"contains notes\.txt and no _plan\.json"):
         embed_corpus([corpus], output, options)
     assert [file.name for file in output.iterdir()] == ["notes.txt"]
     with pytest.raises(NotADirectoryError, match="is a file"):

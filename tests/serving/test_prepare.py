@@ -123,5 +123,5 @@ def test_a_keras_file(keras_models, tmp_path):
     np.testing.assert_allclose(found[0], model.predict(["今天"], verbose=0)[0], atol=1e-5)
     for option in ({"pooling": "mean"}, {"fill_mask": True}):
         (name,) = option
-        with pytest.raises(ValueError, match=f"--{name.replace('_', '-')} is for checkpoints"):
+        with pytest.raises(ValueError, match=f"--{name.replace('_', '-')} applies to checkpoints"):
             make(Order(os.fspath(path), "onnxruntime", **option), tmp_path / "made")

@@ -208,7 +208,7 @@ def test_bad_ids(sent, message, param, served):
 )
 def test_a_model_says_what_it_takes(name, sent, takes, served):
     task = (Entities if name == "entities" else Labels)(served(name))
-    with pytest.raises(RefusedError, match=f"which is {takes}") as caught:
+    with pytest.raises(RefusedError, match=f"the model takes {takes}") as caught:
         task.rows("inputs[3]", sent, truncate=True)
     assert (caught.value.status, caught.value.param) == (422, "inputs[3]")
 

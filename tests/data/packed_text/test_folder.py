@@ -76,7 +76,9 @@ class TestFolder:
 
     def test_missing_files(self, text, preprocess, tmp_path):
         files = [tmp_path / "a.txt", text, tmp_path / "b.txt", tmp_path]
-        with pytest.raises(FileNotFoundError, match=r"3 of 4 files missing: \['.*a.txt', '.*b.tx"):
+        with pytest.raises(
+            FileNotFoundError, match=r"3 of 4 files are missing: \['.*a.txt', '.*b.tx"
+        ):
             PackedText.write(files, tmp_path / "packed", preprocess)
 
     @pytest.mark.parametrize("suffix", [".xz", ".gz", ".zst"])
@@ -90,7 +92,9 @@ class TestFolder:
     )
     def test_damaged_files(self, write, tmp_path, suffix, damage):
         data = damage(compressed("今天".encode() * 99, suffix))
-        with pytest.raises(ValueError, match=rf"0.txt\{suffix} is damaged, or no \{suffix} file: "):
+        with pytest.raises(
+            ValueError, match=rf"0.txt\{suffix} is damaged, or not a \{suffix} file: "
+        ):
             write(data, name="{}.txt" + suffix)
         assert not (tmp_path / "packed").exists()
 
