@@ -77,7 +77,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = task.parser(__doc__, "classify_news")
     rows = "the number of rows to train on, from the first"
     task.add_at_hand(parser, "--rows", 1_600, rows, there="5,142 examples", yours="all")
-    much = "how much of each text is read; --predict reads as much as the run did"
+    much = "how many characters of each text to read; --predict uses those of the run"
     task.add_at_hand(parser, "--characters", 250, much, yours="all")
     parser.add_argument(
         "--stride",

@@ -83,7 +83,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     rows = "the number of rows to train on, from the first"
     task.add_at_hand(parser, "--rows", 3_200, rows, there="12,116 examples", yours="all")
     parser.add_argument(
-        "--several", action="store_true", help="rows have any number of labels (default: one)"
+        "--several", action="store_true", help="a row can have several labels (default: one)"
     )
     meaning = "your own reviews, to classify at the end of a run on the example data"
     task.add_at_hand(parser, "--ask", QUESTIONS, meaning, nargs="+", metavar="TEXT")

@@ -20,7 +20,7 @@ All three are measured on 932 other articles. The baseline is the cosine of TF-I
 `untrained_accuracy` uses the vectors before training; the threshold is chosen on validation pairs.
 Your own files have two texts and a label in each row, like LCQMC, AFQMC and BQ.
 
---method towers (the default up to 512 wide) makes a vector of each text, and trains the vectors to
+--method towers (the default up to a hidden size of 512) makes a vector of each text, and trains the vectors to
 be close if the texts match. --method cross (the default for wider models) reads both texts at once,
 and works for any number of labels, such as those of XNLI.
 
@@ -45,6 +45,10 @@ from keras_bert_zh.files.new_file import new_file
 
 REPORT, LABELS = "report.png", "labels.json"
 METHODS = ("towers", "cross")
+HOW = (
+    "compare a vector of each text (towers), or read both texts together (cross) "
+    f"(default: towers; cross if the hidden size is above {NARROW})"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -55,7 +59,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = task.parser(__doc__, "match_pairs", ("text", "text_b", "label"))
     similarity.add_pooling(parser)
     add = parser.add_argument
-    add("--method", choices=METHODS, help=f"(default: towers up to {NARROW} wide, or else cross)")
+    add("--method", choices=METHODS, help=HOW)
     rows = "the number of rows to train on, from the beginning; each article makes two pairs"
     task.add_at_hand(parser, "--rows", 1_500, rows, there="4,813 examples", yours="all")
     return task.parse(parser, arguments)

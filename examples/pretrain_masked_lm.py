@@ -100,7 +100,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add_numbers(parser)
     parser.add_argument(
-        "--whole-words", action="store_true", help="mask words (default: single tokens)"
+        "--whole-words", action="store_true", help="mask whole words (default: single tokens)"
     )
     precision.add_option(parser)
     options = parser.parse_args(arguments)

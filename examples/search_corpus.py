@@ -62,7 +62,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     meaning = "a text to search for; may be given again"
     add("--query", action="append", help=f"{meaning} (default: three of reviews)")
     add("--checkpoint", default="small", help="what embed takes (default: %(default)s)")
-    add("--pooling", help="what a vector is (default: as the checkpoint says; of small, mean)")
+    add("--pooling", help="how a vector is computed (default: of the checkpoint; small: mean)")
     place = pathlib.Path("out/search_corpus")
     add("--output", type=pathlib.Path, default=place, help="a folder (default: %(default)s)")
     return parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""Trains a classifier of reviews on several devices or hosts, each way by a flag.
+"""Trains a classifier of reviews on several devices or hosts; `--way` selects how.
 
     pip install 'keras-bert-zh[examples,jax]'
     python examples/train_distributed.py --way one        # one device, TensorFlow
@@ -59,7 +59,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--learning-rate", type=float, default=1e-4, help=f"the highest learning rate {DEFAULT}")
     add("--hosts", type=int, default=2, help=f"processes, for --way hosts {DEFAULT}")
     add("--address", help="HOST:PORT of the first process (default: a free port of this machine)")
-    add("--process", type=int, help="the number of this process (default: it starts them all)")
+    add("--process", type=int, help="the number of this process (default: start all processes)")
     output = pathlib.Path("out/train_distributed")
     add("--output", type=pathlib.Path, default=output, help=f"the folder {DEFAULT}")
     options = parser.parse_args(arguments)

@@ -52,7 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=keras_bert_zh.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (command, summary) in _COMMANDS.items():
-        subparser = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        subparser = commands.add_parser(
+            name, help=summary, description=summary[0].upper() + summary[1:] + "."
+        )
         subparser.add_argument(
             "--debug", action="store_true", help="show the full traceback of errors"
         )

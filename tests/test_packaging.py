@@ -20,7 +20,8 @@ RAW = f"https://raw.githubusercontent.com/{REPOSITORY}/main/"
 
 
 def links(page, sign=""):
-    page = re.sub(r"^```.*?^```", "", page, flags=re.MULTILINE | re.DOTALL)  # Calls look like them.
+    # Calls look like them.
+    page = re.sub(r"^```.*?^```|`[^`\n]+`", "`", page, flags=re.MULTILINE | re.DOTALL)
     return re.findall(rf"(?<!!){sign}\[[^\]]*\]\(([^)\s]+)\)", page)
 
 

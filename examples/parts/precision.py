@@ -11,8 +11,8 @@ def add_option(parser: argparse.ArgumentParser) -> None:
         "--mixed-precision",
         action=argparse.BooleanOptionalAction,
         default=automatic,
-        help="products in bfloat16, weights in float32 (default: if the processor has AVX512-BF16 "
-        f"or AMX, GPU or not; here {'yes' if automatic else 'no'})",
+        help="products in bfloat16, weights in float32 (default: on if the CPU has AVX512-BF16 or "
+        f"AMX; on this machine: {'on' if automatic else 'off'})",
     )
 
 

@@ -103,7 +103,7 @@ def _add_recipe(parser: argparse.ArgumentParser, narrow: Recipe, wide: Recipe) -
         ("batch_size", "rows in a batch"),
     ):
         one, other = getattr(narrow, name), getattr(wide, name)
-        chosen = one if one == other else f"{one} up to {NARROW} wide, {other} for wider models"
+        chosen = one if one == other else f"{one}; {other} if the hidden size is above {NARROW}"
         flag = f"--{name.replace('_', '-')}"
         parser.add_argument(flag, type=type(one), help=f"{meaning} (default: {chosen})")
     parser.add_argument(
@@ -132,7 +132,7 @@ def add_at_hand(
         arguments: of `add_argument`; without any, it is an int.
     """
     shown = f"{default:,}" if isinstance(default, int) else len(default)
-    default_of_yours = f", {yours} of yours" if yours else ""
+    default_of_yours = f"; {yours} of your own" if yours else ""
     text = f"{meaning} (default: {shown} of the {there}{default_of_yours})"
     added = parser.add_argument(flag, help=text, **(arguments or {"type": int}))
     parser.get_default("at_hand")[added.dest] = (default, yours is not None)

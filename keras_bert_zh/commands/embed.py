@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from keras_bert_zh.arguments import check_int, check_path_to_write
-from keras_bert_zh.commands.options import DTYPES, ENGINES, POOLINGS
+from keras_bert_zh.checkpoints.pooling import MODES
+from keras_bert_zh.commands.options import DTYPES, ENGINES
 from keras_bert_zh.corpus.arrow import arrow
 from keras_bert_zh.corpus.inputs import ENDINGS
 from keras_bert_zh.corpus.names import REJECTS
@@ -52,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--pooling",
-        choices=sorted(POOLINGS),
+        choices=MODES,
         help="how the vector of a text is computed (default: as CHECKPOINT says)",
     )
     parser.add_argument(
@@ -106,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
         checkpoint=arguments.checkpoint,
         column=int(column) if column.isdecimal() and column.isascii() else column,
         keep=tuple(arguments.keep),
-        pooling=POOLINGS.get(arguments.pooling),
+        pooling=arguments.pooling,
         normalize=arguments.normalize,
         prompt=arguments.prompt,
         max_length=arguments.max_length,

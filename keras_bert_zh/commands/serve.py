@@ -10,7 +10,8 @@ import sys
 from typing import Any
 
 from keras_bert_zh.arguments import check_int
-from keras_bert_zh.commands.options import DTYPES, ENGINES, POOLINGS
+from keras_bert_zh.checkpoints.pooling import MODES
+from keras_bert_zh.commands.options import DTYPES, ENGINES
 from keras_bert_zh.extras import imported
 from keras_bert_zh.serving.options import Options, read_keys
 
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--pooling",
-        choices=sorted(POOLINGS),
+        choices=MODES,
         help="how the vector of a text is computed (default: as MODEL says)",
     )
     parser.add_argument(
@@ -128,7 +129,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.model,
         arguments.engine or "onnxruntime",
         dtype=arguments.dtype,
-        pooling=POOLINGS.get(arguments.pooling),
+        pooling=arguments.pooling,
         max_length=arguments.max_length,
         pairs=arguments.pairs,
         fill_mask=arguments.fill_mask,

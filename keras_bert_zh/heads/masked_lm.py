@@ -33,7 +33,7 @@ class MaskedLM(OnEncoder, keras.Model):
     Args:
         encoder: BertEncoder. The heads use its dtype policy. For a fresh model,
             `MaskedLM(BertEncoder(None, config=config))`; for the whole pretrained model,
-            `MaskedLM(BertEncoder("bert_chinese"), "bert_chinese")`.
+            `MaskedLM(BertEncoder("small"), "small")`.
         checkpoint: the source of the weights of the heads: anything that `load_checkpoint` takes.
             The encoder keeps its own weights. `None` is for fresh heads.
         next_sentence: bool, whether to add a head that predicts from the pooled output whether the

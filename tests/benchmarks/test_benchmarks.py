@@ -222,7 +222,7 @@ def test_the_picture_has_a_line_a_contestant(tmp_path):
 
 
 def test_the_picture_of_the_readme_has_the_figures_of_the_results(tmp_path):
-    found = relative_picture.figures(relative_picture.RESULTS.read_text("utf-8"), "32x128 real")
+    found = relative_picture.figures(relative_picture.RESULTS.read_text("utf-8"), "32x128 reviews")
     assert found["ours float32"][1] == found["ours bfloat16"][2] == 1
     figure = relative_picture.draw(tmp_path / "speed.png", found)
     bars = [[bar.get_width() for bar in axes.patches] for axes in figure.axes]
