@@ -20,9 +20,9 @@ All three are measured on 932 other articles. The baseline is the cosine of TF-I
 `untrained_accuracy` uses the vectors before training; the threshold is chosen on validation pairs.
 Your own files have two texts and a label in each row, like LCQMC, AFQMC and BQ.
 
---method towers (the default up to a hidden size of 512) makes a vector of each text, and trains the vectors to
-be close if the texts match. --method cross (the default for wider models) reads both texts at once,
-and works for any number of labels, such as those of XNLI.
+--method towers (the default up to a hidden size of 512) makes a vector of each text, and trains the
+vectors to be close if the texts match. --method cross (the default for larger models) reads both
+texts at once, and works for any number of labels, such as those of XNLI.
 
 Writes `model.keras`, a model that takes two strings, `labels.json`, and `report.png`.
 """
