@@ -47,6 +47,13 @@ def on_page_markdown(markdown, page, config, files):
     return re.sub(f"{_CODE}|{_LINK}", rewritten, markdown, flags=re.MULTILINE | re.DOTALL)
 
 
+def on_post_build(config):
+    """Checks that Chinese is cut into words for the search: without jieba it is not, silently."""
+    index = pathlib.Path(config.site_dir, "search", "search_index.json").read_text("utf-8")
+    if pathlib.Path(config.docs_dir) != DOCS and "\\u200b" not in index:
+        raise PluginError("The search can't find Chinese words: is jieba installed?")
+
+
 def _address(target, docs, folder):
     if target == RESULTS:
         target = DOCS / "results.md"
