@@ -155,8 +155,8 @@ def labels_per_word(
         raise ValueError("pieces='all' needs names, the list of all labels.")
     if names is None and (predictions.dtype.kind in "iu") != is_int(default):
         raise ValueError(
-            "Without names, default must be an index if predictions are indices, and a str if not, "
-            f"got {default!r}. You can also pass names, the list of all labels."
+            "default must be an index if predictions are indices, and a str if not, got "
+            f"{default!r}. Or pass names, the list of all labels."
         )
     rows = known.to_names(predictions.tolist())
     answers, cut = [], []

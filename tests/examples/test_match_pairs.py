@@ -102,6 +102,6 @@ def test_other_labels_than_those_of_the_model(run, tmp_path):
     (tmp_path / "out" / "labels.json").write_text('["0", "1"]')
     file = pairs_in(tmp_path, "是否")
     with pytest.raises(
-        SystemExit, match=r"has the labels \['0', '1'\], and .*pairs\.tsv has .* another"
+        SystemExit, match=r"has the labels \['0', '1'\], but .*pairs\.tsv has .* another"
     ):
         run("--train", file, "--test", file)

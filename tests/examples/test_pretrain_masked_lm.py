@@ -239,7 +239,7 @@ class TestOptions:
         assert not any(tmp_path.iterdir())
 
     def test_before_there_is_text_they_can_be_mended(self, example, text, tmp_path, monkeypatch):
-        with pytest.raises(SystemExit, match=r"1 of 1 files missing: \['nothing\.txt'\]"):
+        with pytest.raises(SystemExit, match=r"1 of 1 files are missing: \['nothing\.txt'\]"):
             example.main(["nothing.txt", *SMALL, "--output", str(tmp_path)])
         options = example.parse([str(text[0]), *SMALL, "--output", str(tmp_path)])
         with monkeypatch.context() as patch:
