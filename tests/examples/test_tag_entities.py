@@ -255,7 +255,7 @@ class TestMain:
         assert [row.split("\t")[::5] for row in rows] == expected
 
         other = write("other.txt", ["我 B-ORG", "。 O"] * 2)
-        with pytest.raises(SystemExit, match=r"model\.keras has the labels .*B-LOC.*B-ORG.*name"):
+        with pytest.raises(SystemExit, match=r"model\.keras has the labels .*B-LOC.*B-ORG.*choose"):
             run("--train", other, "--test", other)
         with pytest.raises(SystemExit, match=r"other\.txt: '我' is ORG, and the data to learn f"):
             run("--train", train, "--test", other)
