@@ -18,9 +18,10 @@ def _blocks(page):
 
 def _options(*paths):
     source = "".join(path.read_text(encoding="utf-8") for path in paths)
-    # Columns of a user's files are options too; these are in tuples.
+    # The fields of recipes, and the columns of a user's files, are options too.
+    fields = re.findall(r"^    (\w+): (?:int|float)$", source, re.MULTILINE)
     columns = re.findall(r'\((?:columns: .*? = \()?((?:"\w+",? ?)+)\)', source)
-    names = re.findall(r"\w+", " ".join(columns))
+    names = fields + re.findall(r"\w+", " ".join(columns))
     own = {f"--{name.replace('_', '-')}" for name in names}
     return set(re.findall(r'"(--[a-z][a-z-]*)"', source)) | own | {"--help"}
 
