@@ -19,7 +19,7 @@ def _blocks(page):
 def _options(*paths):
     source = "".join(path.read_text(encoding="utf-8") for path in paths)
     # The fields of recipes, and the columns of a user's files, are options too.
-    fields = re.findall(r"^    (\w+): (?:int|float)$", source, re.MULTILINE)
+    fields = re.findall(r"^    (\w+): (?:int|float)\b", source, re.MULTILINE)
     columns = re.findall(r'\((?:columns: .*? = \()?((?:"\w+",? ?)+)\)', source)
     names = fields + re.findall(r"\w+", " ".join(columns))
     own = {f"--{name.replace('_', '-')}" for name in names}
