@@ -65,7 +65,7 @@ def checkpoints(tmp_path_factory):
     )
     encoder, preprocess = BertEncoder(None, config=config), BertPreprocess(None)
     model = MaskedLM(encoder)
-    with pytest.warns(UserWarning, match="BertMaskedLM computes its head"):
+    with pytest.warns(UserWarning, match="BertMaskedLM uses the exact GELU"):
         save_checkpoint(model, place / "keras_hub", "keras_hub", preprocess=preprocess)
     for format in ("hub", "huggingface", "original"):
         save_checkpoint(model, place / format, format, preprocess=preprocess)
