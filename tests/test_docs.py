@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 import keras_bert_zh
 from keras_bert_zh.checkpoints.sources import local_path
 from keras_bert_zh.checkpoints.sources.tfhub_url import MODULE
+from tests import pages
 from tests.pages import ROOT, python_blocks
 from tests.tensors import read_tensors, write_tensors
 
@@ -39,13 +40,8 @@ TRACED_ELSEWHERE = (
 )
 
 
-# A Chinese page, and the English one whose code it has: only comments are in its own language.
-TRANSLATED = {"README.zh-CN.md": "README.md"} | {
-    f"docs/zh/{path.relative_to(ROOT / 'docs' / 'zh')}": (
-        f"docs/{path.relative_to(ROOT / 'docs' / 'zh')}"
-    )
-    for path in sorted(ROOT.glob("docs/zh/**/*.md"))
-}
+# Chinese pages have the code of the English ones: only comments are in their own language.
+TRANSLATED = {"README.zh-CN.md": "README.md"} | pages.TRANSLATED
 
 MODULES = [
     module.name for module in pkgutil.walk_packages(keras_bert_zh.__path__, "keras_bert_zh.")

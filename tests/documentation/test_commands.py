@@ -4,16 +4,13 @@ import re
 
 import pytest
 
-from tests.pages import ROOT
+from tests.pages import ROOT, TRANSLATED, blocks
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-SHELL = r"^```(?:sh|bash)\n(.*?)^```"
 
 
 def _blocks(page):
-    text = page.read_text(encoding="utf-8")
-    found = re.findall(SHELL, text, re.MULTILINE | re.DOTALL)
-    return [re.sub(r"\\\n|#.*", "", block) for block in found]
+    return [re.sub(r"\\\n|#.*", "", block) for block in blocks(page, "sh|bash")]
 
 
 def _options(*paths):
@@ -55,10 +52,7 @@ def test_commands_exist(page):
     assert {line: unknown for line in lines if (unknown := _unknown(line))} == {}
 
 
-@pytest.mark.parametrize(
-    "page", sorted(ROOT.glob("docs/zh/**/*.md")), ids=lambda page: page.relative_to(ROOT).as_posix()
-)
+@pytest.mark.parametrize("page", TRANSLATED)
 def test_chinese_pages_have_the_same_commands(page):
-    english = ROOT / "docs" / page.relative_to(ROOT / "docs" / "zh")
-    ours, theirs = ([block.split() for block in _blocks(name)] for name in (page, english))
+    ours, theirs = ([block.split() for block in _blocks(name)] for name in (page, TRANSLATED[page]))
     assert ours == theirs
